@@ -1,0 +1,69 @@
+"""The quantizer function: rounding to a power-of-2 grid with trained thresholds."""
+
+import importlib
+
+import keras
+from keras import ops
+
+from keras_alt.formats import FixedPoint
+from keras_alt.numerics.closed_form import power_of_two
+from keras_alt.numerics.rounding import ROUNDINGS
+
+_backend = importlib.import_module(f"keras_alt.numerics.{keras.backend.backend()}")
+
+
+def fake_quant(
+    x,
+    log2_threshold,
+    format: FixedPoint,
+    *,
+    rounding: str = "half_even",
+    relu_max: float | None = None,
+    fused: bool = True,
+):
+    """Round `x` onto the fixed-point grid that `log2_threshold` spans.
+
+    The scale is `2**ceil(log2_threshold) / format.levels`, and the result is
+    `scale * clip(round(x / scale), qmin, qmax)`. `ceil` and `round` pass gradients straight
+    through, so the threshold's gradient trades range against precision (Jain et al., 2019,
+    arXiv 1903.08066, section 3):
+
+        dq/dx              = 1 where qmin <= round(x / scale) <= qmax, else 0
+        dq/dlog2_threshold = scale * ln 2 * (round(z) - z inside, qmin below, qmax above)
+
+    with `z = x / scale`, summed over the tensor.
+
+    Args:
+        x: float tensor of any shape; computed in float32.
+        log2_threshold: float32 scalar tensor: log2 of the clipping threshold, which is in
+            the units of `x`.
+        format: `FixedPoint`.
+        rounding: name of a rule in `keras_alt.numerics.rounding`.
+        relu_max: if given, `x` is first clipped to [0, relu_max] (infinity for ReLU, 6 for
+            ReLU6) in the same pass over memory.
+        fused: whether forward and backward may be compiled into one pass each (TensorFlow
+            only). The values are the same; compiled functions must not end in exported
+            graphs.
+
+    Returns:
+        Tensor of the shape and dtype of `x`.
+    """
+    if rounding not in ROUNDINGS:
+        raise ValueError(
+            f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
+        )
+    x = ops.convert_to_tensor(x)
+    y = _backend.fake_quant(
+        ops.cast(x, "float32"),
+        ops.cast(log2_threshold, "float32"),
+        format,
+        rounding,
+        relu_max,
+        fused,
+    )
+    return ops.cast(y, x.dtype)
+
+
+def scale_of(log2_threshold, format: FixedPoint):
+    """Return the grid step, an exact power of two, as a float32 scalar tensor."""
+    return power_of_two(ops.cast(log2_threshold, "float32"), format)

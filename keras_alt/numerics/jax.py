@@ -1,0 +1,27 @@
+"""The fused quantizer on JAX: `jit` makes one pass of each closed form."""
+
+import functools
+
+import jax
+
+from keras_alt.numerics import closed_form
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _fake_quant(x, log2_threshold, format, rounding, relu_max):
+    return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
+
+
+def _forward(x, log2_threshold, format, rounding, relu_max):
+    return _fake_quant(x, log2_threshold, format, rounding, relu_max), (x, log2_threshold)
+
+
+def _backward(format, rounding, relu_max, residuals, upstream):
+    return closed_form.backward(*residuals, upstream, format, rounding, relu_max)
+
+
+_fake_quant.defvjp(_forward, _backward)
+
+
+def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
+    return _fake_quant(x, log2_threshold, format, rounding, relu_max)

@@ -1,0 +1,177 @@
+"""The layer that owns one trained clipping threshold."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.formats import FixedPoint
+from keras_alt.numerics.fake_quant import fake_quant, scale_of
+from keras_alt.numerics.rounding import ROUNDINGS
+
+RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class Quantizer(keras.layers.Layer):
+    """Fake-quantizes its input; the log2 of its clipping threshold is a trained variable.
+
+    It is private to one layer, or a node of the graph; called on several tensors it gives them
+    one scale. Gradients follow `keras_alt.fake_quant`. A threshold that is not set is NaN, and so
+    is every output then: nothing uncalibrated passes for a result.
+
+    Args:
+        format: `FixedPoint`.
+        activation: `None`, `"relu"` or `"relu6"`, applied in the same pass in front of the
+            rounding.
+        rounding: name of a rule in `keras_alt.numerics.rounding`.
+        initial_threshold: clipping threshold in the units of the input, or `None` to leave it
+            to `keras_alt.calibrate`.
+        role: what the quantized tensor is to its layer (`"kernel"`, `"bias"`, `"output"`, ...).
+    """
+
+    def __init__(
+        self,
+        format: FixedPoint,
+        *,
+        activation: str | None = None,
+        rounding: str = "half_even",
+        initial_threshold: float | None = None,
+        role: str = "output",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not isinstance(format, FixedPoint):
+            raise TypeError(
+                "`format` must be a `keras_alt.FixedPoint`. "
+                f"Received: format={format!r} (of type {type(format).__name__})"
+            )
+        if activation not in RELU_MAX:
+            raise ValueError(
+                f"`activation` must be one of {list(RELU_MAX)}; other functions are layers in front "
+                f"of the Quantizer. Received: activation={activation!r}"
+            )
+        if rounding not in ROUNDINGS:
+            raise ValueError(
+                f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
+            )
+        if initial_threshold is not None:
+            initial_threshold = checked_threshold(initial_threshold, self.name)
+        self.format = format
+        self.activation = activation
+        self.rounding = rounding
+        self.initial_threshold = initial_threshold
+        self.role = role
+        self.supports_masking = True
+
+    def build(self, input_shape=None):
+        initial = self.initial_threshold
+        value = math.nan if initial is None else float(np.log2(initial))
+        self.log2_threshold = self.add_weight(
+            name="log2_threshold",
+            shape=(),
+            dtype="float32",
+            autocast=False,
+            initializer=keras.initializers.Constant(value),
+        )
+        # Saved with the model, so that a frozen threshold stays so after a reload.
+        self.frozen = self.add_weight(
+            name="frozen", shape=(), dtype="bool", initializer="zeros", trainable=False, autocast=False
+        )
+        self.built = True
+
+    def call(self, inputs, training=None, with_scale=False):
+        log2_threshold = self.log2_threshold.value
+        log2_threshold = ops.where(
+            self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold
+        )
+        y = fake_quant(
+            inputs,
+            log2_threshold,
+            self.format,
+            rounding=self.rounding,
+            relu_max=RELU_MAX[self.activation],
+            fused=bool(training),
+        )
+        if with_scale:
+            return y, ops.stop_gradient(scale_of(log2_threshold, self.format))
+        return y
+
+    def compute_output_spec(self, inputs, training=None, with_scale=False):
+        y = keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+        return (y, keras.KerasTensor((), dtype="float32")) if with_scale else y
+
+    def set_threshold(self, threshold: float):
+        """Set the clipping threshold, in the units of the quantized tensor."""
+        # np.log2, because log(x) / log(2) in float32 misses 23 of 254 exact powers of two.
+        self.log2_threshold.assign(np.float32(np.log2(checked_threshold(threshold, self.name))))
+
+    @property
+    def threshold(self) -> float:
+        """The clipping threshold, NaN while it is not set."""
+        return 2.0 ** float(ops.convert_to_numpy(self.log2_threshold.value))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the threshold is set."""
+        return math.isfinite(self.threshold)
+
+    @property
+    def exponent(self) -> int:
+        """log2 of the scale: the value of a code `c` is `c * 2**exponent`."""
+        if not self.calibrated:
+            raise ValueError(
+                f"The scale of quantizer '{self.name}' is not known before its threshold is set: "
+                "call `keras_alt.calibrate(model, data)`. "
+                f"Received: log2_threshold={float(ops.convert_to_numpy(self.log2_threshold.value))}"
+            )
+        return self.format.scale_exponent(float(ops.convert_to_numpy(self.log2_threshold.value)))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "format": keras.saving.serialize_keras_object(self.format),
+            "activation": self.activation,
+            "rounding": self.rounding,
+            "initial_threshold": self.initial_threshold,
+            "role": self.role,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        format = keras.saving.deserialize_keras_object(config["format"])
+        return cls(**{**config, "format": format})
+
+
+def checked_threshold(threshold, name):
+    threshold = float(threshold)
+    if not (math.isfinite(threshold) and threshold > 0):
+        raise ValueError(
+            f"A clipping threshold must be positive and finite (quantizer '{name}'). "
+            f"Received: threshold={threshold}"
+        )
+    return threshold
+
+
+def quantizers(model: keras.Model) -> dict[str, Quantizer]:
+    """Return the quantizers of `model` in the order of its layers, by `<layer>/<role>`."""
+    found = {}
+    for layer in model._flatten_layers(include_self=False, recursive=False):
+        for quantizer in _own_quantizers(layer):
+            found.setdefault(quantizer_name(layer, quantizer), quantizer)
+    return found
+
+
+def quantizer_name(layer, quantizer: Quantizer) -> str:
+    """Return `<layer>/<role>`; a graph node is named `<layer>__<role>`."""
+    if layer is quantizer:
+        owner, _, role = quantizer.name.rpartition("__")
+        return f"{owner}/{role}" if owner else quantizer.name
+    return f"{layer.name}/{quantizer.name}"
+
+
+def _own_quantizers(layer):
+    if isinstance(layer, Quantizer):
+        return [layer]
+    return [q for child in layer._layers for q in _own_quantizers(child)]
