@@ -1,5 +1,7 @@
 """Trained fixed-point quantization for Keras 3."""
 
-from keras_alt.formats import FixedPoint
-from keras_alt.numerics.fake_quant import fake_quant
-from keras_alt.quantizer import Quantizer
+from keras_alt import layers as layers
+from keras_alt.config import QuantizeConfig as QuantizeConfig
+from keras_alt.formats import FixedPoint as FixedPoint
+from keras_alt.numerics.fake_quant import fake_quant as fake_quant
+from keras_alt.quantizer import Quantizer as Quantizer

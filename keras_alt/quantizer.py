@@ -7,8 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.formats import FixedPoint
-from keras_alt.numerics.fake_quant import fake_quant, scale_of
-from keras_alt.numerics.rounding import ROUNDINGS
+from keras_alt.numerics.fake_quant import exponent_of, fake_quant
 
 RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
 
@@ -25,7 +24,6 @@ class Quantizer(keras.layers.Layer):
         format: `FixedPoint`.
         activation: `None`, `"relu"` or `"relu6"`, applied in the same pass in front of the
             rounding.
-        rounding: name of a rule in `keras_alt.numerics.rounding`.
         initial_threshold: clipping threshold in the units of the input, or `None` to leave it
             to `keras_alt.calibrate`.
         role: what the quantized tensor is to its layer (`"kernel"`, `"bias"`, `"output"`, ...).
@@ -36,7 +34,6 @@ class Quantizer(keras.layers.Layer):
         format: FixedPoint,
         *,
         activation: str | None = None,
-        rounding: str = "half_even",
         initial_threshold: float | None = None,
         role: str = "output",
         **kwargs,
@@ -52,28 +49,25 @@ class Quantizer(keras.layers.Layer):
                 f"`activation` must be one of {list(RELU_MAX)}; other functions are layers in front "
                 f"of the Quantizer. Received: activation={activation!r}"
             )
-        if rounding not in ROUNDINGS:
-            raise ValueError(
-                f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
-            )
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
         self.format = format
         self.activation = activation
-        self.rounding = rounding
         self.initial_threshold = initial_threshold
         self.role = role
         self.supports_masking = True
 
-    def build(self, input_shape=None):
-        initial = self.initial_threshold
-        value = math.nan if initial is None else float(np.log2(initial))
+    def build(self, input_shape=None, initializer=None):
+        if initializer is None:
+            initial = self.initial_threshold
+            value = math.nan if initial is None else float(np.log2(initial))
+            initializer = keras.initializers.Constant(value)
         self.log2_threshold = self.add_weight(
             name="log2_threshold",
             shape=(),
             dtype="float32",
             autocast=False,
-            initializer=keras.initializers.Constant(value),
+            initializer=initializer,
         )
         # Saved with the model, so that a frozen threshold stays so after a reload.
         self.frozen = self.add_weight(
@@ -81,7 +75,15 @@ class Quantizer(keras.layers.Layer):
         )
         self.built = True
 
-    def call(self, inputs, training=None, with_scale=False):
+    def call(self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None):
+        """Quantize `inputs`; `rounding` belongs to the operation that computed them.
+
+        Args:
+            inputs: float tensor.
+            activation: overrides the constructor's, for tensors that share one threshold.
+            rounding: name of a rule in `keras_alt.numerics.rounding`.
+            with_exponent: whether to return `(y, exponent)`, where `2**exponent` is the scale.
+        """
         log2_threshold = self.log2_threshold.value
         log2_threshold = ops.where(
             self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold
@@ -90,17 +92,19 @@ class Quantizer(keras.layers.Layer):
             inputs,
             log2_threshold,
             self.format,
-            rounding=self.rounding,
-            relu_max=RELU_MAX[self.activation],
+            rounding=rounding,
+            relu_max=RELU_MAX[activation or self.activation],
             fused=bool(training),
         )
-        if with_scale:
-            return y, ops.stop_gradient(scale_of(log2_threshold, self.format))
+        if with_exponent:
+            return y, ops.stop_gradient(exponent_of(log2_threshold, self.format))
         return y
 
-    def compute_output_spec(self, inputs, training=None, with_scale=False):
-        y = keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
-        return (y, keras.KerasTensor((), dtype="float32")) if with_scale else y
+    def compute_output_spec(
+        self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
+    ):
+        y = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+        return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
 
     def set_threshold(self, threshold: float):
         """Set the clipping threshold, in the units of the quantized tensor."""
@@ -133,7 +137,6 @@ class Quantizer(keras.layers.Layer):
             **super().get_config(),
             "format": keras.saving.serialize_keras_object(self.format),
             "activation": self.activation,
-            "rounding": self.rounding,
             "initial_threshold": self.initial_threshold,
             "role": self.role,
         }
@@ -168,7 +171,7 @@ def quantizer_name(layer, quantizer: Quantizer) -> str:
     if layer is quantizer:
         owner, _, role = quantizer.name.rpartition("__")
         return f"{owner}/{role}" if owner else quantizer.name
-    return f"{layer.name}/{quantizer.name}"
+    return f"{layer.name}/{quantizer.role}"
 
 
 def _own_quantizers(layer):

@@ -1,0 +1,12 @@
+"""Drop-in quantized layers."""
+
+from keras_alt.layers.batch_norm import FoldedBatchNorm as FoldedBatchNorm
+from keras_alt.layers.conv import AveragePoolConv2D as AveragePoolConv2D
+from keras_alt.layers.conv import QuantAveragePoolConv2D as QuantAveragePoolConv2D
+from keras_alt.layers.conv import QuantConv1D as QuantConv1D
+from keras_alt.layers.conv import QuantConv2D as QuantConv2D
+from keras_alt.layers.conv import QuantConv2DTranspose as QuantConv2DTranspose
+from keras_alt.layers.conv import QuantDepthwiseConv2D as QuantDepthwiseConv2D
+from keras_alt.layers.conv import QuantSeparableConv2D as QuantSeparableConv2D
+from keras_alt.layers.dense import QuantDense as QuantDense
+from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU

@@ -44,3 +44,10 @@ def rectified(x, relu_max):
     if relu_max is None:
         return x
     return ops.relu(x) if math.isinf(relu_max) else ops.clip(x, 0.0, relu_max)
+
+
+def exact_log2(x):
+    """log2 that is an integer for every exact power of two, unlike log(x) / log(2)."""
+    approximate = ops.log2(x)
+    nearest = ops.round(approximate)
+    return ops.where(ops.equal(ops.power(ops.cast(2.0, x.dtype), nearest), x), nearest, approximate)

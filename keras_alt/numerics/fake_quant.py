@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
-from keras_alt.numerics.closed_form import power_of_two
 from keras_alt.numerics.rounding import ROUNDINGS
 
 _backend = importlib.import_module(f"keras_alt.numerics.{keras.backend.backend()}")
@@ -64,6 +63,6 @@ def fake_quant(
     return ops.cast(y, x.dtype)
 
 
-def scale_of(log2_threshold, format: FixedPoint):
-    """Return the grid step, an exact power of two, as a float32 scalar tensor."""
-    return power_of_two(ops.cast(log2_threshold, "float32"), format)
+def exponent_of(log2_threshold, format: FixedPoint):
+    """Return log2 of the grid step, an integer, as a float32 scalar tensor."""
+    return ops.ceil(ops.cast(log2_threshold, "float32")) - (format.bits - int(format.signed))

@@ -1,0 +1,149 @@
+"""A read-only view of a functional model's graph, with one primitive to rewrite it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import tree
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One application of a layer or operation.
+
+    Attributes:
+        layer: the `keras.layers.Layer` or `keras.Operation` that is called.
+        args, kwargs: what it is called with, symbolic tensors included.
+        inputs: the symbolic tensors among the arguments, in order.
+        outputs: the symbolic tensors it returns.
+    """
+
+    layer: keras.Operation
+    args: tuple
+    kwargs: dict
+    inputs: tuple
+    outputs: tuple
+
+    @property
+    def output(self):
+        """The only output; an error if there are several."""
+        (tensor,) = self.outputs
+        return tensor
+
+    def is_a(self, *types) -> bool:
+        return isinstance(self.layer, types)
+
+
+class Graph:
+    """The calls of a functional model in topological order.
+
+    Args:
+        model: functional or Sequential `keras.Model`.
+
+    Attributes:
+        calls: every `Call` but the inputs.
+        producer: the `Call` behind each tensor; inputs have none.
+        readers: the calls that read each tensor, one entry for each time it is read.
+    """
+
+    def __init__(self, model: keras.Model):
+        self.model = model
+        self.inputs = list(model.inputs)
+        self.outputs = list(model.outputs)
+        self.calls = [_call(node) for node in _nodes(model)]
+        self.producer = {tensor: call for call in self.calls for tensor in call.outputs}
+        self.readers = {tensor: [] for tensor in [*self.inputs, *self.producer]}
+        for call in self.calls:
+            for tensor in call.inputs:
+                self.readers[tensor].append(call)
+
+    def sole_reader(self, tensor) -> Call | None:
+        """Return the call that alone reads `tensor`, None if others or the outputs do too."""
+        if tensor in set(self.outputs) or len(self.readers[tensor]) != 1:
+            return None
+        return self.readers[tensor][0]
+
+
+class Replay:
+    """Maps the tensors of the old graph to those of the new one while it grows."""
+
+    def __init__(self, tensors: dict):
+        self._tensors = tensors
+
+    def __call__(self, old):
+        """Return `old`, a tensor or any structure of them, with new tensors in place."""
+        return tree.map_structure(
+            lambda leaf: self._tensors[leaf] if isinstance(leaf, keras.KerasTensor) else leaf, old
+        )
+
+    def record(self, call: Call, outputs):
+        """Remember what the new graph has for the outputs of `call`."""
+        self._tensors.update(zip(call.outputs, tree.flatten(outputs), strict=True))
+
+
+def rewrite(
+    graph: Graph,
+    rule: Callable[[Call, Replay], Any],
+    on_input: Callable[[Any, Any], Any] | None = None,
+) -> keras.Model:
+    """Return a new model that repeats `graph` except where `rule` says otherwise.
+
+    Layers that the rule leaves alone are called again, so they are shared with the old model.
+
+    Args:
+        graph: the graph to repeat.
+        rule: `(call, new)` -> tensors of the new graph that stand for the outputs of `call`, or
+            None to repeat it. `new` maps old tensors to new ones.
+        on_input: `(input, new input)` -> what readers of that input get instead of it.
+    """
+    inputs = {tensor: _input_like(tensor) for tensor in graph.inputs}
+    new = Replay(dict(inputs))
+    if on_input is not None:
+        new = Replay({old: on_input(old, tensor) for old, tensor in inputs.items()})
+    for call in graph.calls:
+        outputs = rule(call, new)
+        if outputs is None:
+            outputs = repeat(call, new)
+        new.record(call, outputs)
+    model = graph.model
+    return keras.Model(
+        tree.map_structure(inputs.__getitem__, model._inputs_struct),
+        new(model._outputs_struct),
+        name=model.name,
+    )
+
+
+def repeat(call: Call, new: Replay, layer: keras.Operation | None = None):
+    """Call `layer`, by default the call's own, on the new tensors of `call`."""
+    return (layer or call.layer)(*new(call.args), **new(call.kwargs))
+
+
+def replaced(layer: keras.layers.Layer, cls: type, **changes) -> keras.layers.Layer:
+    """Return an unbuilt `cls` with the configuration of `layer` but for `changes`."""
+    return cls.from_config({**layer.get_config(), **changes})
+
+
+def _nodes(model):
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if not node.is_input:
+                yield node
+
+
+def _call(node):
+    arguments = node.arguments
+    return Call(
+        node.operation,
+        arguments.args,
+        arguments.kwargs,
+        tuple(arguments.keras_tensors),
+        tuple(node.outputs),
+    )
+
+
+def _input_like(tensor):
+    layer = tensor._keras_history.operation
+    if isinstance(layer, keras.layers.InputLayer):
+        return keras.layers.InputLayer.from_config(layer.get_config()).output
+    return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)

@@ -1,0 +1,90 @@
+"""Batch normalization that is folded into the kernel in front of it while it trains."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class FoldedBatchNorm(keras.layers.Layer):
+    """Turns batch normalization into a factor for the kernel, a bias and a correction.
+
+    The kernel is folded with the moving statistics, so that the integers do not jitter with the
+    batch; the sum is then corrected to what batch statistics would have given (Jacob et al.,
+    2018, section 3.2; Krishnamoorthi, 2018, section 3.2.2):
+
+        factor     = gamma / sqrt(moving_variance + epsilon)
+        correction = sqrt((moving_variance + epsilon) / (batch_variance + epsilon))
+        bias       = beta - batch_mean * gamma / sqrt(batch_variance + epsilon)
+
+    Once `statistics_frozen` is true, or outside training, the correction is exactly 1 and the bias
+    comes from the moving statistics: the training graph is the inference graph.
+
+    Args:
+        epsilon, momentum, center, scale: as in `keras.layers.BatchNormalization`.
+    """
+
+    def __init__(self, epsilon=1e-3, momentum=0.99, center=True, scale=True, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+        self.momentum = momentum
+        self.center = center
+        self.scale = scale
+
+    def arguments(self) -> dict:
+        """Return the constructor's arguments but for name and dtype."""
+        return {name: getattr(self, name) for name in ("epsilon", "momentum", "center", "scale")}
+
+    def get_config(self):
+        return {**super().get_config(), **self.arguments()}
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones") if self.scale else None
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros") if self.center else None
+        moving = {"shape": shape, "trainable": False, "autocast": False}
+        self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **moving)
+        self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **moving)
+        self.statistics_frozen = self.add_weight(
+            name="statistics_frozen", shape=(), dtype="bool", initializer="zeros", trainable=False, autocast=False
+        )
+        self.built = True
+
+    def call(self, inputs, bias=None, axis=-1):
+        """Return `(factor, bias, correction)`, vectors over channels.
+
+        Args:
+            inputs: what batch normalization reads in training, or None for moving statistics.
+            bias: the layer's own bias, already contained in `inputs`.
+            axis: the channel axis of `inputs`.
+        """
+        gamma = 1.0 if self.gamma is None else self.gamma
+        beta = 0.0 if self.beta is None else self.beta
+        own_bias = 0.0 if bias is None else bias
+        moving_mean, moving_deviation = self.moving_mean.value, self._deviation(self.moving_variance)
+        factor = gamma / moving_deviation
+        if inputs is None:
+            return factor, beta + (own_bias - moving_mean) * factor, None
+        batch_mean, batch_variance = self._moments(inputs, axis)
+        frozen = self.statistics_frozen.value
+        self._update(self.moving_mean, batch_mean, frozen)
+        self._update(self.moving_variance, batch_variance, frozen)
+        batch_deviation = self._deviation(batch_variance)
+        mean = ops.where(frozen, moving_mean, batch_mean)
+        deviation = ops.where(frozen, moving_deviation, batch_deviation)
+        correction = ops.where(
+            frozen, ops.ones_like(batch_deviation), moving_deviation / batch_deviation
+        )
+        return factor, beta + (own_bias - mean) * gamma / deviation, correction
+
+    def _deviation(self, variance):
+        return ops.sqrt(variance + self.epsilon)
+
+    def _moments(self, inputs, axis):
+        axis = axis % len(inputs.shape)
+        others = [i for i in range(len(inputs.shape)) if i != axis]
+        # Population variance: the paper removes Bessel's correction of TensorFlow's fused kernel.
+        return ops.moments(ops.cast(inputs, "float32"), axes=others)
+
+    def _update(self, moving, batch, frozen):
+        value = ops.stop_gradient(moving.value * self.momentum + batch * (1.0 - self.momentum))
+        moving.assign(ops.where(frozen, moving.value, value))

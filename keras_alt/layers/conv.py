@@ -1,0 +1,171 @@
+"""The quantized convolutions."""
+
+import keras
+from keras import ops
+
+from keras_alt.formats import FixedPoint
+from keras_alt.layers.kernel import QuantizedKernel
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantConv1D(QuantizedKernel, keras.layers.Conv1D):
+    """`Conv1D` with quantized kernel, sum, bias and output. Args: see `QuantizedKernel`, `Conv1D`."""
+
+    def linear(self, inputs, kernel):
+        padding = self.padding
+        if padding == "causal":
+            inputs, padding = ops.pad(inputs, self._compute_causal_padding()), "valid"
+        return _conv(self, inputs, kernel, padding)
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantConv2D(QuantizedKernel, keras.layers.Conv2D):
+    """`Conv2D` with quantized kernel, sum, bias and output. Args: see `QuantizedKernel`, `Conv2D`."""
+
+    def linear(self, inputs, kernel):
+        return _conv(self, inputs, kernel, self.padding)
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantConv2DTranspose(QuantizedKernel, keras.layers.Conv2DTranspose):
+    """`Conv2DTranspose` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `Conv2DTranspose`.
+    """
+
+    def kernels(self):
+        return {"kernel": self.kernel}
+
+    def kernel_scale(self, scale):
+        return ops.reshape(scale, (-1, 1))
+
+    def linear(self, inputs, kernel):
+        return ops.conv_transpose(
+            inputs,
+            kernel,
+            strides=list(self.strides),
+            padding=self.padding,
+            output_padding=self.output_padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantDepthwiseConv2D(QuantizedKernel, keras.layers.DepthwiseConv2D):
+    """`DepthwiseConv2D` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `DepthwiseConv2D`.
+    """
+
+    def kernels(self):
+        return {"kernel": self.kernel}
+
+    def kernel_scale(self, scale):
+        return ops.reshape(scale, (-1, self.depth_multiplier))
+
+    def linear(self, inputs, kernel):
+        return ops.depthwise_conv(
+            inputs,
+            kernel,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class AveragePoolConv2D(keras.layers.DepthwiseConv2D):
+    """An average pool as the depthwise convolution with the constant 1 / (height * width).
+
+    Args: see `DepthwiseConv2D`. Its kernel never trains.
+    """
+
+    def __init__(self, *args, **kwargs):
+        kwargs.update(use_bias=False, trainable=False)
+        super().__init__(*args, **kwargs)
+        cells = self.kernel_size[0] * self.kernel_size[1]
+        self.depthwise_initializer = keras.initializers.Constant(1.0 / cells)
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantAveragePoolConv2D(QuantizedKernel, AveragePoolConv2D):
+    """`AveragePoolConv2D` with its reciprocal in unsigned codes (the paper: 8 bit).
+
+    Args: see `QuantizedKernel`, `AveragePoolConv2D`.
+    """
+
+    kernels = QuantDepthwiseConv2D.kernels
+    linear = QuantDepthwiseConv2D.linear
+
+    def kernel_format(self):
+        return None if self.kernel_bits is None else FixedPoint(self.kernel_bits, signed=False)
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
+    """`SeparableConv2D` with both kernels, the tensor between them, sum, bias and output quantized.
+
+    The depthwise result has `activation_bits`, as in the paper's separable convolutions.
+    Args: see `QuantizedKernel`, `SeparableConv2D`; `kernel_bits` holds for both kernels.
+    """
+
+    def _create_kernel_quantizers(self):
+        self.depthwise_kernel_quantizer = self._quantizer(self.kernel_format(), "depthwise_kernel")
+        self.pointwise_kernel_quantizer = self._quantizer(self.kernel_format(), "pointwise_kernel")
+        self.kernel_quantizer = self.pointwise_kernel_quantizer
+        bits = self.activation_bits
+        self.depthwise_quantizer = self._quantizer(
+            None if bits is None else FixedPoint(bits),
+            "depthwise",
+            self._initial_output_threshold(),
+        )
+
+    def kernels(self):
+        return {
+            "depthwise_kernel": self.depthwise_kernel,
+            "pointwise_kernel": self.pointwise_kernel,
+        }
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.depthwise_quantizer is not None and not self.depthwise_quantizer.built:
+            self.depthwise_quantizer.build(())
+
+    @property
+    def kernel(self):
+        """The pointwise kernel, which takes part in the sum."""
+        return self.pointwise_kernel
+
+    def call(self, inputs, input_exponent=None, training=None):
+        if not self.is_quantized:
+            return keras.layers.SeparableConv2D.call(self, inputs)
+        kernel = self.depthwise_kernel
+        if self.depthwise_kernel_quantizer is not None:
+            kernel = self.depthwise_kernel_quantizer(kernel, training=training)
+        y = ops.depthwise_conv(
+            inputs,
+            kernel,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        if self.depthwise_quantizer is not None:
+            y, input_exponent = self.depthwise_quantizer(y, training=training, with_exponent=True)
+        return super().call(y, input_exponent=input_exponent, training=training)
+
+    def linear(self, inputs, kernel):
+        return ops.conv(inputs, kernel, strides=1, padding="valid", data_format=self.data_format)
+
+
+def _conv(layer, inputs, kernel, padding):
+    return ops.conv(
+        inputs,
+        kernel,
+        strides=list(layer.strides),
+        padding=padding,
+        dilation_rate=layer.dilation_rate,
+        data_format=layer.data_format,
+    )

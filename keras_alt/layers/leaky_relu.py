@@ -1,0 +1,91 @@
+"""The quantized leaky ReLU."""
+
+import keras
+from keras import ops
+
+from keras_alt.formats import FixedPoint
+from keras_alt.quantizer import Quantizer
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantLeakyReLU(keras.layers.LeakyReLU):
+    """`LeakyReLU` in the paper's precision: `q8(max(q16(x), q16(q16(slope) * q16(x))))`.
+
+    Both operands of the maximum share one threshold. The slope is a constant whose threshold is
+    its own value.
+
+    Args:
+        negative_slope: as in `keras.layers.LeakyReLU`.
+        internal_bits: width of the slope and of both operands, or None for float.
+        activation_bits: width of the output (signed), or None for float.
+        initial_threshold: clipping threshold of the output.
+        max_value: upper bound of the output, or None.
+    """
+
+    def __init__(
+        self,
+        negative_slope=0.3,
+        *,
+        internal_bits: int | None = 16,
+        activation_bits: int | None = 8,
+        initial_threshold: float | None = None,
+        max_value: float | None = None,
+        **kwargs,
+    ):
+        super().__init__(negative_slope=negative_slope, **kwargs)
+        self.internal_bits = internal_bits
+        self.activation_bits = activation_bits
+        self.initial_threshold = initial_threshold
+        self.max_value = max_value
+        initial = 1.0 if initial_threshold is None else initial_threshold
+        self.input_quantizer = self.slope_quantizer = self.activation_quantizer = None
+        if internal_bits is not None:
+            format = FixedPoint(internal_bits)
+            self.input_quantizer = self._quantizer(format, "input", 8.0 * initial)
+            # A slope of 0 has no magnitude of its own: any threshold represents it.
+            self.slope_quantizer = self._quantizer(format, "slope", negative_slope or 1.0)
+            self.slope_quantizer.trainable = False
+        if activation_bits is not None:
+            self.activation_quantizer = self._quantizer(
+                FixedPoint(activation_bits), "activation", initial
+            )
+
+    def _quantizer(self, format, role, initial_threshold):
+        return Quantizer(
+            format,
+            initial_threshold=initial_threshold,
+            role=role,
+            name=f"{role}_quantizer",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        for quantizer in (self.input_quantizer, self.slope_quantizer, self.activation_quantizer):
+            if quantizer is not None and not quantizer.built:
+                quantizer.build(())
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if self.input_quantizer is None:
+            y = super().call(inputs)
+        else:
+            x = self.input_quantizer(inputs, training=training)
+            slope = self.slope_quantizer(ops.convert_to_tensor(self.negative_slope, dtype=x.dtype))
+            y = ops.maximum(x, self.input_quantizer(slope * x, training=training))
+        if self.max_value is not None:
+            y = ops.minimum(y, self.max_value)
+        if self.activation_quantizer is not None:
+            y = self.activation_quantizer(y, training=training)
+        return y
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "internal_bits": self.internal_bits,
+            "activation_bits": self.activation_bits,
+        }
+        if self.initial_threshold is not None:
+            config["initial_threshold"] = self.initial_threshold
+        if self.max_value is not None:
+            config["max_value"] = self.max_value
+        return config

@@ -1,0 +1,72 @@
+"""The precision and rounding rules of the engines, as data."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an engine can compute, and how it rounds.
+
+    Attributes:
+        name: key in `TARGETS`.
+        accumulators: whether the accumulator and the bias of a kernel layer are quantized with
+            one trained threshold (16 bit in the paper). Otherwise the bias has 32 bit at the
+            product of the input's and the kernel's scale, and the accumulator is exact.
+        narrow_weights: whether weights leave out the lowest code.
+        add: rounding of additions.
+        average_pool: rounding of average pools.
+        mean: rounding of the mean over all positions.
+        pool_as_depthwise: whether an average pool is a depthwise convolution with a quantized
+            reciprocal. Otherwise it is a pool whose output keeps the scale of its input.
+        engines: the engines of `keras_alt.verify` that compute these rules.
+    """
+
+    name: str
+    accumulators: bool
+    narrow_weights: bool = False
+    add: str = "half_even"
+    average_pool: str = "half_even"
+    mean: str = "half_even"
+    pool_as_depthwise: bool = False
+    engines: tuple[str, ...] = ("integer",)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        # Jain et al., 2019: 16-bit accumulators and biases, average pools rounded down.
+        Target(
+            "paper",
+            accumulators=True,
+            average_pool="floor",
+            mean="floor",
+            pool_as_depthwise=True,
+            engines=("integer", "qonnx", "hls4ml"),
+        ),
+        # Measured with LiteRT 2.3, XNNPACK delegate, x86-64 with VNNI.
+        Target(
+            "litert",
+            accumulators=False,
+            narrow_weights=True,
+            add="half_up",
+            average_pool="half_away_stored",
+            engines=("integer", "litert"),
+        ),
+        # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.
+        Target("onnx", accumulators=False, engines=("integer", "onnxruntime")),
+        # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
+        Target(
+            "hls",
+            accumulators=True,
+            pool_as_depthwise=True,
+            engines=("integer", "qonnx", "hls4ml"),
+        ),
+    )
+}
+
+
+def get_target(name: str) -> Target:
+    """Return the target of that name."""
+    if name not in TARGETS:
+        raise ValueError(f"`target` must be one of {sorted(TARGETS)}. Received: target={name!r}")
+    return TARGETS[name]
