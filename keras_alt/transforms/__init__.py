@@ -1,0 +1,38 @@
+"""Float transforms: functional model in, functional model of the same function out."""
+
+import keras
+
+from keras_alt.config import QuantizeConfig
+from keras_alt.targets import get_target
+from keras_alt.transforms.average_pool_to_depthwise import (
+    average_pool_to_depthwise as average_pool_to_depthwise,
+)
+from keras_alt.transforms.average_pool_to_depthwise import (
+    mean_to_average_pool as mean_to_average_pool,
+)
+from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
+from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
+from keras_alt.transforms.inline import inline as inline
+from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
+from keras_alt.transforms.splice_identity import splice_identity as splice_identity
+from keras_alt.transforms.split_activation import split_activation as split_activation
+from keras_alt.transforms.split_separable import split_separable as split_separable
+
+CANONICAL = (
+    inline,
+    operators_to_layers,
+    splice_identity,
+    collapse_concat,
+    split_activation,
+    split_separable,
+)
+
+
+def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
+    """Return a flat copy of `model` in the form that quantizers are inserted into."""
+    for transform in CANONICAL:
+        model = transform(model)
+    model = fold_batch_norm(model, keep_trainable=config.batch_norm == "train")
+    if get_target(config.target).pool_as_depthwise:
+        model = average_pool_to_depthwise(mean_to_average_pool(model))
+    return model

@@ -1,0 +1,136 @@
+"""Inlining of nested and subclassed models."""
+
+import inspect
+
+import keras
+from keras import tree
+
+from keras_alt.graph import Call, Graph, Replay, repeat, rewrite
+
+
+def inline(model: keras.Model) -> keras.Model:
+    """Return a flat functional copy of `model` with weights of its own.
+
+    Nested models are replaced by their layers; subclassed models and composite layers are traced
+    through their `call`. What cannot be traced stays one layer. A layer called several times, also
+    inside a nested model called several times, stays one layer.
+
+    Args:
+        model: built `keras.Model` of any kind; not changed.
+
+    Raises:
+        ValueError: if the model was never built.
+    """
+    copies = _Copies()
+    return rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
+
+
+def _inlined(call: Call, new: Replay, copies, prefix):
+    inner = _graph_inside(call)
+    if inner is None:
+        return copies.call(call, new, prefix)
+    values = Replay(dict(zip(inner.inputs, new(call.inputs), strict=True)))
+    for inner_call in inner.calls:
+        outputs = _inlined(inner_call, values, copies, f"{prefix}{call.layer.name}_")
+        values.record(inner_call, outputs)
+    return values(inner.model._outputs_struct)
+
+
+class _Copies:
+    """One copy of each layer, under names that stay unique."""
+
+    def __init__(self):
+        self._copies = {}
+        self._names = set()
+
+    def call(self, call, new, prefix):
+        layer = call.layer
+        arguments = {k: v for k, v in call.kwargs.items() if k != "training" or v is not None}
+        first = id(layer) not in self._copies
+        if first:
+            self._copies[id(layer)] = _copy(layer, self._unique(layer.name, prefix))
+        copy = self._copies[id(layer)]
+        outputs = copy(*new(call.args), **new(arguments))
+        if first and isinstance(layer, keras.layers.Layer) and layer.weights:
+            copy.set_weights(layer.get_weights())
+        return outputs
+
+    def _unique(self, name, prefix):
+        candidate, count = name, 0
+        while candidate in self._names:
+            candidate = f"{prefix}{name}" if count == 0 else f"{prefix}{name}_{count}"
+            count += 1
+        self._names.add(candidate)
+        return candidate
+
+
+def _copy(layer, name):
+    config = layer.get_config()
+    copy = type(layer).from_config({**config, "name": name} if "name" in config else config)
+    if copy.name != name:
+        copy.name = name
+    return copy
+
+
+def _graph_inside(call):
+    """Return the graph a call stands for, None if it is one layer."""
+    layer = call.layer
+    if isinstance(layer, keras.Model):
+        try:
+            return Graph(_functional(layer))
+        except (TypeError, ValueError, NotImplementedError, AttributeError):
+            return None
+    if not isinstance(layer, keras.layers.Layer) or not layer._layers:
+        return None
+    if type(layer).__module__.startswith(("keras.", "keras_alt.")):
+        return None
+    try:
+        return Graph(_traced(layer, call.inputs, layer.call, call))
+    except (TypeError, ValueError, NotImplementedError, AttributeError):
+        return None
+
+
+def _functional(model):
+    if isinstance(model, keras.Sequential):
+        if model.built and model._functional is not None:
+            return model._functional
+    elif hasattr(model, "_nodes_by_depth"):
+        return model
+    elif model.built:
+        return _traced(model, _recorded_inputs(model), model.call)
+    raise ValueError(
+        f"Model '{model.name}' has no graph yet because it was never called: call it once on data, "
+        f"`model(x)`, or give it an `Input`. Received: model={model}"
+    )
+
+
+def _recorded_inputs(model):
+    shapes = model._build_shapes_dict or {}
+    leaves = [shape for shape in shapes.values() if shape is not None]
+    if len(leaves) != 1:
+        raise ValueError(
+            f"A subclassed model must take its inputs in one argument to be traced. "
+            f"Received: model '{model.name}' with inputs {sorted(shapes)}"
+        )
+    (shape,) = leaves
+    is_shape = lambda s: isinstance(s, (tuple, list)) and all(  # noqa: E731
+        d is None or isinstance(d, int) for d in s
+    )
+    return tree.map_structure_up_to(
+        tree.traverse(lambda s: 0 if is_shape(s) else None, shape),
+        lambda s: keras.Input(batch_shape=(None, *s[1:])),
+        shape,
+    )
+
+
+def _traced(layer, inputs, function, call=None):
+    """Return the functional model of what `function` does to symbolic copies of the inputs."""
+    inputs = tree.map_structure(lambda t: keras.Input(batch_shape=t.shape, dtype=t.dtype), inputs)
+    if call is None:
+        args, kwargs = (inputs,), {}
+    else:
+        new = Replay(dict(zip(call.inputs, inputs, strict=True)))
+        args, kwargs = new(call.args), new(call.kwargs)
+    if "training" in inspect.signature(function).parameters:
+        kwargs = {**kwargs, "training": None}
+    return keras.Model(inputs, function(*args, **kwargs), name=layer.name)

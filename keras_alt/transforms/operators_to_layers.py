@@ -1,0 +1,121 @@
+"""Replacement of graph operators by the layers that compute the same."""
+
+import keras
+
+from keras_alt.graph import Call, Graph, rewrite
+from keras_alt.roles import is_operator
+
+L = keras.layers
+MERGES = {
+    "Add": L.Add,
+    "Multiply": L.Multiply,
+    "Subtract": L.Subtract,
+    "Maximum": L.Maximum,
+    "Minimum": L.Minimum,
+}
+ACTIVATIONS = {
+    name.replace("_", ""): name
+    for name in (
+        "celu elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid mish "
+        "relu relu6 selu sigmoid silu soft_shrink softplus softsign tanh"
+    ).split()
+}
+
+
+def operators_to_layers(model: keras.Model) -> keras.Model:
+    """Turn `x + y`, `x * 0.5`, `ops.relu(x)` and the like into layers.
+
+    Operators do not load back from `.h5`, and a layer has one role whichever way it was spelled.
+    Operators without a layer stay.
+    """
+
+    def rule(call, new):
+        layer = _layer_for(call)
+        return None if layer is None else layer(new(_operand(call)))
+
+    return rewrite(Graph(model), rule)
+
+
+def _operand(call):
+    if is_operator(call.layer, "Concatenate"):
+        return list(call.inputs)
+    return call.inputs[0] if len(call.inputs) == 1 else list(call.inputs)
+
+
+def _layer_for(call: Call):
+    operator = call.layer
+    if isinstance(operator, L.Layer) or not is_operator(operator, type(operator).__name__):
+        return None
+    name, kind = operator.name, type(operator).__name__
+    if len(call.inputs) == 2 and kind in MERGES and _same_rank(call):
+        return MERGES[kind](name=name)
+    if len(call.inputs) == 1 and len(call.args) == 2:
+        return _rescaling(call)
+    if kind == "Concatenate" and len(call.inputs) > 1:
+        return L.Concatenate(axis=operator.axis, name=name)
+    if len(call.inputs) != 1:
+        return None
+    if kind.lower() in ACTIVATIONS:
+        return _activation(operator, ACTIVATIONS[kind.lower()])
+    if kind == "Softmax":
+        return L.Softmax(axis=operator.axis, name=name)
+    if kind in ("Reshape", "Squeeze", "ExpandDims"):
+        return _reshape(call)
+    if kind == "Mean":
+        return _mean(operator, call.inputs[0])
+    return None
+
+
+def _same_rank(call):
+    first, second = call.inputs
+    return len(first.shape) == len(second.shape)
+
+
+def _activation(operator, name):
+    if name == "leaky_relu":
+        return L.LeakyReLU(negative_slope=float(operator.negative_slope), name=operator.name)
+    defaults = type(operator)().__dict__
+    for attribute in ("alpha", "approximate", "threshold"):
+        if getattr(operator, attribute, None) != defaults.get(attribute):
+            return None
+    return L.Activation(name, name=operator.name)
+
+
+def _rescaling(call):
+    first, second = call.args
+    constant_first = not isinstance(first, keras.KerasTensor)
+    constant = first if constant_first else second
+    if not isinstance(constant, (int, float)) or isinstance(constant, bool):
+        return None
+    kind = type(call.layer).__name__
+    if kind == "Add":
+        scale, offset = 1.0, constant
+    elif kind == "Multiply":
+        scale, offset = constant, 0.0
+    elif kind == "Subtract":
+        scale, offset = (-1.0, constant) if constant_first else (1.0, -constant)
+    elif kind in ("Divide", "TrueDivide") and not constant_first:
+        scale, offset = 1.0 / constant, 0.0
+    else:
+        return None
+    return L.Rescaling(scale, offset, name=call.layer.name)
+
+
+def _reshape(call):
+    shape = call.output.shape
+    if shape[0] != call.inputs[0].shape[0] or None in shape[1:]:
+        return None
+    return L.Reshape(shape[1:], name=call.layer.name)
+
+
+def _mean(operator, x):
+    axes = operator.axis if isinstance(operator.axis, (list, tuple)) else [operator.axis]
+    if None in axes:
+        return None
+    rank = len(x.shape)
+    means = {4: L.GlobalAveragePooling2D, 3: L.GlobalAveragePooling1D}
+    if sorted(axis % rank for axis in axes) != list(range(1, rank - 1)) or rank not in means:
+        return None
+    return means[rank](
+        keepdims=bool(operator.keepdims), data_format="channels_last", name=operator.name
+    )

@@ -1,0 +1,33 @@
+"""Separation of activation functions from the layers that carry them."""
+
+import keras
+
+from keras_alt.graph import Graph, replaced, repeat, rewrite
+from keras_alt.roles import KERNELS, activation_name
+
+
+def split_activation(model: keras.Model) -> keras.Model:
+    """Turn `Conv2D(activation="relu")` into a linear layer and an `Activation`.
+
+    The activation is called `<layer>_<function>`.
+    """
+    linear = {}
+
+    def rule(call, new):
+        layer = call.layer
+        if type(layer) not in KERNELS or layer.activation is keras.activations.linear:
+            return None
+        first = layer not in linear
+        if first:
+            name = activation_name(layer) or "activation"
+            linear[layer] = (
+                replaced(layer, type(layer), activation=None),
+                keras.layers.Activation(layer.activation, name=f"{layer.name}_{name}"),
+            )
+        kernel, activation = linear[layer]
+        outputs = repeat(call, new, kernel)
+        if first:
+            kernel.set_weights(layer.get_weights())
+        return activation(outputs)
+
+    return rewrite(Graph(model), rule)
