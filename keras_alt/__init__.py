@@ -1,7 +1,10 @@
 """Trained fixed-point quantization for Keras 3."""
 
+from keras_alt import calibration as calibration
 from keras_alt import layers as layers
+from keras_alt.calibration.calibrate import calibrate as calibrate
 from keras_alt.config import QuantizeConfig as QuantizeConfig
 from keras_alt.formats import FixedPoint as FixedPoint
 from keras_alt.numerics.fake_quant import fake_quant as fake_quant
+from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.numerics.closed_form import rectified
 from keras_alt.numerics.fake_quant import exponent_of, fake_quant
 
 RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
@@ -55,19 +56,18 @@ class Quantizer(keras.layers.Layer):
         self.activation = activation
         self.initial_threshold = initial_threshold
         self.role = role
+        value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
+        self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
+        self.observer = None  # called with (quantizer, values) while `calibrate` watches
         self.supports_masking = True
 
-    def build(self, input_shape=None, initializer=None):
-        if initializer is None:
-            initial = self.initial_threshold
-            value = math.nan if initial is None else float(np.log2(initial))
-            initializer = keras.initializers.Constant(value)
+    def build(self, input_shape=None):
         self.log2_threshold = self.add_weight(
             name="log2_threshold",
             shape=(),
             dtype="float32",
             autocast=False,
-            initializer=initializer,
+            initializer=self.initializer,
         )
         # Saved with the model, so that a frozen threshold stays so after a reload.
         self.frozen = self.add_weight(
@@ -84,6 +84,8 @@ class Quantizer(keras.layers.Layer):
             rounding: name of a rule in `keras_alt.numerics.rounding`.
             with_exponent: whether to return `(y, exponent)`, where `2**exponent` is the scale.
         """
+        if self.observer is not None:
+            self.observe(inputs, activation)
         log2_threshold = self.log2_threshold.value
         log2_threshold = ops.where(
             self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold
@@ -105,6 +107,11 @@ class Quantizer(keras.layers.Layer):
     ):
         y = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
+
+    def observe(self, inputs, activation=None):
+        """Show the observer, if there is one, the values that would be rounded."""
+        inputs = ops.cast(inputs, "float32")
+        self.observer(self, rectified(inputs, RELU_MAX[activation or self.activation]))
 
     def set_threshold(self, threshold: float):
         """Set the clipping threshold, in the units of the quantized tensor."""
@@ -161,7 +168,7 @@ def quantizers(model: keras.Model) -> dict[str, Quantizer]:
     """Return the quantizers of `model` in the order of its layers, by `<layer>/<role>`."""
     found = {}
     for layer in model._flatten_layers(include_self=False, recursive=False):
-        for quantizer in _own_quantizers(layer):
+        for quantizer in quantizers_of(layer):
             found.setdefault(quantizer_name(layer, quantizer), quantizer)
     return found
 
@@ -174,7 +181,8 @@ def quantizer_name(layer, quantizer: Quantizer) -> str:
     return f"{layer.name}/{quantizer.role}"
 
 
-def _own_quantizers(layer):
+def quantizers_of(layer) -> list[Quantizer]:
+    """Return the quantizers of one layer: itself, or its children."""
     if isinstance(layer, Quantizer):
         return [layer]
-    return [q for child in layer._layers for q in _own_quantizers(child)]
+    return [q for child in layer._layers for q in quantizers_of(child)]

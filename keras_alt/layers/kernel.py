@@ -122,12 +122,24 @@ class QuantizedKernel:
         """Return the kernel behind each kernel quantizer's role."""
         return {"kernel": self._kernel}
 
+    def constants(self) -> list:
+        """Return `(quantizer, tensor)` for each kernel, as it is quantized outside training."""
+        factor = None if self.batch_norm is None else self.batch_norm(None)[0]
+        return [
+            (quantizer, kernel if factor is None else kernel * self.kernel_scale(factor))
+            for role, kernel in self.kernels().items()
+            if (quantizer := getattr(self, f"{role}_quantizer")) is not None
+        ]
+
     def build(self, input_shape):
         super().build(input_shape)
         if self.batch_norm is not None and not self.batch_norm.built:
             self.batch_norm.build((self.output_channels(input_shape),))
         for role, kernel in self.kernels().items():
-            _build(getattr(self, f"{role}_quantizer"), three_sigma_initializer(kernel))
+            quantizer = getattr(self, f"{role}_quantizer")
+            if quantizer is not None:
+                quantizer.initializer = three_sigma_initializer(kernel)
+            _build(quantizer)
         for quantizer in (
             self.accumulator_quantizer,
             self.bias_quantizer,
@@ -254,7 +266,7 @@ def _signed(bits):
     return None if bits is None else FixedPoint(bits)
 
 
-def _build(quantizer, initializer=None):
+def _build(quantizer):
     # Sub-layers are built before their parent when a file is loaded.
     if quantizer is not None and not quantizer.built:
-        quantizer.build((), initializer)
+        quantizer.build(())

@@ -59,6 +59,12 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
             dtype=self.dtype_policy,
         )
 
+    def constants(self) -> list:
+        """Return `(quantizer, tensor)` for the slope."""
+        if self.slope_quantizer is None:
+            return []
+        return [(self.slope_quantizer, ops.convert_to_tensor(self.negative_slope, "float32"))]
+
     def build(self, input_shape):
         for quantizer in (self.input_quantizer, self.slope_quantizer, self.activation_quantizer):
             if quantizer is not None and not quantizer.built:

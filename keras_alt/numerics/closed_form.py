@@ -12,26 +12,36 @@ LN2 = math.log(2.0)
 def forward(x, log2_threshold, format, rounding, relu_max):
     """Return `x` on the grid."""
     scale = power_of_two(log2_threshold, format)
-    r = ROUNDINGS[rounding](rectified(x, relu_max) / scale, format)
+    # The reciprocal of a power of two is exact, and a product cheaper than a quotient.
+    r = ROUNDINGS[rounding](rectified(x, relu_max) * (1.0 / scale), format)
     return ops.clip(r, format.qmin, format.qmax) * scale
 
 
 def backward(x, log2_threshold, upstream, format, rounding, relu_max):
-    """Return `(dx, dlog2_threshold)`, recomputing the codes from `x`.
+    """Return `(dx, dlog2_threshold)`, recomputing the codes from `x`."""
+    dx, per_element = backward_terms(x, log2_threshold, upstream, format, rounding, relu_max)
+    return dx, threshold_gradient(per_element, log2_threshold, format)
+
+
+def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
+    """Return `dx`, and each element's share of the threshold's gradient in units of scale * ln 2.
 
     The comparisons are on the rounded code, not on `x`: a value that rounds to `qmax` is inside.
     """
-    scale = power_of_two(log2_threshold, format)
-    z = rectified(x, relu_max) / scale
+    z = rectified(x, relu_max) * (1.0 / power_of_two(log2_threshold, format))
     r = ROUNDINGS[rounding](z, format)
     clipped = ops.clip(r, format.qmin, format.qmax)
     inside = ops.equal(r, clipped)
-    zero = ops.zeros_like(upstream)
-    dx = ops.where(inside, upstream, zero)
+    zero = ops.zeros_like(z)
+    per_element = upstream * (clipped - ops.where(inside, z, zero))
     if relu_max is not None:
-        dx = ops.where(ops.logical_and(x > 0, x < relu_max), dx, zero)
-    per_element = upstream * ops.where(inside, clipped - z, clipped)
-    return dx, ops.sum(per_element) * scale * LN2
+        inside = ops.logical_and(inside, ops.logical_and(x > 0, x < relu_max))
+    return ops.where(inside, upstream, zero), per_element
+
+
+def threshold_gradient(per_element, log2_threshold, format):
+    """Return the gradient of log2_threshold: the plain sum over elements."""
+    return ops.sum(per_element) * (power_of_two(log2_threshold, format) * LN2)
 
 
 def power_of_two(log2_threshold, format):

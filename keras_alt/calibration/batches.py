@@ -1,0 +1,165 @@
+"""Reading of calibration data, and keeping of the activations it produces."""
+
+import itertools
+import tempfile
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from keras_alt.graph import Graph
+
+MEMORY_BYTES = 2**30  # activations beyond this go to a temporary file
+
+
+def read_batches(model: keras.Model, data, samples: int, batch_size: int) -> list:
+    """Return at most `samples` samples of `data` as batches: one list of arrays per batch.
+
+    Args:
+        model: its inputs tell how `data` is structured.
+        data: as for `keras_alt.calibrate`.
+        samples: how many to read.
+        batch_size: samples in a batch, where `data` does not come in batches of its own.
+
+    Raises:
+        ValueError: if there is no sample, or a shape does not fit.
+    """
+    for name, value in (("samples", samples), ("batch_size", batch_size)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    batches, left = [], samples
+    for leaves in _leaves(model, data, batch_size):
+        arrays = [np.asarray(ops.convert_to_numpy(a[:left])) for a in leaves]
+        if len(arrays[0]):
+            batches.append(arrays)
+            left -= len(arrays[0])
+        if left <= 0:
+            break
+    if not batches:
+        raise ValueError(
+            "Calibration needs at least one sample; the paper takes 50. "
+            f"Received: data={type(data).__name__} without any."
+        )
+    _check_shapes(model, batches)
+    return batches
+
+
+def _leaves(model, data, batch_size):
+    """Yield the inputs of each batch, flat."""
+    if isinstance(data, keras.utils.PyDataset):
+        count = data.num_batches
+        indices = itertools.count() if count is None else range(count)
+        yield from (_flat(model, _unpacked(data[i])) for i in indices)
+    elif _is_arrays(model, data):
+        leaves = _flat(model, _unpacked(data))
+        for start in range(0, len(leaves[0]), batch_size):
+            yield [leaf[start : start + batch_size] for leaf in leaves]
+    elif hasattr(data, "__iter__"):
+        yield from (_flat(model, _unpacked(batch)) for batch in data)
+    else:
+        raise TypeError(
+            "`data` must be an array, a list or dict of arrays, a `tf.data.Dataset`, a `PyDataset` "
+            f"or a generator. Received: data of type {type(data).__name__}"
+        )
+
+
+def _is_arrays(model, data):
+    x = _unpacked(data)
+    leaves = list(x.values()) if isinstance(x, dict) else x
+    leaves = leaves if isinstance(leaves, (list, tuple)) else [leaves]
+    return bool(leaves) and all(hasattr(a, "shape") and hasattr(a, "dtype") for a in leaves)
+
+
+def _unpacked(batch):
+    """Return x of `(x, y)` and `(x, y, sample_weight)`; only tuples are taken apart, as in fit."""
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _flat(model, x):
+    if isinstance(x, dict) and not isinstance(model._inputs_struct, dict):
+        return [x[tensor.name] for tensor in model.inputs]
+    leaves = tree.flatten(x)
+    if len(leaves) != len(model.inputs):
+        raise ValueError(
+            f"Model '{model.name}' has {len(model.inputs)} inputs "
+            f"({', '.join(t.name for t in model.inputs)}). Received: {len(leaves)} in `data`."
+        )
+    return leaves
+
+
+def _check_shapes(model, batches):
+    for arrays in batches:
+        for tensor, array in zip(model.inputs, arrays, strict=True):
+            expected, received = tensor.shape, array.shape
+            fits = len(expected) == len(received) and all(
+                e is None or e == r for e, r in zip(expected[1:], received[1:], strict=True)
+            )
+            if not fits:
+                raise ValueError(
+                    f"Input '{tensor.name}' of model '{model.name}' expects shape {expected}. "
+                    f"Received: shape={received} in `data`."
+                )
+
+
+class ActivationStore:
+    """The tensors that later calls still read, for every batch.
+
+    What exceeds `MEMORY_BYTES` goes to a temporary file, so that memory stays bounded.
+
+    Args:
+        graph: tells how often each tensor is read.
+    """
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.count = 0
+        self._reads_left = {tensor: len(readers) for tensor, readers in graph.readers.items()}
+        self._values = {}
+        self._bytes = 0
+
+    def feed(self, batches: list):
+        """Put the model's inputs."""
+        self.count = len(batches)
+        for index, arrays in enumerate(batches):
+            for tensor, array in zip(self.graph.inputs, arrays, strict=True):
+                if self._reads_left[tensor]:
+                    self._keep(index, tensor, array.astype(tensor.dtype))
+
+    def get(self, batch: int, tensor):
+        """Return the value of `tensor` in a batch."""
+        value = self._values[batch, tensor]
+        return ops.convert_to_tensor(np.asarray(value) if isinstance(value, np.memmap) else value)
+
+    def put(self, batch: int, call, outputs):
+        """Keep the outputs of `call` that something reads."""
+        for tensor, value in zip(call.outputs, tree.flatten(outputs), strict=True):
+            if self._reads_left[tensor]:
+                self._keep(batch, tensor, value)
+
+    def release(self, call):
+        """Note that `call` was run on every batch."""
+        for tensor in call.inputs:
+            self._reads_left[tensor] -= 1
+            if not self._reads_left[tensor]:
+                for batch in range(self.count):
+                    value = self._values.pop((batch, tensor))
+                    self._bytes -= 0 if isinstance(value, np.memmap) else _size(value)
+
+    def _keep(self, batch, tensor, value):
+        if self._bytes + _size(value) > MEMORY_BYTES:
+            value = _on_disk(ops.convert_to_numpy(value))
+        else:
+            self._bytes += _size(value)
+        self._values[batch, tensor] = value
+
+
+def _size(value):
+    return int(np.prod(value.shape)) * 4
+
+
+def _on_disk(array):
+    # The file has no name, so nothing is left behind; the map keeps it open.
+    file = tempfile.TemporaryFile()
+    mapped = np.memmap(file, dtype=array.dtype, mode="w+", shape=array.shape or (1,))
+    mapped[...] = array
+    return mapped

@@ -1,0 +1,176 @@
+"""Setting of every threshold from data, in one walk through the graph."""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.calibration.batches import ActivationStore, read_batches
+from keras_alt.calibration.histogram import Histogram
+from keras_alt.calibration.thresholds import kl_j, maximum
+from keras_alt.graph import Call, Graph, Replay
+from keras_alt.quantizer import Quantizer, quantizer_name, quantizers, quantizers_of
+
+WEIGHT_ROLES = ("kernel", "depthwise_kernel", "pointwise_kernel", "slope")
+
+
+def calibrate(
+    model: keras.Model,
+    data,
+    weights=maximum,
+    activations=kl_j,
+    samples: int = 256,
+    batch_size: int = 32,
+    verbose: bool = True,
+) -> dict[str, float]:
+    """Set every threshold of `model` from the values that `data` produces.
+
+    The samples pass through the graph once, layer by layer; each quantizer sees what the
+    quantizers before it let through. Where a quantizer is called again further on, its threshold is
+    set anew from all its tensors together. Frozen thresholds stay. Weights do not change.
+
+    Args:
+        model: quantized model; changed in place, or not at all if an error occurs.
+        data: inputs as for `fit`: array, list or dict of arrays, `tf.data.Dataset`, `PyDataset` or
+            generator; targets and sample weights of `(x, y)` and `(x, y, w)` are ignored.
+        weights: `(Histogram, FixedPoint) -> threshold` for kernels and other constants. The
+            default suits static use; before retraining the paper takes `three_sigma`.
+        activations: the same for everything else.
+        samples: how many samples are read, from the start of `data`.
+        batch_size: how many of them pass through a layer at a time.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        `{quantizer name: threshold}`.
+    """
+    found = quantizers(model)
+    if not found:
+        raise ValueError(
+            "`calibrate` expects a model with quantizers, from `keras_alt.quantize_model` or with "
+            f"`keras_alt.layers`. Received: model '{model.name}' without any."
+        )
+    batches = read_batches(model, data, samples, batch_size)
+    before = [np.array(ops.convert_to_numpy(q.log2_threshold.value)) for q in found.values()]
+    try:
+        _Walk(model, weights, activations, verbose).run(batches)
+    except BaseException:
+        for quantizer, value in zip(found.values(), before, strict=True):
+            quantizer.log2_threshold.assign(value)
+        raise
+    return {name: quantizer.threshold for name, quantizer in found.items()}
+
+
+class _Walk:
+    """One walk of the calibration set through the graph."""
+
+    def __init__(self, model, weights, activations, verbose):
+        self.graph = Graph(model if hasattr(model, "_nodes_by_depth") else model._functional)
+        self.weights, self.activations = weights, activations
+        self.calls_left = {}
+        for call in self.graph.calls:
+            self.calls_left[call.layer] = self.calls_left.get(call.layer, 0) + 1
+        self.histograms = {}
+        self.progress = keras.utils.Progbar(
+            len(self.graph.calls), verbose=int(verbose), unit_name="layer"
+        )
+
+    def run(self, batches):
+        store = ActivationStore(self.graph)
+        store.feed(batches)
+        for call in self.graph.calls:
+            if isinstance(call.layer, keras.layers.Layer):
+                self.calibrate_layer(call, store)
+            for batch in range(store.count):
+                store.put(batch, call, _apply(call, store, batch))
+            store.release(call)
+            self.calls_left[call.layer] -= 1
+            if not self.calls_left[call.layer]:
+                self.forget(call.layer)
+            self.progress.add(1)
+
+    def calibrate_layer(self, call: Call, store):
+        layer = call.layer
+        pending = [q for q in quantizers_of(layer) if not _is_frozen(q)]
+        for quantizer, values in _constants(layer):
+            if quantizer in pending:
+                pending.remove(quantizer)
+                histogram = Histogram()
+                self.update(histogram, values, layer, quantizer)
+                self.set(layer, quantizer, histogram)
+        while pending:
+            current = self.observe_first(call, store, pending)
+            if current is None:
+                break
+            self.set(layer, current, self.histograms[current])
+            pending.remove(current)
+
+    def observe_first(self, call, store, pending):
+        """Run the layer over all batches and watch the first quantizer of `pending` it calls."""
+        watched = []
+
+        def observer(quantizer, values):
+            if not watched:
+                watched.append(quantizer)
+            if quantizer is watched[0]:
+                histogram = self.histograms.setdefault(quantizer, Histogram())
+                self.update(histogram, values, call.layer, quantizer)
+
+        with _observed(pending, observer):
+            for batch in range(store.count):
+                if isinstance(call.layer, Quantizer):
+                    call.layer.observe(*_arguments(call, store, batch)[0], **_activation(call))
+                else:
+                    _apply(call, store, batch)
+        return watched[0] if watched else None
+
+    def update(self, histogram, values, layer, quantizer):
+        try:
+            histogram.update(ops.convert_to_numpy(values))
+        except ValueError as error:
+            raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
+
+    def set(self, layer, quantizer, histogram):
+        rule = self.weights if quantizer.role in WEIGHT_ROLES else self.activations
+        try:
+            quantizer.set_threshold(rule(histogram, quantizer.format))
+        except ValueError as error:
+            raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
+
+    def forget(self, layer):
+        if isinstance(layer, keras.layers.Layer):
+            for quantizer in quantizers_of(layer):
+                self.histograms.pop(quantizer, None)
+
+
+def _apply(call, store, batch):
+    args, kwargs = _arguments(call, store, batch)
+    return call.layer(*args, **kwargs)
+
+
+def _arguments(call, store, batch):
+    values = Replay({tensor: store.get(batch, tensor) for tensor in call.inputs})
+    return values(call.args), values(call.kwargs)
+
+
+def _activation(call):
+    return {"activation": call.kwargs["activation"]} if "activation" in call.kwargs else {}
+
+
+def _constants(layer):
+    return layer.constants() if hasattr(layer, "constants") else []
+
+
+def _is_frozen(quantizer):
+    return bool(ops.convert_to_numpy(quantizer.frozen.value))
+
+
+@contextlib.contextmanager
+def _observed(watched, observer):
+    for quantizer in watched:
+        quantizer.observer = observer
+    try:
+        yield
+    finally:
+        for quantizer in watched:
+            quantizer.observer = None

@@ -1,0 +1,143 @@
+"""What calibration remembers of a tensor."""
+
+import numpy as np
+
+RAW_VALUES = 2**22  # kept exactly up to here (16 MB), then only in bins
+BINS = 2**16
+
+
+class Histogram:
+    """Magnitudes and moments of a stream of values, in bounded memory.
+
+    Up to `RAW_VALUES` values are kept as they are. Beyond, magnitudes are counted in `BINS` bins
+    over [0, 2**k); where a value exceeds that range, it doubles and neighbouring bins merge, so
+    that the counts do not depend on the order of the values.
+
+    Attributes:
+        count: number of values.
+        mean, std: population moments, accumulated in float64.
+        min_abs, max_abs: range of the magnitudes.
+    """
+
+    def __init__(self):
+        self.count = 0
+        self.mean = 0.0
+        self.min_abs = np.inf
+        self.max_abs = 0.0
+        self._squares = 0.0  # sum of squared deviations from the mean
+        self._raw = []
+        self._exponent = None  # bins span [0, 2**_exponent)
+        self._counts = None
+
+    @property
+    def std(self) -> float:
+        return float(np.sqrt(self._squares / self.count)) if self.count else 0.0
+
+    def update(self, values):
+        """Add an array of any shape.
+
+        Raises:
+            ValueError: if it holds NaN or infinity; nothing is added then.
+        """
+        values = np.asarray(values, np.float32).ravel()
+        if not values.size:
+            return
+        magnitudes = np.abs(values)
+        largest = float(magnitudes.max())
+        if not np.isfinite(largest):
+            bad = values.size - int(np.isfinite(values).sum())
+            raise ValueError(
+                "Values must be finite. "
+                f"Received: {bad} NaN or infinite values among {values.size}"
+            )
+        mean = float(values.mean(dtype=np.float64))
+        # The variance of float32 deviations, summed in pairs, is exact to about 1e-7.
+        squares = float(np.square(values - np.float32(mean)).sum(dtype=np.float64))
+        self._add_moments(values.size, mean, squares, float(magnitudes.min()), largest)
+        if self._raw is not None:
+            self._raw.append(magnitudes)
+            if self.count > RAW_VALUES:
+                self._into_bins()
+        else:
+            self._count_in_bins(magnitudes)
+
+    def merge(self, other: "Histogram"):
+        """Add everything that `other` holds."""
+        if not other.count:
+            return
+        self._add_moments(other.count, other.mean, other._squares, other.min_abs, other.max_abs)
+        if self._raw is not None and other._raw is not None:
+            self._raw.extend(other._raw)
+            if self.count > RAW_VALUES:
+                self._into_bins()
+            return
+        self._into_bins()
+        if other._raw is not None:
+            for magnitudes in other._raw:
+                self._count_in_bins(magnitudes)
+        else:
+            counts, exponent = other._counts, other._exponent
+            self._widen(exponent)
+            self._counts += _coarsened(counts, self._exponent - exponent)
+
+    def magnitudes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(values, counts)`: each magnitude with count 1, or the centres of the bins."""
+        if self._raw is not None:
+            values = np.concatenate(self._raw) if self._raw else np.zeros(0, np.float32)
+            self._raw = [values]
+            return values, np.ones(len(values))
+        width = 2.0**self._exponent / BINS
+        used = np.flatnonzero(self._counts)
+        return np.minimum((used + 0.5) * width, self.max_abs), self._counts[used]
+
+    def number_of_bins(self) -> int:
+        """Return the bins of NumPy's square-root rule over [0, max_abs].
+
+        As `np.histogram(abs(x), bins="sqrt", range=(0, max))`: about (max - min) / sqrt(count) wide.
+        """
+        spread = self.max_abs - self.min_abs
+        return int(np.ceil(self.max_abs / (spread / np.sqrt(self.count)))) if spread else 1
+
+    def bins(self, number: int) -> np.ndarray:
+        """Return the counts of the magnitudes in equal bins of [0, max_abs]."""
+        values, counts = self.magnitudes()
+        weights = None if self._raw is not None else counts
+        return np.histogram(values, number, (0.0, self.max_abs), weights=weights)[0]
+
+    def _add_moments(self, count, mean, squares, smallest, largest):
+        # Chan, Golub, LeVeque, 1979: merging of means and squared deviations.
+        total = self.count + count
+        difference = mean - self.mean
+        self._squares += squares + difference**2 * self.count * count / total
+        self.mean += difference * count / total
+        self.count = total
+        self.min_abs = min(self.min_abs, smallest)
+        self.max_abs = max(self.max_abs, largest)
+
+    def _into_bins(self):
+        if self._raw is None:
+            return
+        raw, self._raw = self._raw, None
+        for magnitudes in raw:
+            self._count_in_bins(magnitudes)
+
+    def _count_in_bins(self, magnitudes):
+        largest = float(magnitudes.max())
+        self._widen(int(np.floor(np.log2(largest))) + 1 if largest else -126)
+        # A product with a power of two is exact, so equal values always meet in one bin.
+        indices = (magnitudes * np.float32(BINS / 2.0**self._exponent)).astype(np.int64)
+        self._counts += np.bincount(indices, minlength=BINS)
+
+    def _widen(self, exponent):
+        if self._exponent is None:
+            self._exponent, self._counts = exponent, np.zeros(BINS, np.int64)
+        elif exponent > self._exponent:
+            self._counts = _coarsened(self._counts, exponent - self._exponent)
+            self._exponent = exponent
+
+
+def _coarsened(counts, octaves):
+    for _ in range(min(octaves, BINS.bit_length())):
+        merged = counts.reshape(-1, 2).sum(axis=1)
+        counts = np.concatenate([merged, np.zeros(BINS // 2, np.int64)])
+    return counts

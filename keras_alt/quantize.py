@@ -1,0 +1,218 @@
+"""Model in, quantized model out."""
+
+import math
+
+import keras
+
+from keras_alt.calibration.calibrate import calibrate
+from keras_alt.config import QuantizeConfig
+from keras_alt.graph import Call, Graph, Replay, repeat, replaced, rewrite
+from keras_alt.layers import (
+    AveragePoolConv2D,
+    QuantAveragePoolConv2D,
+    QuantConv1D,
+    QuantConv2D,
+    QuantConv2DTranspose,
+    QuantDense,
+    QuantDepthwiseConv2D,
+    QuantLeakyReLU,
+)
+from keras_alt.quantizer import RELU_MAX, Quantizer
+from keras_alt.regions import Regions
+from keras_alt.roles import leaky_slope, relu_max
+from keras_alt.sharing import Plan, scale_groups
+from keras_alt.targets import get_target
+from keras_alt.transforms import canonical
+
+L = keras.layers
+QUANTIZED = {
+    L.Conv1D: QuantConv1D,
+    L.Conv2D: QuantConv2D,
+    L.Conv2DTranspose: QuantConv2DTranspose,
+    L.DepthwiseConv2D: QuantDepthwiseConv2D,
+    L.Dense: QuantDense,
+    AveragePoolConv2D: QuantAveragePoolConv2D,
+}
+FUSED_RELUS = {bound: name for name, bound in RELU_MAX.items() if name not in (None, "linear")}
+
+
+def quantize_model(
+    model: keras.Model, config: QuantizeConfig | None = None, calibration_data=None
+) -> keras.Model:
+    """Return a trainable fixed-point copy of `model`.
+
+    Batch norms are folded, kernels, biases, sums and activations get quantizers whose log2
+    thresholds are trained variables. What has no fixed-point form stays float between quantizers:
+    `keras_alt.report` lists it. Before use, the thresholds must be set: by `calibration_data`, or
+    by `keras_alt.calibrate`.
+
+    Args:
+        model: built `keras.Model`: Sequential, functional, nested or a subclass that can be
+            traced. It is not changed.
+        config: `QuantizeConfig`; by default 8 bit under the rules of the paper.
+        calibration_data: inputs as for `keras_alt.calibrate`, or None.
+
+    Returns:
+        Functional `keras.Model`. Loading it back from a file needs `import keras_alt` only.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(
+            "`quantize_model` expects a Keras 3 `keras.Model`. "
+            f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
+        )
+    config = QuantizeConfig() if config is None else config
+    quantized = insert_quantizers(canonical(model, config), config)
+    if calibration_data is not None:
+        calibrate(quantized, calibration_data)
+    return quantized
+
+
+def insert_quantizers(model: keras.Model, config: QuantizeConfig) -> keras.Model:
+    """Return `model`, which must be canonical, with its layers quantized and quantizers placed."""
+    graph = Graph(model)
+    config.check_names([call.layer.name for call in graph.calls])
+    regions = Regions(graph, config)
+    insertion = _Insertion(regions, scale_groups(regions))
+    return rewrite(graph, insertion.rule, insertion.on_input)
+
+
+class _Insertion:
+    """Applies a plan while the graph is replayed."""
+
+    def __init__(self, regions: Regions, plan: Plan):
+        self.regions, self.plan = regions, plan
+        self.target = get_target(regions.config.target)
+        self.ends = regions.ends()
+        self.norms = {
+            regions.folded_into(call).layer: call.layer
+            for call in regions.graph.calls
+            if regions.folded_into(call)
+        }
+        self.layers, self.quantizers, self.exponents = {}, {}, {}
+
+    def on_input(self, old, new):
+        return self.quantized(old, new)
+
+    def rule(self, call: Call, new: Replay):
+        outputs = self.outputs(call, new)
+        tensors = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        results = [
+            self.quantized(old, tensor)
+            for old, tensor in zip(call.outputs, tensors, strict=True)
+        ]
+        return results if len(results) > 1 else results[0]
+
+    def outputs(self, call, new):
+        """Return what `call` gives before the quantizers behind it."""
+        layer = call.layer
+        if self.regions.is_float(call):
+            return repeat(call, new)
+        if self.regions.folded_into(call) is not None or self.is_fused(call):
+            return new(call.inputs[0])
+        if type(layer) in QUANTIZED:
+            return self.kernel_outputs(call, new)
+        if leaky_slope(layer) is not None:
+            return self.once(layer, self.leaky_relu)(new(call.inputs[0]))
+        operands = {i: key for (merge, i), key in self.plan.operands.items() if merge is call}
+        if operands:
+            return layer([
+                self.quantizer(operands[i])(new(tensor)) if i in operands else new(tensor)
+                for i, tensor in enumerate(call.inputs)
+            ])
+        return repeat(call, new)
+
+    def quantized(self, old, tensor):
+        """Return `tensor`, which stands for `old`, behind the quantizer that the plan gives it."""
+        placement = self.plan.outputs.get(old)
+        if placement is None:
+            return tensor
+        rules = {}
+        if placement.rounding != "half_even":
+            rules["rounding"] = placement.rounding
+        producer = self.regions.graph.producer.get(old)
+        if producer is not None and self.is_fused(producer):
+            rules["activation"] = FUSED_RELUS[relu_max(producer.layer)]
+        quantizer = self.quantizer(placement.key)
+        if self.target.accumulators:
+            return quantizer(tensor, **rules)
+        tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
+        self.exponents.setdefault(id(quantizer), exponent)
+        return tensor
+
+    def quantizer(self, key):
+        group = self.plan.group(key)
+        if id(group) not in self.quantizers:
+            self.quantizers[id(group)] = Quantizer(
+                group.format, role=group.name.rpartition("__")[2], name=group.name
+            )
+        return self.quantizers[id(group)]
+
+    def is_fused(self, call):
+        """Whether the call is a ReLU that its quantizer computes."""
+        return (
+            not self.regions.is_float(call)
+            and relu_max(call.layer) in FUSED_RELUS
+            and call.output in self.plan.outputs
+        )
+
+    def kernel_outputs(self, call, new):
+        layer = self.once(call.layer, self.quantized_layer)
+        arguments = {}
+        group = self.plan.group_of(call.inputs[0])
+        if layer.needs_input_exponent:
+            arguments["input_exponent"] = self.exponents[id(self.quantizers[id(group)])]
+        fresh = not layer.built
+        outputs = layer(new(call.inputs[0]), **arguments)
+        if fresh:
+            self.take_over(layer, call.layer)
+        return outputs
+
+    def once(self, layer, make):
+        if layer not in self.layers:
+            self.layers[layer] = make(layer)
+        return self.layers[layer]
+
+    def quantized_layer(self, layer):
+        widths = self.regions.config.for_layer(layer.name, layer in self.ends)
+        on_grid = any(
+            self.plan.group_of(call.inputs[0])
+            for call in self.regions.graph.calls
+            if call.layer is layer
+        )
+        is_pool = isinstance(layer, AveragePoolConv2D)
+        has_bias = widths.biases is not None and (on_grid or self.target.accumulators)
+        rules = {
+            "kernel_bits": 8 if is_pool else widths.weights,
+            "bias_bits": widths.biases if has_bias and not is_pool else None,
+            "accumulator_bits": None if is_pool else widths.accumulators,
+            "activation_bits": None,
+            "target": self.target.name,
+        }
+        if layer in self.norms:
+            norm = self.norms[layer]
+            rules["batch_norm"] = {
+                name: getattr(norm, name) for name in ("epsilon", "momentum", "center", "scale")
+            }
+        return replaced(layer, QUANTIZED[type(layer)], **rules)
+
+    def leaky_relu(self, layer):
+        widths = self.regions.config.for_layer(layer.name)
+        return QuantLeakyReLU(
+            leaky_slope(layer),
+            internal_bits=widths.accumulators,
+            activation_bits=None,
+            max_value=getattr(layer, "max_value", None),
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+
+    def take_over(self, layer, original):
+        """Give `layer` the weights of `original`, and leave its thresholds to calibration."""
+        for variable, value in zip(original.weights, original.get_weights(), strict=True):
+            getattr(layer, variable.name).assign(value)
+        norm = self.norms.get(original)
+        for variable in norm.weights if norm is not None else ():
+            getattr(layer.batch_norm, variable.name).assign(variable)
+        for child in layer._layers:
+            if isinstance(child, Quantizer):
+                child.log2_threshold.assign(math.nan)
