@@ -1,52 +1,157 @@
 """The optimizer of the paper: Adam for the weights, and Adam of its own for the thresholds."""
 
+import re
+
 import keras
+import numpy as np
 from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
+
+from keras_alt.numerics.backend import numerics
 
 PAPER_BATCH = 24
 THRESHOLDS = r".*log2_threshold"
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class ThresholdAdam(Adam):
+class ThresholdAdam(keras.optimizers.Optimizer):
     """Adam for log2 thresholds, in which a gradient of exactly zero means: do not move.
 
     A frozen threshold has that gradient, and so stays bit-identical; plain Adam would let it drift
-    by its momentum. Beside the moments it keeps what `FreezeThresholds` decides by:
+    by its momentum. The state of all thresholds is kept in vectors: a model has a hundred scalars,
+    and one update of all costs what one of a single one does.
+
+    Args:
+        learning_rate: a float or a schedule.
+        beta_1, beta_2, epsilon: as in `keras.optimizers.Adam`.
 
     Attributes:
-        gradient_sums: sum of each threshold's gradients since the last decision.
+        thresholds: the variables, in the order of the vectors.
+        gradient_sums: sum of each threshold's gradients since `FreezeThresholds` last decided.
         averages: moving average of each threshold, with decay min(0.9999, (1 + i) / (10 + i)).
     """
+
+    def __init__(
+        self,
+        learning_rate=1e-2,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        name="threshold_adam",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.thresholds = []
 
     def build(self, var_list):
         if self.built:
             return
         super().build(var_list)
-        self.gradient_sums = self.add_optimizer_variables(var_list, "gradient_sum")
-        self.averages = self.add_optimizer_variables(var_list, "average")
+        self.thresholds = list(var_list)
+        vector = {"shape": (len(var_list),), "dtype": "float32"}
+        self.momentum = self.add_variable(name="momentum", **vector)
+        self.velocity = self.add_variable(name="velocity", **vector)
+        self.gradient_sums = self.add_variable(name="gradient_sums", **vector)
+        self.averages = self.add_variable(name="averages", **vector)
 
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        gradients = [ops.zeros((), "float32")] * len(self.thresholds)
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            gradients[self._get_variable_index(variable)] = gradient
+        old = ops.stack([variable.value for variable in self.thresholds])
+        new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
+        for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
+            variable.assign(value)
+
+    def _updated(self, old, gradient, learning_rate):
+        step = ops.cast(self.iterations, "float32") + 1.0
         moves = ops.not_equal(gradient, 0.0)
-        step = ops.cast(self.iterations, variable.dtype)
-        beta_1, beta_2 = self.beta_1, self.beta_2
-        m, v = self._momentums[index], self._velocities[index]
-        new_m = beta_1 * m.value + (1.0 - beta_1) * gradient
-        new_v = beta_2 * v.value + (1.0 - beta_2) * gradient * gradient
-        rate = ops.cast(learning_rate, variable.dtype) * ops.sqrt(1.0 - beta_2 ** (step + 1.0))
-        rate = rate / (1.0 - beta_1 ** (step + 1.0))
-        update = rate * new_m / (ops.sqrt(new_v) + self.epsilon)
-        value = ops.where(moves, variable - update, variable)
-        self.assign(m, ops.where(moves, new_m, m.value))
-        self.assign(v, ops.where(moves, new_v, v.value))
-        self.assign(variable, value)
-        sums, average = self.gradient_sums[index], self.averages[index]
-        decay = ops.minimum(0.9999, (1.0 + step) / (10.0 + step))
-        self.assign(sums, sums.value + gradient)
-        self.assign(average, decay * average.value + (1.0 - decay) * value)
+        momentum = self.beta_1 * self.momentum.value + (1.0 - self.beta_1) * gradient
+        velocity = self.beta_2 * self.velocity.value + (1.0 - self.beta_2) * ops.square(gradient)
+        self.momentum.assign(ops.where(moves, momentum, self.momentum.value))
+        self.velocity.assign(ops.where(moves, velocity, self.velocity.value))
+        correction = ops.sqrt(1.0 - ops.power(self.beta_2, step)) / (
+            1.0 - ops.power(self.beta_1, step)
+        )
+        update = learning_rate * correction * momentum / (ops.sqrt(velocity) + self.epsilon)
+        new = ops.where(moves, old - update, old)
+        decay = ops.minimum(0.9999, step / (step + 9.0))
+        self.gradient_sums.assign(self.gradient_sums.value + gradient)
+        self.averages.assign(decay * self.averages.value + (1.0 - decay) * new)
+        return new
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ALTOptimizer(MultiOptimizer):
+    """A `MultiOptimizer` that does not train uncalibrated thresholds.
+
+    Keras builds an optimizer when `fit` begins, and also when a file is loaded, before the values
+    of the variables are there. So one that comes from a file waits for them.
+    """
+
+    _loading = False
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        optimizer = super().from_config(config, custom_objects=custom_objects)
+        optimizer._loading = True
+        return optimizer
+
+    def build(self, var_list):
+        if self.built:
+            return
+        unset = uncalibrated(var_list)
+        if unset and self._loading:
+            self._loading = False
+            self._awaited = list(var_list)
+        elif unset:
+            raise_uncalibrated(unset)
+        else:
+            super().build(var_list)
+
+    def load_own_variables(self, store):
+        if not self.built and not uncalibrated(getattr(self, "_awaited", [])):
+            self.build(self._awaited)
+        if self.built:
+            super().load_own_variables(store)
+
+    @property
+    def threshold_optimizer(self) -> ThresholdAdam:
+        """The inner optimizer of the thresholds."""
+        return next(o for o in self.optimizers if isinstance(o, ThresholdAdam))
+
+
+def uncalibrated(variables) -> list[str]:
+    """Return the paths of the log2 thresholds among `variables` that are not set."""
+    return [
+        variable.path
+        for variable in variables
+        if re.fullmatch(THRESHOLDS, variable.path)
+        and not np.isfinite(numerics.concrete_value(variable))
+    ]
+
+
+def raise_uncalibrated(paths: list[str]):
+    """Raise the error for training, or using, thresholds that are not set."""
+    shown = ", ".join(path.removesuffix("/log2_threshold") for path in paths[:3])
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    raise ValueError(
+        "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "
+        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper. "
+        f"Received: no threshold for {shown}{more}."
+    )
 
 
 def alt(
@@ -54,7 +159,7 @@ def alt(
     thresholds: float | LearningRateSchedule = 1e-2,
     batch_size: int = PAPER_BATCH,
     steps: int | None = None,
-) -> MultiOptimizer:
+) -> ALTOptimizer:
     """Return the optimizer that trains a quantized model.
 
     Weights and thresholds have an Adam (0.9, 0.999, 1e-8) each. By default the learning rates
@@ -90,7 +195,7 @@ def alt(
             ("weights", "thresholds"), (weights, thresholds), decays, strict=True
         )
     ]
-    return MultiOptimizer(
+    return ALTOptimizer(
         OptimizerMap(
             Adam(rates[0], epsilon=1e-8, name="weights"),
             {THRESHOLDS: ThresholdAdam(rates[1], epsilon=1e-8, name="thresholds")},

@@ -31,12 +31,12 @@ def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
     z = rectified(x, relu_max) * (1.0 / power_of_two(log2_threshold, format))
     r = ROUNDINGS[rounding](z, format)
     clipped = ops.clip(r, format.qmin, format.qmax)
-    inside = ops.equal(r, clipped)
-    zero = ops.zeros_like(z)
-    per_element = upstream * (clipped - ops.where(inside, z, zero))
+    # Products with masks: on TensorFlow's CPU kernels they are several times faster than `where`.
+    inside = ops.cast(ops.equal(r, clipped), z.dtype)
+    per_element = upstream * (clipped - inside * z)
     if relu_max is not None:
-        inside = ops.logical_and(inside, ops.logical_and(x > 0, x < relu_max))
-    return ops.where(inside, upstream, zero), per_element
+        inside = inside * ops.cast(ops.logical_and(x > 0, x < relu_max), z.dtype)
+    return upstream * inside, per_element
 
 
 def threshold_gradient(per_element, log2_threshold, format):

@@ -1,14 +1,10 @@
 """The quantizer function: rounding to a power-of-2 grid with trained thresholds."""
 
-import importlib
-
-import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.numerics.backend import numerics
 from keras_alt.numerics.rounding import ROUNDINGS
-
-_backend = importlib.import_module(f"keras_alt.numerics.{keras.backend.backend()}")
 
 
 def fake_quant(
@@ -52,7 +48,7 @@ def fake_quant(
             f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
         )
     x = ops.convert_to_tensor(x)
-    y = _backend.fake_quant(
+    y = numerics.fake_quant(
         ops.cast(x, "float32"),
         ops.cast(log2_threshold, "float32"),
         format,

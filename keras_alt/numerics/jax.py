@@ -4,6 +4,8 @@ import functools
 
 import jax
 
+from keras.ops import convert_to_numpy
+
 from keras_alt.numerics import closed_form
 
 
@@ -25,3 +27,8 @@ _fake_quant.defvjp(_forward, _backward)
 
 def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
     return _fake_quant(x, log2_threshold, format, rounding, relu_max)
+
+
+def concrete_value(variable):
+    """Return the value of a Keras variable."""
+    return convert_to_numpy(variable.value)

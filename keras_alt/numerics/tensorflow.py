@@ -52,3 +52,9 @@ def _compiled(*rules):
         return forward(x, log2_threshold), gradient
 
     return fake_quant
+
+
+def concrete_value(variable):
+    """Return the value of a Keras variable, also while a graph is being traced."""
+    with tf.init_scope():
+        return variable.value.numpy()

@@ -2,6 +2,8 @@
 
 import torch
 
+from keras.ops import convert_to_numpy
+
 from keras_alt.numerics import closed_form
 
 
@@ -23,3 +25,8 @@ def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
     if not torch.is_grad_enabled():
         return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
     return _FakeQuant.apply(x, log2_threshold, format, rounding, relu_max)
+
+
+def concrete_value(variable):
+    """Return the value of a Keras variable."""
+    return convert_to_numpy(variable.value)
