@@ -1,7 +1,9 @@
 """Trained fixed-point quantization for Keras 3."""
 
 from keras_alt import calibration as calibration
+from keras_alt import callbacks as callbacks
 from keras_alt import layers as layers
+from keras_alt import optimizers as optimizers
 from keras_alt.calibration.calibrate import calibrate as calibrate
 from keras_alt.config import QuantizeConfig as QuantizeConfig
 from keras_alt.formats import FixedPoint as FixedPoint

@@ -173,6 +173,12 @@ def quantizers(model: keras.Model) -> dict[str, Quantizer]:
     return found
 
 
+def trained_quantizers(model: keras.Model) -> list[Quantizer]:
+    """Return the quantizers whose threshold is among the trainable variables of `model`."""
+    trainable = {id(variable) for variable in model.trainable_variables}
+    return [q for q in quantizers(model).values() if id(q.log2_threshold) in trainable]
+
+
 def quantizer_name(layer, quantizer: Quantizer) -> str:
     """Return `<layer>/<role>`; a graph node is named `<layer>__<role>`."""
     if layer is quantizer:

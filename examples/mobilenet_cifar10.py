@@ -1,0 +1,144 @@
+"""Quantize, calibrate and retrain a MobileNetV2 that collapses under static quantization.
+
+Example:
+
+    python examples/mobilenet_cifar10.py --data DIR --model FILE --target litert --seeds 0 1 2
+
+DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
+is a Keras model with logits or probabilities whose input is x / 127.5 - 1, resized to its own
+size. Checkpoints are chosen on the last training images, never on the test images.
+"""
+
+import argparse
+import json
+import pathlib
+import time
+
+import keras
+import numpy as np
+
+import keras_alt
+from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
+from keras_alt.calibration import maximum, three_sigma
+
+
+def main():
+    options = parse()
+    options.output.mkdir(parents=True, exist_ok=True)
+    data = load(options.data / options.file, options.validation)
+    model = keras.models.load_model(options.model, compile=False)
+    data = {part: (prepared(x, model.input_shape[1]), y) for part, (x, y) in data.items()}
+    print(f"float: {correct(model, data).mean():.2%} of {len(data['test'][1])} test images")
+    static_max(model, data, options)
+    results = options.output / "results.jsonl"
+    for seed in options.seeds:
+        right = {kind: train(kind, model, data, seed, options) for kind in options.runs}
+        for kind, hits in right.items():
+            row = {"run": kind, "target": options.target, "seed": seed, "accuracy": hits.mean()}
+            if "float" in right and kind != "float":
+                difference = hits.astype(float) - right["float"]
+                row["against float"] = difference.mean()
+                row["standard error"] = difference.std(ddof=1) / np.sqrt(len(difference))
+            print(row, flush=True)
+            with results.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def static_max(model, data, options):
+    quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
+    x = data["train"][0][: options.calibration]
+    keras_alt.calibrate(quantized, x, activations=maximum)
+    print(f"static INT8, MAX: {correct(quantized, data).mean():.2%}")
+
+
+def train(kind, model, data, seed, options):
+    """Retrain one variant; return which test images it gets right."""
+    keras.utils.set_random_seed(seed)
+    x = data["train"][0][: options.calibration]
+    steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
+    callbacks = []
+    if kind == "float":
+        trained = keras.models.clone_model(model)
+        trained.set_weights(model.get_weights())
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.rate, steps))
+    else:
+        trained = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
+        keras_alt.calibrate(trained, x, weights=maximum if kind == "weights" else three_sigma)
+        optimizer = keras_alt.optimizers.alt(
+            weights=options.rate, thresholds=0 if kind == "weights" else 1e-2, steps=steps
+        )
+        if kind != "weights":
+            callbacks.append(FreezeThresholds(start=0.5))
+    trained.compile(optimizer, loss(trained), metrics=["accuracy"], jit_compile=False)
+    path = options.output / f"{kind}_{options.target}_{seed}.weights.h5"
+    best = BestCheckpoint(path, validation_data=data["validation"], batch_size=250)
+    history = ThresholdHistory(options.output) if kind != "float" else None
+    started = time.time()
+    trained.fit(
+        *data["train"],
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        validation_data=data["validation"],
+        validation_batch_size=250,
+        callbacks=[best, *callbacks, *([history] if history else [])],
+        verbose=2,
+    )
+    best.restore()
+    print(f"{kind}: best validation {best.best:.2%}, {time.time() - started:.0f} s")
+    if history:
+        history.plot(options.output / f"{kind}_{options.target}_{seed}.png")
+    return correct(trained, data)
+
+
+def loss(model):
+    logits = keras.activations.serialize(getattr(model.layers[-1], "activation", None)) != "softmax"
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+
+
+def correct(model, data):
+    x, y = data["test"]
+    return model.predict(x, batch_size=250, verbose=0).argmax(-1) == y
+
+
+def load(path, validation):
+    with np.load(path) as file:
+        x, y = file["x_train"], file["y_train"].ravel()
+        test = file["x_test"], file["y_test"].ravel()
+    return {
+        "train": (x[:-validation], y[:-validation]),
+        "validation": (x[-validation:], y[-validation:]),
+        "test": test,
+    }
+
+
+def prepared(x, size):
+    batches = [
+        keras.ops.convert_to_numpy(
+            keras.ops.image.resize(x[i : i + 500].astype("float32"), (size, size))
+        )
+        for i in range(0, len(x), 500)
+    ]
+    return np.concatenate(batches) / 127.5 - 1.0
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data file")
+    parser.add_argument("--file", default="cifar10_jpeg.npz", help="name of the data file")
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="Keras model file")
+    parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
+    parser.add_argument("--runs", nargs="+", default=["float", "weights", "int8"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-4, help="initial weight learning rate")
+    parser.add_argument("--calibration", type=int, default=256, help="calibration images")
+    parser.add_argument("--validation", type=int, default=2000, help="last training images")
+    parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/mobilenet"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

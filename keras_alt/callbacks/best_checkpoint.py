@@ -1,0 +1,90 @@
+"""Keeping of the best model of a run."""
+
+import os
+
+import keras
+
+from keras_alt.files import written_whole
+
+
+class BestCheckpoint(keras.callbacks.Callback):
+    """Saves the model whenever a validation figure is better than all before.
+
+    The model as it is before training counts too, so that retraining never ends in something worse
+    than it began with. The file is complete at every moment.
+
+    Args:
+        path: ends in `.keras` or `.weights.h5`.
+        monitor: name of a validation metric, such as `"val_accuracy"`.
+        validation_data: `(x, y)` or a dataset to evaluate before training; without it only the
+            epochs count.
+        mode: `"max"`, `"min"`, or `"auto"`: losses and errors are minimized, the rest maximized.
+        batch_size: of that evaluation.
+
+    Attributes:
+        best: the best figure so far, None before the first.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        monitor: str = "val_accuracy",
+        validation_data=None,
+        mode: str = "auto",
+        batch_size: int | None = None,
+    ):
+        super().__init__()
+        path = os.fspath(path)
+        if not path.endswith((".keras", ".weights.h5")):
+            raise ValueError(f"`path` must end in .keras or .weights.h5. Received: path={path!r}")
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received: mode={mode!r}")
+        self.path = path
+        self.monitor = monitor
+        self.validation_data = validation_data
+        self.mode = mode
+        self.batch_size = batch_size
+        self.best = None
+
+    def on_train_begin(self, logs=None):
+        if self.validation_data is None or self.best is not None:
+            return
+        data = self.validation_data
+        x, y = data if isinstance(data, tuple) else (data, None)
+        figures = self.model.evaluate(
+            x, y, batch_size=self.batch_size, verbose=0, return_dict=True
+        )
+        self._consider({f"val_{name}": value for name, value in figures.items()})
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._consider(logs or {})
+
+    def restore(self):
+        """Give the model the best weights."""
+        if self.best is None:
+            raise ValueError(
+                f"Nothing has been saved to '{self.path}' yet: run `fit` with `validation_data`. "
+                "Received: best=None"
+            )
+        self.model.load_weights(self.path)
+
+    def _consider(self, figures):
+        if self.monitor not in figures:
+            raise ValueError(
+                "`monitor` must name a figure of the validation; does `fit` have "
+                f"`validation_data`? Received: monitor={self.monitor!r}, figures={sorted(figures)}"
+            )
+        value = float(figures[self.monitor])
+        if self.best is None or self._is_better(value):
+            with written_whole(self.path) as temporary:
+                if self.path.endswith(".keras"):
+                    self.model.save(temporary)
+                else:
+                    self.model.save_weights(temporary)
+            self.best = value
+
+    def _is_better(self, value):
+        falls = self.mode == "min" or (
+            self.mode == "auto" and any(word in self.monitor for word in ("loss", "error"))
+        )
+        return value < self.best if falls else value > self.best

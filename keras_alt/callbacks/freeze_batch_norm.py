@@ -1,0 +1,49 @@
+"""Freezing of batch statistics."""
+
+import keras
+from keras import ops
+
+from keras_alt.layers import FoldedBatchNorm
+
+
+class FreezeBatchNorm(keras.callbacks.Callback):
+    """Switches batch norms that are folded while training to their moving statistics.
+
+    From then on the training graph is the inference graph. The paper does it after one epoch.
+
+    Args:
+        step: optimizer steps after which to freeze; by default one epoch.
+    """
+
+    def __init__(self, step: int | None = None):
+        super().__init__()
+        if step is not None and step < 0:
+            raise ValueError(f"`step` must be at least 0. Received: step={step!r}")
+        self.step = step
+
+    def on_train_begin(self, logs=None):
+        if not self._norms():
+            raise ValueError(
+                "`FreezeBatchNorm` expects a model made with "
+                "`QuantizeConfig(batch_norm='train')`. "
+                f"Received: model '{self.model.name}' without batch norms that train."
+            )
+        self._steps = 0
+        if self.step == 0:
+            self._freeze()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        if self._steps == self.step:
+            self._freeze()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.step is None:
+            self._freeze()
+
+    def _norms(self):
+        return [x for x in self.model._flatten_layers() if isinstance(x, FoldedBatchNorm)]
+
+    def _freeze(self):
+        for norm in self._norms():
+            norm.statistics_frozen.assign(ops.ones((), dtype="bool"))

@@ -1,0 +1,118 @@
+"""Incremental freezing of thresholds."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.optimizers import ALTOptimizer
+from keras_alt.quantizer import trained_quantizers
+
+PAPER_EVERY = 50
+END = 0.9  # the last tenth of the run trains weights against fixed scales
+
+
+class FreezeThresholds(keras.callbacks.Callback):
+    """Freezes thresholds one by one, so that no scale flips late in the run.
+
+    From `start` on, every `every` steps, of the thresholds that lie in the octave of their moving
+    average the one with the smallest mean gradient is frozen: it is in the more popular of the two
+    bins it oscillates between (Jain et al., 2019, section 5.2). When nine tenths of the run are
+    over, all that remain are frozen, those outside the octave of their average at that average.
+    A frozen threshold never moves again, also after saving, loading or compiling anew.
+
+    Args:
+        start: a float is a fraction of the run, an integer a number of optimizer steps (the paper:
+            1000, at batch size 24).
+        every: steps between two decisions; by default as many as let all be frozen in time, at
+            most 50, the paper's number.
+    """
+
+    def __init__(self, start: float | int = 0.5, every: int | None = None):
+        super().__init__()
+        is_fraction = isinstance(start, float)
+        if (is_fraction and not 0 <= start < 1) or (not is_fraction and start < 0):
+            raise ValueError(
+                "`start` must be a fraction of the run below 1 (float) or a number of steps (int). "
+                f"Received: start={start!r}"
+            )
+        if every is not None and every < 1:
+            raise ValueError(f"`every` must be at least 1. Received: every={every!r}")
+        self.start = start
+        self.every = every
+
+    def on_train_begin(self, logs=None):
+        if not isinstance(self.model.optimizer, ALTOptimizer):
+            raise ValueError(
+                "`FreezeThresholds` decides by the gradients that `keras_alt.optimizers.alt(...)` "
+                f"keeps; compile with it. Received: optimizer={self.model.optimizer!r}"
+            )
+        self._require_thresholds()
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        if not steps or not epochs:
+            raise ValueError(
+                "`FreezeThresholds` must know the length of the run: pass `steps_per_epoch` to "
+                f"`fit`. Received: steps={steps}, epochs={epochs}"
+            )
+        self._step = 0
+        self._total = steps * epochs
+        self._first = int(self.start * self._total) if isinstance(self.start, float) else self.start
+        self._last = int(END * self._total)
+        count = max(1, len(trained_quantizers(self.model)))
+        self._every = self.every or max(1, min(PAPER_EVERY, (self._last - self._first) // count))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        if self._step == self._first:
+            self._gradient_sums().assign(ops.zeros_like(self._gradient_sums()))
+        if self._step == self._last:
+            self._freeze_all()
+        elif self._first < self._step < self._last:
+            if (self._step - self._first) % self._every == 0:
+                self._freeze_one()
+
+    def _require_thresholds(self):
+        if not trained_quantizers(self.model):
+            raise ValueError(
+                "`FreezeThresholds` expects a model with trainable thresholds, from "
+                f"`keras_alt.quantize_model`. Received: model '{self.model.name}' without any."
+            )
+
+    def _gradient_sums(self):
+        return self.model.optimizer.threshold_optimizer.gradient_sums
+
+    def _candidates(self):
+        """Return the unfrozen quantizers with their positions among the optimizer's vectors."""
+        # `self.model` also brings the variables up to date on JAX.
+        positions = {
+            id(variable): i
+            for i, variable in enumerate(self.model.optimizer.threshold_optimizer.thresholds)
+        }
+        return [
+            (positions[id(quantizer.log2_threshold)], quantizer)
+            for quantizer in trained_quantizers(self.model)
+            if not ops.convert_to_numpy(quantizer.frozen.value)
+        ]
+
+    def _freeze_one(self):
+        sums = self._gradient_sums()
+        gradients = np.abs(ops.convert_to_numpy(sums.value))
+        averages = self._averages()
+        for position, quantizer in sorted(self._candidates(), key=lambda c: gradients[c[0]]):
+            if np.ceil(_value(quantizer)) == np.ceil(averages[position]):
+                quantizer.frozen.assign(True)
+                break
+        sums.assign(ops.zeros_like(sums.value))
+
+    def _freeze_all(self):
+        averages = self._averages()
+        for position, quantizer in self._candidates():
+            if np.ceil(_value(quantizer)) != np.ceil(averages[position]):
+                quantizer.log2_threshold.assign(averages[position])
+            quantizer.frozen.assign(True)
+
+    def _averages(self):
+        return ops.convert_to_numpy(self.model.optimizer.threshold_optimizer.averages.value)
+
+
+def _value(quantizer):
+    return float(ops.convert_to_numpy(quantizer.log2_threshold.value))

@@ -1,0 +1,108 @@
+"""Recording of thresholds while they train."""
+
+import csv
+import os
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.files import written_whole
+from keras_alt.quantizer import quantizers
+
+RECORDS = 200
+LABELLED = 8
+
+
+class ThresholdHistory(keras.callbacks.Callback):
+    """Records the log2 threshold of every quantizer, about 200 times in a run.
+
+    Args:
+        log_dir: folder for `thresholds.csv`, written after every epoch; or None.
+
+    Attributes:
+        steps: optimizer steps of the records; 0 is before training.
+        history: `{quantizer name: [log2 threshold of each record]}`.
+        frozen: `{quantizer name: step of the first record at which it was frozen}`.
+    """
+
+    def __init__(self, log_dir: str | os.PathLike | None = None):
+        super().__init__()
+        self.log_dir = log_dir
+        self.steps = []
+        self.history = {}
+        self.frozen = {}
+
+    def on_train_begin(self, logs=None):
+        if not quantizers(self.model):
+            raise ValueError(
+                "`ThresholdHistory` expects a model with quantizers. "
+                f"Received: model '{self.model.name}' without any."
+            )
+        total = (self.params.get("steps") or 0) * (self.params.get("epochs") or 0)
+        self._every = max(1, total // RECORDS)
+        self._step = self.steps[-1] if self.steps else 0
+        if not self.steps:
+            self._record()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        if self._step % self._every == 0:
+            self._record()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.steps[-1] != self._step:
+            self._record()
+        if self.log_dir is not None:
+            os.makedirs(self.log_dir, exist_ok=True)
+            with written_whole(os.path.join(self.log_dir, "thresholds.csv")) as path:
+                self._write(path)
+
+    def _record(self):
+        self.steps.append(self._step)
+        for name, quantizer in quantizers(self.model).items():
+            value = float(ops.convert_to_numpy(quantizer.log2_threshold.value))
+            self.history.setdefault(name, []).append(value)
+            if ops.convert_to_numpy(quantizer.frozen.value):
+                self.frozen.setdefault(name, self._step)
+
+    def _write(self, path):
+        with open(path, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["step", *self.history])
+            writer.writerows(zip(self.steps, *self.history.values(), strict=True))
+
+    def plot(self, path: str | os.PathLike):
+        """Draw the trajectories: the octaves crossed are labelled, frozen thresholds end in a dot.
+
+        Needs the `plots` extra.
+        """
+        figure, axes = _figure()
+        moved = {name: max(v) - min(v) for name, v in self.history.items()}
+        labelled = sorted(moved, key=moved.get, reverse=True)[:LABELLED]
+        for name, values in self.history.items():
+            style = {"label": name, "lw": 1.6, "zorder": 3} if name in labelled else {
+                "color": "0.75",
+                "lw": 0.7,
+            }
+            (line,) = axes.plot(self.steps, values, **style)
+            if name in self.frozen:
+                index = self.steps.index(self.frozen[name])
+                axes.plot(self.steps[index], values[index], "o", ms=3, color=line.get_color())
+        low, high = axes.get_ylim()
+        axes.set_yticks(np.arange(np.floor(low), np.ceil(high) + 1))
+        axes.grid(axis="y", color="0.85", lw=0.8)
+        axes.set_xlabel("optimizer step")
+        axes.set_ylabel("log2 threshold (a grid line is where the scale doubles)")
+        axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, dpi=130, bbox_inches="tight")
+
+
+def _figure():
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('Pictures need `pip install "keras-alt[plots]"`.') from error
+    figure = Figure(figsize=(9, 5))
+    return figure, figure.subplots()
