@@ -22,6 +22,7 @@ def calibrate(
     activations=kl_j,
     samples: int = 256,
     batch_size: int = 32,
+    keep=(),
     verbose: bool = True,
 ) -> dict[str, float]:
     """Set every threshold of `model` from the values that `data` produces.
@@ -39,6 +40,7 @@ def calibrate(
         activations: the same for everything else.
         samples: how many samples are read, from the start of `data`.
         batch_size: how many of them pass through a layer at a time.
+        keep: quantizers whose thresholds stay as they are.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -53,7 +55,7 @@ def calibrate(
     batches = read_batches(model, data, samples, batch_size)
     before = [np.array(ops.convert_to_numpy(q.log2_threshold.value)) for q in found.values()]
     try:
-        _Walk(model, weights, activations, verbose).run(batches)
+        _Walk(model, weights, activations, keep, verbose).run(batches)
     except BaseException:
         for quantizer, value in zip(found.values(), before, strict=True):
             quantizer.log2_threshold.assign(value)
@@ -64,9 +66,10 @@ def calibrate(
 class _Walk:
     """One walk of the calibration set through the graph."""
 
-    def __init__(self, model, weights, activations, verbose):
+    def __init__(self, model, weights, activations, keep, verbose):
         self.graph = Graph(model if hasattr(model, "_nodes_by_depth") else model._functional)
         self.weights, self.activations = weights, activations
+        self.keep = set(keep)
         self.calls_left = {}
         for call in self.graph.calls:
             self.calls_left[call.layer] = self.calls_left.get(call.layer, 0) + 1
@@ -91,7 +94,7 @@ class _Walk:
 
     def calibrate_layer(self, call: Call, store):
         layer = call.layer
-        pending = [q for q in quantizers_of(layer) if not _is_frozen(q)]
+        pending = [q for q in quantizers_of(layer) if q not in self.keep and not _is_frozen(q)]
         for quantizer, values in _constants(layer):
             if quantizer in pending:
                 pending.remove(quantizer)

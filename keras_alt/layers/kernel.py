@@ -188,6 +188,13 @@ class QuantizedKernel:
         """Whether `call` wants the scale exponent of its input, for the bias."""
         return self._biases_at_product
 
+    @property
+    def bias_width(self) -> int | None:
+        """Bits of the bias: 32 where it lies on the grid of the products, None for float."""
+        if self.bias_bits is None or not self.has_bias:
+            return None
+        return 32 if self._biases_at_product else self.bias_bits
+
     def _folded(self, inputs, training):
         bias = self.bias if self.use_bias else None
         if self.batch_norm is None:

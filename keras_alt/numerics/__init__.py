@@ -1,0 +1,1 @@
+"""The quantizer function, its gradients, and their fusion on each backend."""

@@ -1,0 +1,326 @@
+"""What was quantized, how well, and what stayed float."""
+
+import html
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.calibration.batches import read_batches
+from keras_alt.files import written_whole
+from keras_alt.graph import Graph
+from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.quantizer import Quantizer, quantizers
+from keras_alt.regions import SCALE_SHARING
+from keras_alt.roles import KERNELS, is_average_pool, is_grid_preserving, is_mean, relu_max
+
+
+@dataclass(frozen=True)
+class QuantizerRow:
+    """One quantizer.
+
+    Attributes:
+        name: `<layer>/<role>`.
+        format: such as `int8` or `uint8`.
+        threshold: clipping threshold; NaN before calibration.
+        exponent: log2 of the scale, or None before calibration.
+        clipped: share of the values beyond the codes, or None if unknown.
+        sqnr_db: signal to quantization noise ratio in dB, or None if unknown.
+        frozen: whether the threshold is frozen.
+    """
+
+    name: str
+    format: str
+    threshold: float
+    exponent: int | None
+    clipped: float | None
+    sqnr_db: float | None
+    frozen: bool
+
+
+@dataclass(frozen=True)
+class FloatRow:
+    """One layer that stayed float, and why."""
+
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `keras_alt.report`; `str()` is a table.
+
+    Attributes:
+        quantizers: list of `QuantizerRow`.
+        floats: list of `FloatRow`.
+        weight_bytes: `{"float": before, "quantized": after}`, kernels and biases, packed.
+        multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
+    """
+
+    quantizers: list[QuantizerRow]
+    floats: list[FloatRow]
+    weight_bytes: dict[str, int]
+    multiply_accumulates: dict[str, int]
+
+    def __str__(self):
+        sections = [_table(*_quantizer_cells(self.quantizers))]
+        if self.floats:
+            header = ("stays float", "type", "reason")
+            sections.append(_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+        return "\n\n".join([*sections, "\n".join(self._totals())])
+
+    def _totals(self):
+        before, after = self.weight_bytes["float"], self.weight_bytes["quantized"]
+        yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({before / max(after, 1):.1f} x)"
+        for widths, count in self.multiply_accumulates.items():
+            yield f"multiply-accumulates {widths}: {count:,}"
+
+    def to_json(self, path: str | os.PathLike):
+        """Write the report as JSON."""
+        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            json.dump(_finite(asdict(self)), file, indent=2)
+
+    def to_html(self, path: str | os.PathLike):
+        """Write the report as a page that needs nothing else."""
+        tables = [_html_table(*_quantizer_cells(self.quantizers))]
+        if self.floats:
+            header = ("stays float", "type", "reason")
+            tables.append(_html_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+        totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
+        page = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}{''.join(tables)}{totals}"
+        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(page)
+
+
+STYLE = (
+    "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:2em}"
+    "td,th{padding:2px 12px;text-align:right;border-bottom:1px solid #ddd}"
+    "td:first-child,th:first-child{text-align:left}</style>"
+)
+
+
+def report(model: keras.Model, data=None, samples: int = 256) -> Report:
+    """Return what was quantized and how well, what stayed float and why, and the totals.
+
+    Args:
+        model: quantized model.
+        data: inputs as for `keras_alt.calibrate`; without it clipped share and SQNR are known
+            for kernels only.
+        samples: how many samples of `data` are read.
+    """
+    found = quantizers(model)
+    if not found:
+        raise ValueError(
+            "`report` expects a model with quantizers, from `keras_alt.quantize_model`. "
+            f"Received: model '{model.name}' without any."
+        )
+    measured = _measured(model, found, data, samples)
+    graph = Graph(model if hasattr(model, "_nodes_by_depth") else model._functional)
+    return Report(
+        [_quantizer_row(name, q, measured.get(q)) for name, q in found.items()],
+        _float_rows(graph),
+        _weight_bytes(graph),
+        _multiply_accumulates(graph),
+    )
+
+
+class _Fit:
+    """How well a quantizer's grid fits the values it saw."""
+
+    def __init__(self):
+        self.count = self.clipped = 0
+        self.signal = self.noise = 0.0
+
+    def add(self, quantizer, values):
+        scale = 2.0**quantizer.exponent
+        values = np.asarray(ops.convert_to_numpy(values), np.float64).ravel()
+        codes = np.rint(values / scale)
+        clipped = np.clip(codes, quantizer.format.qmin, quantizer.format.qmax)
+        self.count += values.size
+        self.clipped += int((codes != clipped).sum())
+        self.signal += float(np.square(values).sum())
+        self.noise += float(np.square(clipped * scale - values).sum())
+
+    def sqnr_db(self):
+        if not self.signal:
+            return None
+        return math.inf if not self.noise else 10.0 * math.log10(self.signal / self.noise)
+
+
+def _measured(model, found, data, samples):
+    fits = {}
+
+    def observer(quantizer, values):
+        fits.setdefault(quantizer, _Fit()).add(quantizer, values)
+
+    if data is None:
+        for layer in model.layers:
+            for quantizer, values in layer.constants() if hasattr(layer, "constants") else ():
+                if quantizer.calibrated:
+                    observer(quantizer, values)
+        return fits
+    watched = [quantizer for quantizer in found.values() if quantizer.calibrated]
+    for quantizer in watched:
+        quantizer.observer = observer
+    try:
+        for arrays in read_batches(model, data, samples, batch_size=32):
+            model(keras.tree.pack_sequence_as(model._inputs_struct, arrays), training=False)
+    finally:
+        for quantizer in watched:
+            quantizer.observer = None
+    return fits
+
+
+def _quantizer_row(name, quantizer, fit):
+    return QuantizerRow(
+        name,
+        str(quantizer.format),
+        quantizer.threshold,
+        quantizer.exponent if quantizer.calibrated else None,
+        fit and fit.clipped / fit.count,
+        fit and fit.sqnr_db(),
+        bool(ops.convert_to_numpy(quantizer.frozen.value)),
+    )
+
+
+def _float_rows(graph):
+    quantized_before, quantized_after = set(), set()
+    for call in graph.calls:
+        if isinstance(call.layer, Quantizer) or any(t in quantized_before for t in call.inputs):
+            quantized_before.update(call.outputs)
+    for call in reversed(graph.calls):
+        if isinstance(call.layer, Quantizer) or any(t in quantized_after for t in call.outputs):
+            quantized_after.update(call.inputs)
+    rows = {}
+    for call in graph.calls:
+        if _is_float(call):
+            before = any(t in quantized_before for t in call.inputs)
+            after = any(t in quantized_after for t in call.outputs)
+            reason = _reason(call.layer, before, after)
+            rows[call.layer] = FloatRow(call.layer.name, type(call.layer).__name__, reason)
+    return list(rows.values())
+
+
+def _is_float(call):
+    layer = call.layer
+    if isinstance(layer, (Quantizer, QuantizedKernel, QuantLeakyReLU, AveragePoolConv2D)):
+        return False
+    if relu_max(layer) is not None or type(layer) in SCALE_SHARING:
+        return False
+    return not (is_grid_preserving(call) or is_average_pool(call) or is_mean(call))
+
+
+def _reason(layer, before, after):
+    if type(layer) in KERNELS:
+        return "left float by `skip`"
+    if not before:
+        return "prepares the input, in front of the first quantizer"
+    if not after:
+        return "shapes the output, behind the last quantizer"
+    if isinstance(layer, keras.layers.BatchNormalization):
+        return "no linear layer to fold into; stays float between quantizers"
+    return "no fixed-point form; stays float between quantizers"
+
+
+def _weight_bytes(graph):
+    before = bits = 0
+    for layer in {call.layer: None for call in graph.calls}:
+        if isinstance(layer, AveragePoolConv2D) or not isinstance(layer, keras.layers.Layer):
+            continue
+        if isinstance(layer, QuantizedKernel):
+            widths = {id(k): layer.kernel_bits for k in layer.kernels().values()}
+            if layer.use_bias:
+                widths[id(layer.bias)] = layer.bias_width
+        else:
+            widths = {} if isinstance(layer, (Quantizer, QuantLeakyReLU)) else {
+                id(variable): None for variable in layer.weights
+            }
+        sizes = {id(variable): math.prod(variable.shape) for variable in layer.weights}
+        before += sum(4 * sizes[key] for key in widths)
+        bits += sum(sizes[key] * (width or 32) for key, width in widths.items())
+    return {"float": before, "quantized": -(-bits // 8)}
+
+
+def _multiply_accumulates(graph):
+    totals = {}
+    for call in graph.calls:
+        layer = call.layer
+        if isinstance(layer, QuantizedKernel) or type(layer) in KERNELS:
+            widths = f"{getattr(layer, 'kernel_bits', None) or 'float'}x{_input_bits(graph, call)}"
+            totals[widths] = totals.get(widths, 0) + _products(call)
+    return totals
+
+
+def _products(call):
+    """Return the products that one call computes for a sample; 0 if a size is unknown."""
+    layer = call.layer
+    transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+    shape = (call.inputs[0] if transposed else call.output).shape[1:]
+    first = getattr(layer, "data_format", None) == "channels_first"
+    positions = shape[1:] if first else shape[:-1]
+    if None in positions:
+        return 0
+    kernels = layer.kernels().values() if hasattr(layer, "kernels") else [layer.kernel]
+    return math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels)
+
+
+def _input_bits(graph, call):
+    producer = graph.producer.get(call.inputs[0])
+    while producer is not None:
+        if isinstance(producer.layer, Quantizer):
+            return producer.layer.format.bits
+        own = getattr(producer.layer, "activation_quantizer", None)
+        if own is not None:
+            return own.format.bits
+        if not (is_grid_preserving(producer) or type(producer.layer) in SCALE_SHARING):
+            break
+        producer = graph.producer.get(producer.inputs[0])
+    return "float"
+
+
+def _quantizer_cells(rows):
+    header = ("quantizer", "format", "threshold", "scale", "clipped", "SQNR dB", "frozen")
+    return header, [
+        (
+            row.name,
+            row.format,
+            f"{row.threshold:.5g}",
+            "" if row.exponent is None else f"2^{row.exponent}",
+            "" if row.clipped is None else f"{row.clipped:.3%}",
+            "" if row.sqnr_db is None else f"{row.sqnr_db:.1f}",
+            "yes" if row.frozen else "",
+        )
+        for row in rows
+    ]
+
+
+def _table(header, rows):
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _html_table(header, rows):
+    cells = lambda tag, row: "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row)  # noqa: E731
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><tr>{cells('th', header)}</tr>{body}</table>"
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

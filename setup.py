@@ -1,0 +1,38 @@
+"""Installation of keras_alt and keras_route."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+PLOTS = ["matplotlib>=3.8"]
+DEMO = [*PLOTS, "scikit-learn>=1.4"]
+
+setup(
+    name="keras-alt",
+    version="0.1.0",
+    description="Trained fixed-point quantization (ALT, TQT) for Keras 3",
+    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
+    install_requires=[
+        "tensorflow>=2.21",
+        "keras>=3.15",
+        "tensorflow-model-optimization>=0.8.1",
+        "tf_keras>=2.21",
+        "h5py>=3.11",
+        "numpy>=1.26",
+    ],
+    extras_require={
+        "jax": ["jax>=0.5"],
+        "torch": ["torch>=2.6"],
+        "litert": ["ai-edge-litert>=2.0"],
+        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"],
+        "hls": ["hls4ml>=1.1", "qonnx>=1.0"],
+        "gds": ["gdstk>=0.9", "klayout>=0.29"],
+        "plots": PLOTS,
+        "demo": DEMO,
+        "dev": [*DEMO, "hypothesis>=6.100", "pytest>=8", "ruff>=0.9"],
+    },
+)

@@ -1,0 +1,78 @@
+"""The rules of the code base, read off its syntax trees."""
+
+import ast
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
+LAYERS = [
+    {"formats", "numerics", "roles", "graph", "files"},
+    {"quantizer", "config", "targets"},
+    {"layers"},
+    {"transforms"},
+    {"regions", "sharing"},
+    {"calibration", "optimizers"},
+    {"quantize", "callbacks"},
+    {"reporting", "retarget"},
+    {"__init__"},
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+LAZY = {"tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx", "h5py", "matplotlib"}
+BACKENDS = {"tensorflow.py", "jax.py", "torch.py"}
+
+
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
+def imports(nodes):
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            if node.module.count(".") == 0:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def module(request):
+    return request.param
+
+
+def test_imports_point_down(module):
+    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
+    for imported in imports(ast.walk(parsed(module))):
+        parts = imported.split(".")
+        if parts[0] in ("keras_alt", "keras_route"):
+            assert parts[0] == package, f"{package} must not import {imported}"
+            if len(parts) > 1 and parts[1] in RANK:
+                same = parts[1] == name
+                assert same or RANK[parts[1]] < RANK[name] or RANK[parts[1]] == RANK[name]
+
+
+def test_every_module_has_a_rank(module):
+    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
+    assert package == "keras_route" or name in RANK
+
+
+def test_foreign_packages_are_imported_where_they_are_used(module):
+    if module.parent.name == "numerics" and module.name in BACKENDS:
+        return
+    top = {name.split(".")[0] for name in imports(parsed(module).body)}
+    assert not top & LAZY
+
+
+def test_the_package_neither_prints_nor_asserts(module):
+    for node in ast.walk(parsed(module)):
+        assert not isinstance(node, ast.Assert)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print"
+
+
+def test_a_module_says_what_it_is_for_and_stays_short(module):
+    assert ast.get_docstring(parsed(module))
+    assert len(module.read_text().splitlines()) <= 350
+    assert module.stem not in {"utils", "helpers", "common", "base"}
