@@ -6,7 +6,8 @@ Example:
 
 DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
 is a Keras model with logits or probabilities whose input is x / 127.5 - 1, resized to its own
-size. Checkpoints are chosen on the last training images, never on the test images.
+size. Checkpoints are chosen on the last training images, never on the test images. Finished runs are kept
+in the output folder: the same command goes on where it was interrupted.
 """
 
 import argparse
@@ -32,7 +33,7 @@ def main():
     static_max(model, data, options)
     results = options.output / "results.jsonl"
     for seed in options.seeds:
-        right = {kind: train(kind, model, data, seed, options) for kind in options.runs}
+        right = {kind: trained(kind, model, data, seed, options) for kind in options.runs}
         for kind, hits in right.items():
             row = {"run": kind, "target": options.target, "seed": seed, "accuracy": hits.mean()}
             if "float" in right and kind != "float":
@@ -51,30 +52,39 @@ def static_max(model, data, options):
     print(f"static INT8, MAX: {correct(quantized, data).mean():.2%}")
 
 
-def train(kind, model, data, seed, options):
+def trained(kind, model, data, seed, options):
+    """Return which test images a variant gets right, from an earlier run if there was one."""
+    target = "" if kind == "float" else f"_{options.target}"
+    path = options.output / f"{kind}{target}_{seed}.npy"
+    if not path.exists():
+        np.save(path, train(kind, model, data, seed, path.with_suffix(""), options))
+    return np.load(path)
+
+
+def train(kind, model, data, seed, stem, options):
     """Retrain one variant; return which test images it gets right."""
     keras.utils.set_random_seed(seed)
     x = data["train"][0][: options.calibration]
     steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
     callbacks = []
     if kind == "float":
-        trained = keras.models.clone_model(model)
-        trained.set_weights(model.get_weights())
-        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(options.rate, steps))
+        student = keras.models.clone_model(model)
+        student.set_weights(model.get_weights())
+        decay = keras.optimizers.schedules.CosineDecay(options.rate, steps)
+        optimizer = keras.optimizers.Adam(decay)
     else:
-        trained = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
-        keras_alt.calibrate(trained, x, weights=maximum if kind == "weights" else three_sigma)
+        student = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
+        keras_alt.calibrate(student, x, weights=maximum if kind == "weights" else three_sigma)
         optimizer = keras_alt.optimizers.alt(
             weights=options.rate, thresholds=0 if kind == "weights" else 1e-2, steps=steps
         )
         if kind != "weights":
             callbacks.append(FreezeThresholds(start=0.5))
-    trained.compile(optimizer, loss(trained), metrics=["accuracy"], jit_compile=False)
-    path = options.output / f"{kind}_{options.target}_{seed}.weights.h5"
-    best = BestCheckpoint(path, validation_data=data["validation"], batch_size=250)
+    student.compile(optimizer, loss(model), metrics=["accuracy"], jit_compile=False)
+    best = BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250)
     history = ThresholdHistory(options.output) if kind != "float" else None
     started = time.time()
-    trained.fit(
+    student.fit(
         *data["train"],
         batch_size=options.batch_size,
         epochs=options.epochs,
@@ -86,8 +96,8 @@ def train(kind, model, data, seed, options):
     best.restore()
     print(f"{kind}: best validation {best.best:.2%}, {time.time() - started:.0f} s")
     if history:
-        history.plot(options.output / f"{kind}_{options.target}_{seed}.png")
-    return correct(trained, data)
+        history.plot(f"{stem}.png")
+    return correct(student, data)
 
 
 def loss(model):

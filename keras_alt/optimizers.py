@@ -27,7 +27,6 @@ class ThresholdAdam(keras.optimizers.Optimizer):
         beta_1, beta_2, epsilon: as in `keras.optimizers.Adam`.
 
     Attributes:
-        thresholds: the variables, in the order of the vectors.
         gradient_sums: sum of each threshold's gradients since `FreezeThresholds` last decided.
         averages: moving average of each threshold, with decay min(0.9999, (1 + i) / (10 + i)).
     """
@@ -45,18 +44,21 @@ class ThresholdAdam(keras.optimizers.Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
-        self.thresholds = []
 
     def build(self, var_list):
         if self.built:
             return
         super().build(var_list)
-        self.thresholds = list(var_list)
         vector = {"shape": (len(var_list),), "dtype": "float32"}
         self.momentum = self.add_variable(name="momentum", **vector)
         self.velocity = self.add_variable(name="velocity", **vector)
         self.gradient_sums = self.add_variable(name="gradient_sums", **vector)
         self.averages = self.add_variable(name="averages", **vector)
+
+    @property
+    def thresholds(self) -> list:
+        """The variables, in the order of the vectors."""
+        return self._trainable_variables
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         gradients = [ops.zeros((), "float32")] * len(self.thresholds)
@@ -98,7 +100,8 @@ class ALTOptimizer(MultiOptimizer):
     """A `MultiOptimizer` that does not train uncalibrated thresholds.
 
     Keras builds an optimizer when `fit` begins, and also when a file is loaded, before the values
-    of the variables are there. So one that comes from a file waits for them.
+    of the variables are there. So one that comes from a file counts as unbuilt until `fit` builds
+    it again: its variables are kept, only the check is made.
     """
 
     _loading = False
@@ -112,20 +115,16 @@ class ALTOptimizer(MultiOptimizer):
     def build(self, var_list):
         if self.built:
             return
+        with numerics.outside_graph():
+            if not hasattr(self, "_var_to_optimizer_idx"):
+                super().build(var_list)
+        if self._loading:
+            self._loading = self.built = False
+            return
         unset = uncalibrated(var_list)
-        if unset and self._loading:
-            self._loading = False
-            self._awaited = list(var_list)
-        elif unset:
+        self.built = not unset
+        if unset:
             raise_uncalibrated(unset)
-        else:
-            super().build(var_list)
-
-    def load_own_variables(self, store):
-        if not self.built and not uncalibrated(getattr(self, "_awaited", [])):
-            self.build(self._awaited)
-        if self.built:
-            super().load_own_variables(store)
 
     @property
     def threshold_optimizer(self) -> ThresholdAdam:
@@ -149,7 +148,7 @@ def raise_uncalibrated(paths: list[str]):
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     raise ValueError(
         "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "
-        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper. "
+        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper, then `compile`. "
         f"Received: no threshold for {shown}{more}."
     )
 

@@ -54,7 +54,12 @@ def _compiled(*rules):
     return fake_quant
 
 
+def outside_graph():
+    """Return a context in which variables are eager, also while a graph is being traced."""
+    return tf.init_scope()
+
+
 def concrete_value(variable):
     """Return the value of a Keras variable, also while a graph is being traced."""
-    with tf.init_scope():
+    with outside_graph():
         return variable.value.numpy()

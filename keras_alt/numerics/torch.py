@@ -1,5 +1,7 @@
 """The fused quantizer on torch: only `x` and the threshold are kept for the backward pass."""
 
+import contextlib
+
 import torch
 
 from keras.ops import convert_to_numpy
@@ -25,6 +27,11 @@ def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
     if not torch.is_grad_enabled():
         return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
     return _FakeQuant.apply(x, log2_threshold, format, rounding, relu_max)
+
+
+def outside_graph():
+    """Return a context in which variables can be created: here, any."""
+    return contextlib.nullcontext()
 
 
 def concrete_value(variable):
