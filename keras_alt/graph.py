@@ -48,7 +48,7 @@ class Graph:
     """
 
     def __init__(self, model: keras.Model):
-        self.model = model
+        self.model = model = functional(model)
         self.inputs = list(model.inputs)
         self.outputs = list(model.outputs)
         self.calls = [_call(node) for node in _nodes(model)]
@@ -112,6 +112,11 @@ def rewrite(
         new(model._outputs_struct),
         name=model.name,
     )
+
+
+def functional(model: keras.Model) -> keras.Model:
+    """Return the functional model behind a Sequential one; others are that already."""
+    return model._functional if isinstance(model, keras.Sequential) else model
 
 
 def repeat(call: Call, new: Replay, layer: keras.Operation | None = None):

@@ -144,7 +144,8 @@ def uncalibrated(variables) -> list[str]:
 
 def raise_uncalibrated(paths: list[str]):
     """Raise the error for training, or using, thresholds that are not set."""
-    shown = ", ".join(path.removesuffix("/log2_threshold") for path in paths[:3])
+    names = [path.removesuffix("/log2_threshold").removesuffix("_quantizer") for path in paths]
+    shown = ", ".join(name.replace("__", "/") for name in names[:3])
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     raise ValueError(
         "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "

@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.files import written_whole
-from keras_alt.graph import Graph
+from keras_alt.graph import Graph, functional
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import Quantizer, quantizers
@@ -114,6 +114,7 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
             for kernels only.
         samples: how many samples of `data` are read.
     """
+    model = functional(model)
     found = quantizers(model)
     if not found:
         raise ValueError(
@@ -121,7 +122,7 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
             f"Received: model '{model.name}' without any."
         )
     measured = _measured(model, found, data, samples)
-    graph = Graph(model if hasattr(model, "_nodes_by_depth") else model._functional)
+    graph = Graph(model)
     return Report(
         [_quantizer_row(name, q, measured.get(q)) for name, q in found.items()],
         _float_rows(graph),

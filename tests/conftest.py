@@ -9,6 +9,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+from keras_alt.graph import functional  # noqa: E402
+
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
@@ -65,3 +67,42 @@ def _torch(function, arguments, compiled):
     arguments = [torch.tensor(a, requires_grad=True) for a in arguments]
     function(*arguments).sum().backward()
     return [a.grad.numpy() for a in arguments]
+
+
+def randomize(model, rng):
+    """Give every batch norm statistics that matter; return the model."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(rng.normal(0, 0.3, shape))
+            layer.moving_variance.assign(rng.uniform(0.5, 2, shape))
+            if layer.scale:
+                layer.gamma.assign(rng.uniform(0.5, 1.5, shape))
+            if layer.center:
+                layer.beta.assign(rng.normal(0, 0.3, shape))
+    return model
+
+
+def sample(model, rng, count=4):
+    """Return random inputs of the model, in its structure."""
+    arrays = [rng.normal(size=(count, *t.shape[1:])).astype("float32") for t in model.inputs]
+    return keras.tree.pack_sequence_as(functional(model)._inputs_struct, arrays)
+
+
+def outputs(model, x):
+    """Return the model's outputs at inference as a flat list of arrays."""
+    flat = keras.tree.flatten(model(x, training=False))
+    return [keras.ops.convert_to_numpy(value) for value in flat]
+
+
+def assert_same_function(first, second, rng, relative=1e-5):
+    """Compare two models on random inputs."""
+    x = sample(first, rng)
+    for a, b in zip(outputs(first, x), outputs(second, x), strict=True):
+        assert np.abs(a - b).max() <= relative * np.abs(a).max()
+
+
+def assert_same_outputs(first, second, x):
+    """Compare two models bit for bit."""
+    for a, b in zip(outputs(first, x), outputs(second, x), strict=True):
+        np.testing.assert_array_equal(a, b)

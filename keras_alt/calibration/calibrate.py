@@ -9,7 +9,7 @@ from keras import ops
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.thresholds import kl_j, maximum
-from keras_alt.graph import Call, Graph, Replay
+from keras_alt.graph import Call, Graph, Replay, functional
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers, quantizers_of
 
 WEIGHT_ROLES = ("kernel", "depthwise_kernel", "pointwise_kernel", "slope")
@@ -52,7 +52,7 @@ def calibrate(
             "`calibrate` expects a model with quantizers, from `keras_alt.quantize_model` or with "
             f"`keras_alt.layers`. Received: model '{model.name}' without any."
         )
-    batches = read_batches(model, data, samples, batch_size)
+    batches = read_batches(functional(model), data, samples, batch_size)
     before = [np.array(ops.convert_to_numpy(q.log2_threshold.value)) for q in found.values()]
     try:
         _Walk(model, weights, activations, keep, verbose).run(batches)
@@ -67,7 +67,7 @@ class _Walk:
     """One walk of the calibration set through the graph."""
 
     def __init__(self, model, weights, activations, keep, verbose):
-        self.graph = Graph(model if hasattr(model, "_nodes_by_depth") else model._functional)
+        self.graph = Graph(model)
         self.weights, self.activations = weights, activations
         self.keep = set(keep)
         self.calls_left = {}

@@ -1,0 +1,177 @@
+"""Every float transform keeps the function."""
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import assert_same_function, outputs, randomize
+from keras import layers as L
+
+from keras_alt import QuantizeConfig
+from keras_alt.transforms import (
+    CANONICAL,
+    average_pool_to_depthwise,
+    canonical,
+    collapse_concat,
+    fold_batch_norm,
+    inline,
+    mean_to_average_pool,
+    operators_to_layers,
+    splice_identity,
+)
+from keras_alt.transforms.fold_batch_norm import affine
+
+pytestmark = pytest.mark.backend
+
+
+def types(model):
+    return [type(layer) for layer in model.layers]
+
+
+@pytest.mark.parametrize("target", ["paper", "litert"])
+@pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
+def test_the_canonical_model_is_the_same_function(make, target, rng):
+    model = randomize(make(), rng)
+
+    result = canonical(model, QuantizeConfig(target=target))
+
+    assert_same_function(model, result, rng)
+    assert not any(isinstance(layer, keras.Model) for layer in result.layers)
+    again = result
+    for transform in CANONICAL:
+        again = transform(again)
+    assert [layer.name for layer in again.layers] == [layer.name for layer in result.layers]
+
+
+def test_a_subclassed_model_is_traced_and_folded(rng):
+    model = randomize(models.subclassed(), rng)
+    x = rng.normal(size=(3, 8, 8, 3)).astype("float32")
+
+    result = canonical(model, QuantizeConfig())
+
+    assert L.BatchNormalization not in types(result)
+    np.testing.assert_allclose(outputs(model, x)[0], outputs(result, x)[0], atol=1e-5)
+
+
+def test_inlining_copies_layers_and_keeps_sharing(rng):
+    model = models.siamese()
+
+    flat = inline(model)
+
+    assert sum(layer.name.startswith("conv") for layer in flat.layers) == 1
+    before = flat.get_weights()[0].copy()
+    model.get_layer("tower").layers[0].kernel.assign_add(
+        keras.ops.ones_like(model.get_layer("tower").layers[0].kernel)
+    )
+    np.testing.assert_array_equal(flat.get_weights()[0], before)
+
+
+def test_an_unbuilt_model_is_an_error():
+    with pytest.raises(ValueError, match="call it once on data"):
+        inline(keras.Sequential([L.Dense(3)]))
+    with pytest.raises(ValueError, match="call it once on data"):
+        inline(models.Subclassed())
+
+
+@pytest.mark.parametrize(
+    "linear",
+    [
+        lambda: L.Conv2D(4, 3, use_bias=False),
+        lambda: L.Conv2D(4, 3, groups=1, bias_initializer="ones"),
+        lambda: L.DepthwiseConv2D(3, depth_multiplier=2),
+        lambda: L.Conv2DTranspose(4, 3),
+        lambda: L.Dense(4),
+    ],
+)
+def test_folding_removes_the_norm_and_keeps_the_function(linear, rng):
+    model = keras.Sequential([keras.Input((6, 6, 3)), linear(), L.BatchNormalization(), L.ReLU()])
+    model = inline(randomize(model, rng))
+
+    folded = fold_batch_norm(model)
+
+    assert L.BatchNormalization not in types(folded)
+    assert len(folded.layers) == len(model.layers) - 1
+    assert_same_function(model, folded, rng)
+
+
+def test_folding_values():  # check 51
+    norm = L.BatchNormalization(epsilon=1e-3)
+    norm.build((None, 1))
+    for variable, value in zip(norm.weights, (2.0, 0.5, 1.0, 3.0), strict=True):
+        variable.assign([value])
+    factor, offset = affine(norm)
+    np.testing.assert_allclose([factor[0], factor[0] * 0.7], [1.15450814, 0.80815570], rtol=1e-6)
+    np.testing.assert_allclose(offset[0], -0.65450814, rtol=1e-6)
+
+
+def test_a_norm_without_a_linear_layer_becomes_depthwise(rng):
+    model = randomize(models.dense_block(), rng)
+    folded = fold_batch_norm(inline(model))
+    assert types(folded).count(L.DepthwiseConv2D) == 2
+    assert_same_function(model, folded, rng)
+
+
+def test_a_linear_layer_that_others_read_is_not_folded(rng):
+    inputs = keras.Input((6, 6, 3))
+    y = L.Conv2D(4, 3, name="conv")(inputs)
+    model = randomize(keras.Model(inputs, [y, L.BatchNormalization(name="norm")(y)]), rng)
+    folded = fold_batch_norm(model)
+    assert isinstance(folded.get_layer("norm"), L.DepthwiseConv2D)
+    assert_same_function(model, folded, rng)
+
+
+def test_nested_concats_are_flattened_in_order(rng):
+    a, b, c, d = (keras.Input((4, 4, n)) for n in (1, 2, 3, 4))
+    inner = L.Concatenate()([b, L.Concatenate()([c, d])])
+    model = keras.Model([a, b, c, d], L.Concatenate()([a, inner]))
+    flat = collapse_concat(model)
+    assert types(flat).count(L.Concatenate) == 1
+    assert_same_function(model, flat, rng, relative=0)
+
+
+def test_a_concat_over_another_axis_stays(rng):
+    a = keras.Input((4, 4, 2))
+    model = keras.Model(a, L.Concatenate(1)([L.Concatenate(-1)([a, a]), L.Concatenate(-1)([a, a])]))
+    assert types(collapse_concat(model)).count(L.Concatenate) == 3
+
+
+def test_identities_are_spliced(rng):
+    a = keras.Input((4,))
+    x = L.Activation("linear")(L.Identity()(L.Dense(3)(a)))
+    model = keras.Model(a, L.Dense(2)(x))
+    assert len(splice_identity(model).layers) == 3
+
+
+def test_operators_become_layers(rng):
+    model = models.operators()
+    result = operators_to_layers(model)
+    assert all(isinstance(operation, L.Layer) for operation in result.operations)
+    assert_same_function(model, result, rng)
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_mean_is_a_depthwise_convolution_by_the_reciprocal(keepdims, rng):
+    model = keras.Sequential([keras.Input((7, 7, 3)), L.GlobalAveragePooling2D(keepdims=keepdims)])
+    result = average_pool_to_depthwise(mean_to_average_pool(inline(model)))
+    pool = next(layer for layer in result.layers if isinstance(layer, L.DepthwiseConv2D))
+    assert not pool.trainable_variables
+    np.testing.assert_array_equal(pool.get_weights()[0], np.float32(1 / 49) * np.ones((7, 7, 3, 1)))
+    assert_same_function(model, result, rng)
+
+
+def test_a_pool_that_divides_by_valid_cells_stays(rng):
+    padded = keras.Sequential([keras.Input((7, 7, 3)), L.AveragePooling2D(2, padding="same")])
+    aligned = keras.Sequential([keras.Input((8, 8, 3)), L.AveragePooling2D(2, padding="same")])
+    assert L.AveragePooling2D in types(average_pool_to_depthwise(inline(padded)))
+    result = average_pool_to_depthwise(inline(aligned))
+    assert L.AveragePooling2D not in types(result)
+    assert_same_function(aligned, result, rng)
+
+
+def test_the_original_model_is_not_changed(rng):
+    model = randomize(models.residual(), rng)
+    before, config = model.get_weights(), model.get_config()
+    canonical(model, QuantizeConfig())
+    assert model.get_config() == config
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
