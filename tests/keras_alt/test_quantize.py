@@ -1,0 +1,147 @@
+"""The whole way of a model: quantize, calibrate, train, save, load."""
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import assert_same_outputs, outputs, randomize, sample
+from keras import layers as L
+
+import keras_alt
+from keras_alt import QuantizeConfig
+from keras_alt.quantizer import quantizers
+
+pytestmark = pytest.mark.backend
+
+
+def train(model, x, steps=2):
+    y = [np.zeros((4, *t.shape[1:]), "float32") for t in model.outputs]
+    y = keras.tree.pack_sequence_as(model._outputs_struct, y)
+    losses = keras.tree.map_structure(lambda _: keras.losses.MeanSquaredError(), y)
+    model.compile(keras_alt.optimizers.alt(1e-3, 1e-2, steps=100), losses)
+    return model.fit(x, y, epochs=steps, batch_size=4, verbose=0)
+
+
+@pytest.mark.parametrize("target", ["paper", "litert"])
+@pytest.mark.parametrize(
+    "make", [*models.FUNCTIONAL, models.subclassed], ids=lambda make: make.__name__
+)
+def test_every_topology_goes_all_the_way(make, target, rng, tmp_path):
+    model = randomize(make(), rng)
+    x = sample(model, rng) if make is not models.subclassed else rng.normal(size=(4, 8, 8, 3))
+
+    q = keras_alt.quantize_model(model, QuantizeConfig(target=target), calibration_data=x)
+
+    for a, b in zip(outputs(model, x), outputs(q, x), strict=True):
+        assert np.abs(a - b).max() < 0.25 * np.abs(a).max()
+    before = [w.copy() for w in q.get_weights()]
+    history = train(q, x)
+    assert np.isfinite(history.history["loss"]).all()
+    assert any((a != b).any() for a, b in zip(before, q.get_weights(), strict=True))
+    q.save(tmp_path / "model.keras")
+    assert_same_outputs(q, keras.models.load_model(tmp_path / "model.keras"), x)
+
+
+@pytest.mark.parametrize("make", [models.inception, models.operators, models.siamese])
+def test_h5_and_weights_round_trip(make, rng, tmp_path):
+    model = randomize(make(), rng)
+    x = sample(model, rng)
+    q = keras_alt.quantize_model(model, calibration_data=x)
+    q.save(tmp_path / "model.h5")
+    q.save_weights(tmp_path / "model.weights.h5")
+
+    assert_same_outputs(q, keras.models.load_model(tmp_path / "model.h5", compile=False), x)
+    fresh = keras_alt.quantize_model(model)
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    assert_same_outputs(q, fresh, x)
+
+
+def test_a_reloaded_model_trains_on_bit_for_bit(rng, tmp_path):
+    model = randomize(models.residual(), rng)
+    x = sample(model, rng, 16)
+    q = keras_alt.quantize_model(model, calibration_data=x)
+    q.compile(keras_alt.optimizers.alt(1e-3, steps=40), keras.losses.MeanSquaredError())
+    y = np.zeros((16, 5), "float32")
+    q.fit(x, y, shuffle=False, batch_size=4, verbose=0)
+    list(quantizers(q).values())[2].frozen.assign(True)
+    q.save(tmp_path / "model.keras")
+
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert [bool(k.frozen.value) for k in quantizers(again).values()][2]
+    for m in (q, again):
+        m.fit(x, y, shuffle=False, batch_size=4, verbose=0)
+    for a, b in zip(q.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_shared_thresholds_stay_shared_in_a_file(rng, tmp_path):
+    q = keras_alt.quantize_model(models.inception(), calibration_data=np.ones((2, 8, 8, 3), "float32"))
+    q.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert list(quantizers(q)) == list(quantizers(again))
+    assert len(q.trainable_variables) == len(again.trainable_variables)
+
+
+@pytest.mark.tensorflow_only
+def test_saved_model_gives_the_same_outputs(rng, tmp_path):
+    import tensorflow as tf
+
+    model = randomize(models.inverted_residual(), rng)
+    x = sample(model, rng)
+    q = keras_alt.quantize_model(model, calibration_data=x)
+    train(q, x)
+    q.export(tmp_path / "saved", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded.serve(x).numpy(), outputs(q, x)[0])
+
+
+def test_the_model_given_is_not_changed(rng):
+    model = randomize(models.residual(), rng)
+    before = model.get_weights()
+    keras_alt.quantize_model(model, calibration_data=sample(model, rng))
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_uncalibrated_outputs_are_not_numbers(rng):
+    model = models.residual()
+    assert np.isnan(outputs(keras_alt.quantize_model(model), sample(model, rng))[0]).all()
+
+
+def test_training_an_uncalibrated_model_is_an_error(rng, tmp_path):
+    model = models.residual()
+    q = keras_alt.quantize_model(model)
+    x = sample(model, rng)
+    with pytest.raises(ValueError, match="call `keras_alt.calibrate"):
+        train(q, x)
+    q.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="call `keras_alt.calibrate"):
+        again.fit(x, np.zeros((4, 5)), verbose=0)
+
+
+@pytest.mark.parametrize("wrong", [None, "model.keras", L.Dense(3)])
+def test_something_else_than_a_model_is_an_error(wrong):
+    with pytest.raises(TypeError, match="expects a Keras 3"):
+        keras_alt.quantize_model(wrong)
+
+
+@pytest.mark.parametrize("target", ["paper", "litert"])
+def test_outputs_are_codes_on_the_grid(target, rng):
+    model = randomize(models.inverted_residual(), rng)
+    x = sample(model, rng)
+    q = keras_alt.quantize_model(model, QuantizeConfig(target=target), calibration_data=x)
+    last = list(quantizers(q).values())[-1]
+    codes = outputs(q, x)[0] / 2.0**last.exponent
+    np.testing.assert_array_equal(codes, np.rint(codes))
+
+
+@pytest.mark.parametrize("make", [models.residual, models.inverted_residual, models.nested])
+def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
+    model = randomize(make(), rng)
+    x = sample(model, rng)
+    folded = keras_alt.quantize_model(model, calibration_data=x)
+    trained = keras_alt.quantize_model(model, QuantizeConfig(batch_norm="train"), calibration_data=x)
+    assert list(quantizers(folded)) == list(quantizers(trained))
+    for a, b in zip(outputs(folded, x), outputs(trained, x), strict=True):  # check 53
+        np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())
