@@ -150,6 +150,10 @@ def test_litert_kernels_are_narrow_and_biases_on_the_product_grid(rng):
     assert layer.kernel_quantizer.format.qmin == -127
 
 
+def numbers(tensor):
+    return tensor if tensor is None else ops.convert_to_numpy(tensor)
+
+
 class TestFoldedBatchNorm:
     def layer(self, **norm):
         layer = Q.QuantDense(
@@ -163,14 +167,14 @@ class TestFoldedBatchNorm:
 
     def test_values(self):  # checks 51, 52
         norm = self.layer().batch_norm
-        factor, bias, correction = norm(None)
+        factor, bias, correction = map(numbers, norm(None))
         np.testing.assert_allclose([factor[0], factor[0] * 0.7], [1.15450814, 0.8081557], rtol=1e-6)
         np.testing.assert_allclose(bias[0], -0.65450814, rtol=1e-6)
         assert correction is None
         # Mean 1.2 and population variance 2.49787415, which is 2.5 * 1175 / 1176.
         deviation = np.sqrt(2.49787415)
         batch = np.array([[1.2 + deviation], [1.2 - deviation]], "float32")
-        factor, bias, correction = norm(batch)
+        factor, bias, correction = map(numbers, norm(batch))
         np.testing.assert_allclose(correction[0], 1.09587446, rtol=1e-6)
         np.testing.assert_allclose(bias[0], -1.01823518, rtol=1e-6)
         np.testing.assert_allclose(factor[0] * 0.7 * correction[0], 0.88563719, rtol=1e-6)
@@ -180,7 +184,7 @@ class TestFoldedBatchNorm:
         x = rng.normal(1, 2, (64, 1)).astype("float32")
         expected = L.BatchNormalization(epsilon=1e-3)
         expected.build((None, 1))
-        expected.set_weights([[2.0], [0.5], [1.0], [3.0]])
+        expected.set_weights([np.array([v], "float32") for v in (2, 0.5, 1, 3)])
         raw = x @ ops.convert_to_numpy(layer.kernel)
         np.testing.assert_allclose(
             ops.convert_to_numpy(layer(x, training=True)),

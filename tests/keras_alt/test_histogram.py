@@ -1,0 +1,74 @@
+"""A histogram is a summary of a stream that does not depend on how the stream was cut."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_alt.calibration import Histogram, histogram
+
+
+def filled(*arrays):
+    result = Histogram()
+    for array in arrays:
+        result.update(array)
+    return result
+
+
+def test_moments_are_those_of_all_values(rng):
+    parts = [rng.normal(3, 2, n).astype("float32") for n in (1, 1000, 77)]
+    whole = np.concatenate(parts).astype("float64")
+    h = filled(*parts)
+    assert h.count == len(whole)
+    assert h.max_abs == np.abs(whole).max()
+    assert h.min_abs == np.abs(whole).min()
+    np.testing.assert_allclose([h.mean, h.std], [whole.mean(), whole.std()], rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), min_size=1, max_size=6))
+def test_merging_is_updating(parts):
+    arrays = [np.array(part, "float32") for part in parts]
+    merged = Histogram()
+    for array in arrays:
+        merged.merge(filled(array))
+    h = filled(*arrays)
+    np.testing.assert_array_equal(np.sort(h.magnitudes()[0]), np.sort(merged.magnitudes()[0]))
+    np.testing.assert_allclose([h.mean, h.std], [merged.mean, merged.std], rtol=1e-5, atol=1e-6)
+
+
+def test_beyond_the_limit_counts_do_not_depend_on_order(rng, monkeypatch):
+    monkeypatch.setattr(histogram, "RAW_VALUES", 1000)
+    parts = [rng.normal(0, 10.0**k, 700).astype("float32") for k in (-3, 2, 0, 1)]
+    forward, backward = filled(*parts), filled(*parts[::-1])
+    merged = filled(*parts[:2])
+    merged.merge(filled(*parts[2:]))
+    for other in (backward, merged):
+        for a, b in zip(forward.magnitudes(), other.magnitudes(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert forward.magnitudes()[1].sum() == 2800
+
+
+def test_memory_is_bounded(rng, monkeypatch):
+    monkeypatch.setattr(histogram, "RAW_VALUES", 1000)
+    h = Histogram()
+    for _ in range(50):
+        h.update(rng.normal(size=1000))
+    assert h._raw is None
+    assert len(h._counts) == histogram.BINS
+
+
+def test_bins_are_close_to_the_values(rng, monkeypatch):
+    monkeypatch.setattr(histogram, "RAW_VALUES", 1000)
+    x = np.abs(rng.normal(size=5000)).astype("float32")
+    values, counts = filled(x).magnitudes()
+    assert abs(np.dot(values, counts) / 5000 - x.mean()) < 1e-4
+    assert values.max() <= x.max()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused_whole(bad):
+    h = filled([1.0, 2.0])
+    with pytest.raises(ValueError, match="Received: 1 NaN or infinite values among 3"):
+        h.update([0.0, bad, 5.0])
+    assert (h.count, h.max_abs) == (2, 2.0)
