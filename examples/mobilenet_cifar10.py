@@ -79,7 +79,7 @@ def train(kind, model, data, seed, stem, options):
             weights=options.rate, thresholds=0 if kind == "weights" else 1e-2, steps=steps
         )
         if kind != "weights":
-            callbacks.append(FreezeThresholds(start=0.5))
+            callbacks.append(FreezeThresholds(start=0.3, every=3))
     student.compile(optimizer, loss(model), metrics=["accuracy"], jit_compile=False)
     best = BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250)
     history = ThresholdHistory(options.output) if kind != "float" else None

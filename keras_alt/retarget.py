@@ -79,11 +79,12 @@ def _configuration(model, target):
 def _unquantized(model):
     """Return the canonical float model that `model` was made from."""
     made = {}
+    graph = Graph(model)
 
     def rule(call, new):
         layer = call.layer
         if isinstance(layer, Quantizer):
-            return _activation(call, new)
+            return _activation(call, new, graph)
         if type(layer) is QuantAveragePoolConv2D:
             return _pool(call)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
@@ -99,7 +100,7 @@ def _unquantized(model):
             made[layer].set_weights([*layer.kernels().values(), *bias])
         return outputs
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule)
 
 
 def _as_float(layer):
@@ -115,12 +116,16 @@ def _required(layer):
     return {name: getattr(layer, name) for name in names if hasattr(layer, name)}
 
 
-def _activation(call, new):
+def _activation(call, new, graph):
     """Return what stands for a quantizer's outputs: its ReLU, if it computes one."""
     x = new(call.inputs[0])
-    if "activation" in call.kwargs:
+    function = call.kwargs.get("activation")
+    if function is not None:
+        # A quantizer of several tensors has the name of their merge, not of their ReLUs.
         owner = call.layer.name.rpartition("__")[0]
-        x = L.Activation(call.kwargs["activation"], name=owner)(x)
+        source = graph.producer[call.inputs[0]].layer.name
+        name = owner if call.layer.role == "output" else f"{source}_{function}"
+        x = L.Activation(function, name=name)(x)
     # The second output, the exponent, is read by quantized layers only.
     return [x, x] if len(call.outputs) == 2 else x
 

@@ -1,0 +1,175 @@
+"""What is frozen stays bit-identical; what is best is kept (checks 23, 59, 60)."""
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import outputs, randomize
+from keras import ops
+
+import keras_alt
+from keras_alt import QuantizeConfig
+from keras_alt.callbacks import BestCheckpoint, FreezeBatchNorm, FreezeThresholds, ThresholdHistory
+from keras_alt.quantizer import quantizers, trained_quantizers
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture
+def data(rng):
+    return rng.normal(size=(32, 8, 8, 3)).astype("float32"), rng.integers(0, 5, 32)
+
+
+def compiled(model, steps=100, **config):
+    q = keras_alt.quantize_model(model, QuantizeConfig(**config)) if config else model
+    q.compile(
+        keras_alt.optimizers.alt(1e-3, 1e-2, steps=steps),
+        keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+    )
+    return q
+
+
+@pytest.fixture
+def model(rng, data):
+    q = keras_alt.quantize_model(randomize(models.residual(), rng), calibration_data=data[0])
+    return compiled(q)
+
+
+def values(model):
+    return {name: q.log2_threshold.numpy().item() for name, q in quantizers(model).items()}
+
+
+def frozen(model):
+    return {name for name, q in quantizers(model).items() if ops.convert_to_numpy(q.frozen.value)}
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.frozen, self.values = [], []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.frozen.append(frozen(self.model))
+        self.values.append(values(self.model))
+
+
+def test_freezing_is_incremental_and_final(model, data):
+    recorder = Recorder()
+    model.fit(*data, batch_size=4, epochs=10, verbose=0, callbacks=[FreezeThresholds(0.25), recorder])
+    count = len(trained_quantizers(model))
+
+    assert not recorder.frozen[19]  # a quarter of 80 steps
+    assert len(recorder.frozen[71]) == count  # nine tenths
+    for before, after in zip(recorder.frozen[:70], recorder.frozen[1:71], strict=True):
+        assert before <= after
+        assert len(after - before) <= 1
+    for step in range(79):
+        for name in recorder.frozen[step]:
+            assert recorder.values[step + 1][name] == recorder.values[step][name]
+
+
+def test_at_most_one_threshold_every_so_many_steps(model, data):  # check 59
+    recorder = Recorder()
+    model.fit(*data, batch_size=4, epochs=10, verbose=0, callbacks=[FreezeThresholds(10, every=5), recorder])
+    counts = [len(names) for names in recorder.frozen]
+    assert counts[13] == 0
+    assert all(counts[step] <= (step + 1 - 10) // 5 for step in range(14, 71))
+
+
+def test_a_frozen_threshold_stays_after_reload_and_compile(model, data, tmp_path):
+    model.fit(*data, batch_size=4, epochs=1, verbose=0)
+    name = "conv2d_1/kernel"
+    quantizers(model)[name].frozen.assign(True)
+    before = values(model)[name]
+    model.save(tmp_path / "model.keras")
+    for q in (model, keras.models.load_model(tmp_path / "model.keras")):
+        q.fit(*data, batch_size=4, epochs=1, verbose=0)
+        compiled(q).fit(*data, batch_size=4, epochs=1, verbose=0)
+        assert values(q)[name] == before
+        assert name in frozen(q)
+
+
+@pytest.mark.parametrize("start", [1.0, -1, -0.1])
+def test_freezing_checks_its_start(start):
+    with pytest.raises(ValueError, match="Received: start="):
+        FreezeThresholds(start)
+
+
+def test_freezing_needs_the_optimizer_that_keeps_gradients(model, data):
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy())
+    with pytest.raises(ValueError, match=r"keras_alt.optimizers.alt"):
+        model.fit(*data, verbose=0, callbacks=[FreezeThresholds()])
+
+
+def test_batch_norm_freezes_after_an_epoch(rng, data):  # check 60
+    q = compiled(randomize(models.residual(), rng), batch_norm="train")
+    keras_alt.calibrate(q, data[0], verbose=False)
+    norm = q.get_layer("conv2d").batch_norm
+    start = norm.get_weights()[2]
+    q.fit(*data, batch_size=8, epochs=1, verbose=0, callbacks=[FreezeBatchNorm()])
+    after = norm.get_weights()[2:]
+    assert (after[0] != start).any()
+    q.fit(*data, batch_size=8, epochs=1, verbose=0)
+    for a, b in zip(after, norm.get_weights()[2:], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_batch_norm_freezes_at_a_step(rng, data):
+    q = compiled(randomize(models.residual(), rng), batch_norm="train")
+    keras_alt.calibrate(q, data[0], verbose=False)
+    q.fit(*data, batch_size=8, epochs=1, verbose=0, callbacks=[FreezeBatchNorm(2)])
+    assert ops.convert_to_numpy(q.get_layer("conv2d").batch_norm.statistics_frozen.value)
+
+
+def test_batch_norm_callback_needs_batch_norms(model, data):
+    with pytest.raises(ValueError, match="batch_norm='train'"):
+        model.fit(*data, verbose=0, callbacks=[FreezeBatchNorm()])
+
+
+def test_history_records_every_threshold(model, data, tmp_path):
+    history = ThresholdHistory(tmp_path)
+    before = values(model)
+    model.fit(*data, batch_size=8, epochs=2, verbose=0, callbacks=[history])
+    assert history.steps == list(range(9))
+    assert {name: v[0] for name, v in history.history.items()} == before
+    assert {name: v[-1] for name, v in history.history.items()} == values(model)
+    assert len((tmp_path / "thresholds.csv").read_text().splitlines()) == 10
+    history.plot(tmp_path / "thresholds.png")
+    assert (tmp_path / "thresholds.png").stat().st_size > 10000
+
+
+def test_the_model_before_training_can_be_best(model, data, tmp_path):
+    path = tmp_path / "best.weights.h5"
+    best = BestCheckpoint(path, monitor="val_loss", validation_data=data, mode="max")
+    before = outputs(model, data[0])[0]
+    model.fit(*data, batch_size=8, verbose=0, validation_data=data, callbacks=[best])
+    best.restore()
+    np.testing.assert_array_equal(outputs(model, data[0])[0], before)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_better_epoch_replaces_the_best(model, data, tmp_path):
+    best = BestCheckpoint(tmp_path / "best.keras", monitor="val_loss", validation_data=data)
+    history = model.fit(*data, batch_size=4, epochs=4, verbose=0, validation_data=data, callbacks=[best])
+    assert best.best <= min(history.history["val_loss"])
+    again = keras.models.load_model(tmp_path / "best.keras")
+    loss = again.evaluate(*data, verbose=0, return_dict=True)["loss"]
+    assert loss == pytest.approx(best.best, rel=1e-4)
+
+
+def test_best_checkpoint_says_what_is_wrong(model, data, tmp_path):
+    with pytest.raises(ValueError, match="must end in"):
+        BestCheckpoint(tmp_path / "best.h5")
+    with pytest.raises(ValueError, match="monitor='val_accuracy'"):
+        model.fit(*data, verbose=0, callbacks=[BestCheckpoint(tmp_path / "best.keras")])
+    with pytest.raises(ValueError, match="Nothing has been saved"):
+        BestCheckpoint(tmp_path / "best.keras").restore()
+
+
+@pytest.mark.parametrize("make", [FreezeThresholds, ThresholdHistory])
+def test_callbacks_need_quantizers(make, rng, data):
+    model = models.residual()
+    model.compile(keras_alt.optimizers.alt(), keras.losses.SparseCategoricalCrossentropy())
+    with pytest.raises(ValueError, match="expects a model with"):
+        model.fit(*data, verbose=0, callbacks=[make()])

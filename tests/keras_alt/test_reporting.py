@@ -1,0 +1,83 @@
+"""The report accounts for every quantizer, every float layer and every weight."""
+
+import json
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import randomize, sample
+from keras import layers as L
+
+import keras_alt
+from keras_alt import QuantizeConfig
+from keras_alt.quantizer import quantizers
+
+
+@pytest.fixture
+def quantized(rng):
+    model = randomize(models.residual(), rng)
+    return keras_alt.quantize_model(model, calibration_data=sample(model, rng))
+
+
+def test_a_row_for_each_quantizer(quantized, rng):
+    report = keras_alt.report(quantized, sample(quantized, rng))
+    assert [row.name for row in report.quantizers] == list(quantizers(quantized))
+    for row in report.quantizers:
+        assert row.exponent == quantizers(quantized)[row.name].exponent
+        assert 0 <= row.clipped <= 1
+        assert row.sqnr_db is None or row.sqnr_db > 5
+    assert all(row.name in str(report) for row in report.quantizers)
+
+
+def test_without_data_kernels_are_known(quantized):
+    rows = {row.name: row for row in keras_alt.report(quantized).quantizers}
+    assert rows["conv2d/kernel"].sqnr_db > 20
+    assert rows["conv2d/accumulator"].sqnr_db is None
+
+
+def test_clipped_share_and_sqnr():
+    model = keras.Sequential([keras.Input((4,)), keras_alt.Quantizer(keras_alt.FixedPoint(3), initial_threshold=1)])
+    row = keras_alt.report(model, np.array([[0.5, 0.3, 2.0, -1.0]], "float32")).quantizers[0]
+    assert row.clipped == 0.25
+    noise = 0.05**2 + 1.25**2
+    assert row.sqnr_db == pytest.approx(10 * np.log10((0.25 + 0.09 + 4 + 1) / noise), rel=1e-6)
+
+
+def test_what_stays_float_has_a_reason():
+    model = models.float_inside()
+    report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(skip=("conv2d_1",))))
+    reasons = {row.type: row.reason for row in report.floats}
+    assert reasons["LayerNormalization"].startswith("no fixed-point form")
+    assert reasons["Conv2D"] == "left float by `skip`"
+    assert [row.reason for row in report.floats][-1].startswith("shapes the output")
+
+
+def test_totals():
+    inputs = keras.Input((8, 8, 3))
+    x = L.Conv2D(4, 3, name="conv")(inputs)
+    model = keras.Model(inputs, L.Dense(5, use_bias=False)(L.Flatten()(L.DepthwiseConv2D(3)(x))))
+    report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(weights=4)))
+    conv, depthwise, dense = 3 * 3 * 3 * 4, 3 * 3 * 4, 4 * 4 * 4 * 5
+    assert report.weight_bytes == {
+        "float": 4 * (conv + 4 + depthwise + 4 + dense),
+        "quantized": conv + 2 * 4 + depthwise // 2 + 2 * 4 + dense,
+    }
+    assert report.multiply_accumulates == {"8x8": 36 * conv + dense, "4x8": 16 * depthwise}
+
+
+def test_files(quantized, tmp_path):
+    report = keras_alt.report(quantized)
+    report.to_json(tmp_path / "report.json")
+    report.to_html(tmp_path / "report.html")
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert len(data["quantizers"]) == len(report.quantizers)
+    assert "conv2d/kernel" in (tmp_path / "report.html").read_text()
+    with pytest.raises(FileNotFoundError, match="folder of a file"):
+        report.to_json(tmp_path / "missing" / "report.json")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_a_float_model_has_no_report():
+    with pytest.raises(ValueError, match="expects a model with quantizers"):
+        keras_alt.report(models.residual())
