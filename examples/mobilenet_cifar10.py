@@ -6,8 +6,8 @@ Example:
 
 DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
 is a Keras model with logits or probabilities whose input is x / 127.5 - 1, resized to its own
-size. Checkpoints are chosen on the last training images, never on the test images. Finished runs are kept
-in the output folder: the same command goes on where it was interrupted.
+size. Checkpoints are chosen on the last training images, never on the test images. Finished runs
+are kept in the output folder: the same command goes on where it was interrupted.
 """
 
 import argparse
@@ -19,8 +19,8 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.calibration import maximum, three_sigma
+from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 
 
 def main():

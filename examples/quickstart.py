@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
 import keras_alt
-from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.calibration import three_sigma
+from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.quantizer import quantizers
 
 BATCH = 32
@@ -32,8 +32,12 @@ def main():
     keras.utils.set_random_seed(options.seed)
     train, validation, test = digits()
     model = depthwise_separable_net()
-    model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(*train, batch_size=BATCH, epochs=options.epochs, validation_data=validation, verbose=2)
+    model.compile(
+        keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(
+        *train, batch_size=BATCH, epochs=options.epochs, validation_data=validation, verbose=2
+    )
 
     rows = []
     for name, weights in (("INT8", 8), ("INT4 weights", 4)):
@@ -53,8 +57,10 @@ def main():
         history.plot(options.output / f"{stem}_thresholds.png")
         plot_distributions(alt, history, train[0], options.output / f"{stem}_distributions.png")
 
-    print(f"\n{'accuracy on ' + str(len(test[1])) + ' test images':28}"
-          f"{'float':>9}{'static':>9}{'weights':>9}{'ALT':>9}{'seconds':>9}")
+    print(
+        f"\n{'accuracy on ' + str(len(test[1])) + ' test images':28}"
+        f"{'float':>9}{'static':>9}{'weights':>9}{'ALT':>9}{'seconds':>9}"
+    )
     for name, *accuracies, seconds in rows:
         print(f"{name:28}" + "".join(f"{a:9.2%}" for a in accuracies) + f"{seconds:9.0f}")
     print("\n" + str(keras_alt.report(alt)).rsplit("\n\n", 1)[-1])
@@ -135,8 +141,10 @@ def plot_distributions(model, history, x, path):
     for axes, name in zip(figure.subplots(2, 3).flat, chosen, strict=True):
         found[name].observer = None
         axes.hist(seen[name], bins=120, log=True, color="0.7")
-        for log2, label, color in ((history.history[name][0], "calibrated", "tab:blue"),
-                                   (np.log2(found[name].threshold), "trained", "tab:red")):
+        for log2, label, color in (
+            (history.history[name][0], "calibrated", "tab:blue"),
+            (np.log2(found[name].threshold), "trained", "tab:red"),
+        ):
             for side in (1, -1) if found[name].format.signed else (1,):
                 axes.axvline(side * 2**log2, color=color, label=label if side > 0 else None)
         axes.set_title(f"{name} ({found[name].format})", fontsize=9)

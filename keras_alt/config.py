@@ -48,8 +48,7 @@ class QuantizeConfig:
             _check_width(name, getattr(self, name))
         if self.batch_norm not in ("fold", "train"):
             raise ValueError(
-                "`batch_norm` must be 'fold' or 'train'. "
-                f"Received: batch_norm={self.batch_norm!r}"
+                f"`batch_norm` must be 'fold' or 'train'. Received: batch_norm={self.batch_norm!r}"
             )
         for pattern, widths in self.overrides.items():
             for name, bits in widths.items():

@@ -149,7 +149,8 @@ def raise_uncalibrated(paths: list[str]):
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     raise ValueError(
         "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "
-        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper, then `compile`. "
+        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper, then "
+        "`compile`. "
         f"Received: no threshold for {shown}{more}."
     )
 

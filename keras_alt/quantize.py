@@ -97,8 +97,7 @@ class _Insertion:
         outputs = self.outputs(call, new)
         tensors = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         results = [
-            self.quantized(old, tensor)
-            for old, tensor in zip(call.outputs, tensors, strict=True)
+            self.quantized(old, tensor) for old, tensor in zip(call.outputs, tensors, strict=True)
         ]
         return results if len(results) > 1 else results[0]
 
@@ -115,10 +114,12 @@ class _Insertion:
             return self.once(layer, self.leaky_relu)(new(call.inputs[0]))
         operands = {i: key for (merge, i), key in self.plan.operands.items() if merge is call}
         if operands:
-            return layer([
-                self.quantizer(operands[i])(new(tensor)) if i in operands else new(tensor)
-                for i, tensor in enumerate(call.inputs)
-            ])
+            return layer(
+                [
+                    self.quantizer(operands[i])(new(tensor)) if i in operands else new(tensor)
+                    for i, tensor in enumerate(call.inputs)
+                ]
+            )
         return repeat(call, new)
 
     def quantized(self, old, tensor):

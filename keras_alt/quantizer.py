@@ -47,8 +47,8 @@ class Quantizer(keras.layers.Layer):
             )
         if activation not in RELU_MAX:
             raise ValueError(
-                f"`activation` must be one of {list(RELU_MAX)}; other functions are layers in front "
-                f"of the Quantizer. Received: activation={activation!r}"
+                f"`activation` must be one of {list(RELU_MAX)}; other functions are layers in "
+                f"front of the Quantizer. Received: activation={activation!r}"
             )
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
@@ -71,11 +71,18 @@ class Quantizer(keras.layers.Layer):
         )
         # Saved with the model, so that a frozen threshold stays so after a reload.
         self.frozen = self.add_weight(
-            name="frozen", shape=(), dtype="bool", initializer="zeros", trainable=False, autocast=False
+            name="frozen",
+            shape=(),
+            dtype="bool",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
         )
         self.built = True
 
-    def call(self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None):
+    def call(
+        self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
+    ):
         """Quantize `inputs`; `rounding` belongs to the operation that computed them.
 
         Args:

@@ -77,7 +77,8 @@ class Report:
 
     def _totals(self):
         before, after = self.weight_bytes["float"], self.weight_bytes["quantized"]
-        yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({before / max(after, 1):.1f} x)"
+        ratio = before / max(after, 1)
+        yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({ratio:.1f} x)"
         for widths, count in self.multiply_accumulates.items():
             yield f"multiply-accumulates {widths}: {count:,}"
 
@@ -93,7 +94,8 @@ class Report:
             header = ("stays float", "type", "reason")
             tables.append(_html_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
         totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
-        page = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}{''.join(tables)}{totals}"
+        head = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}"
+        page = head + "".join(tables) + totals
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(page)
 
@@ -239,9 +241,11 @@ def _weight_bytes(graph):
             if layer.use_bias:
                 widths[id(layer.bias)] = layer.bias_width
         else:
-            widths = {} if isinstance(layer, (Quantizer, QuantLeakyReLU)) else {
-                id(variable): None for variable in layer.weights
-            }
+            widths = (
+                {}
+                if isinstance(layer, (Quantizer, QuantLeakyReLU))
+                else {id(variable): None for variable in layer.weights}
+            )
         sizes = {id(variable): math.prod(variable.shape) for variable in layer.weights}
         before += sum(4 * sizes[key] for key in widths)
         bits += sum(sizes[key] * (width or 32) for key, width in widths.items())

@@ -47,8 +47,7 @@ class Histogram:
         if not np.isfinite(largest):
             bad = values.size - int(np.isfinite(values).sum())
             raise ValueError(
-                "Values must be finite. "
-                f"Received: {bad} NaN or infinite values among {values.size}"
+                f"Values must be finite. Received: {bad} NaN or infinite values among {values.size}"
             )
         mean = float(values.mean(dtype=np.float64))
         # The variance of float32 deviations, summed in pairs, is exact to about 1e-7.
@@ -93,7 +92,7 @@ class Histogram:
     def number_of_bins(self) -> int:
         """Return the bins of NumPy's square-root rule over [0, max_abs].
 
-        As `np.histogram(abs(x), bins="sqrt", range=(0, max))`: about (max - min) / sqrt(count) wide.
+        As `np.histogram(abs(x), bins="sqrt", range=(0, max))`: (max - min) / sqrt(count) wide.
         """
         spread = self.max_abs - self.min_abs
         return int(np.ceil(self.max_abs / (spread / np.sqrt(self.count)))) if spread else 1

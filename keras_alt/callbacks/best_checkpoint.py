@@ -51,9 +51,7 @@ class BestCheckpoint(keras.callbacks.Callback):
             return
         data = self.validation_data
         x, y = data if isinstance(data, tuple) else (data, None)
-        figures = self.model.evaluate(
-            x, y, batch_size=self.batch_size, verbose=0, return_dict=True
-        )
+        figures = self.model.evaluate(x, y, batch_size=self.batch_size, verbose=0, return_dict=True)
         self._consider({f"val_{name}": value for name, value in figures.items()})
 
     def on_epoch_end(self, epoch, logs=None):

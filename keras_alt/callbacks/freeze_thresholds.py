@@ -66,9 +66,11 @@ class FreezeThresholds(keras.callbacks.Callback):
             self._gradient_sums().assign(ops.zeros_like(self._gradient_sums()))
         if self._step == self._last:
             self._freeze_all()
-        elif self._first < self._step < self._last:
-            if (self._step - self._first) % self._every == 0:
-                self._freeze_one()
+        elif self._first < self._step < self._last and self._is_due():
+            self._freeze_one()
+
+    def _is_due(self):
+        return (self._step - self._first) % self._every == 0
 
     def _require_thresholds(self):
         if not trained_quantizers(self.model):

@@ -81,10 +81,14 @@ class ThresholdHistory(keras.callbacks.Callback):
         moved = {name: max(v) - min(v) for name, v in self.history.items()}
         labelled = sorted(moved, key=moved.get, reverse=True)[:LABELLED]
         for name, values in self.history.items():
-            style = {"label": name, "lw": 1.6, "zorder": 3} if name in labelled else {
-                "color": "0.75",
-                "lw": 0.7,
-            }
+            style = (
+                {"label": name, "lw": 1.6, "zorder": 3}
+                if name in labelled
+                else {
+                    "color": "0.75",
+                    "lw": 0.7,
+                }
+            )
             (line,) = axes.plot(self.steps, values, **style)
             if name in self.frozen:
                 index = self.steps.index(self.frozen[name])

@@ -39,13 +39,22 @@ class FoldedBatchNorm(keras.layers.Layer):
 
     def build(self, input_shape):
         shape = (input_shape[-1],)
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones") if self.scale else None
-        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros") if self.center else None
+        self.gamma = (
+            self.add_weight(name="gamma", shape=shape, initializer="ones") if self.scale else None
+        )
+        self.beta = (
+            self.add_weight(name="beta", shape=shape, initializer="zeros") if self.center else None
+        )
         moving = {"shape": shape, "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **moving)
         self.statistics_frozen = self.add_weight(
-            name="statistics_frozen", shape=(), dtype="bool", initializer="zeros", trainable=False, autocast=False
+            name="statistics_frozen",
+            shape=(),
+            dtype="bool",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
         )
         self.built = True
 
@@ -60,7 +69,10 @@ class FoldedBatchNorm(keras.layers.Layer):
         gamma = 1.0 if self.gamma is None else self.gamma
         beta = 0.0 if self.beta is None else self.beta
         own_bias = 0.0 if bias is None else bias
-        moving_mean, moving_deviation = self.moving_mean.value, self._deviation(self.moving_variance)
+        moving_mean, moving_deviation = (
+            self.moving_mean.value,
+            self._deviation(self.moving_variance),
+        )
         factor = gamma / moving_deviation
         if inputs is None:
             return factor, beta + (own_bias - moving_mean) * factor, None

@@ -9,7 +9,10 @@ from keras_alt.layers.kernel import QuantizedKernel
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class QuantConv1D(QuantizedKernel, keras.layers.Conv1D):
-    """`Conv1D` with quantized kernel, sum, bias and output. Args: see `QuantizedKernel`, `Conv1D`."""
+    """`Conv1D` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `Conv1D`.
+    """
 
     def linear(self, inputs, kernel):
         padding = self.padding
@@ -20,7 +23,10 @@ class QuantConv1D(QuantizedKernel, keras.layers.Conv1D):
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class QuantConv2D(QuantizedKernel, keras.layers.Conv2D):
-    """`Conv2D` with quantized kernel, sum, bias and output. Args: see `QuantizedKernel`, `Conv2D`."""
+    """`Conv2D` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `Conv2D`.
+    """
 
     def linear(self, inputs, kernel):
         return _conv(self, inputs, kernel, self.padding)

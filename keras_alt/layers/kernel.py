@@ -1,6 +1,5 @@
 """What the Quant layers share: quantized kernel, accumulator, bias and output."""
 
-
 import keras
 from keras import ops
 
@@ -72,7 +71,9 @@ class QuantizedKernel:
         widths = (self.accumulator_bits, self.bias_bits if self.has_bias else None)
         accumulator_bits, bias_bits = widths if accumulates else (None, None)
         initial = ACCUMULATOR_HEADROOM * self._initial_output_threshold()
-        self.accumulator_quantizer = self._quantizer(_signed(accumulator_bits), "accumulator", initial)
+        self.accumulator_quantizer = self._quantizer(
+            _signed(accumulator_bits), "accumulator", initial
+        )
         if bias_bits is not None and bias_bits == accumulator_bits:
             self.bias_quantizer = self.accumulator_quantizer
         else:

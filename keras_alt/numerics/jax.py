@@ -4,7 +4,6 @@ import contextlib
 import functools
 
 import jax
-
 from keras.ops import convert_to_numpy
 
 from keras_alt.numerics import closed_form

@@ -3,7 +3,6 @@
 import contextlib
 
 import torch
-
 from keras.ops import convert_to_numpy
 
 from keras_alt.numerics import closed_form

@@ -58,4 +58,6 @@ def _is_padded(layer, x):
     if layer.padding == "valid":
         return False
     sizes = zip(x.shape[1:3], layer.pool_size, layer.strides, strict=True)
-    return not all(size and window == stride and size % window == 0 for size, window, stride in sizes)
+    return not all(
+        size and window == stride and size % window == 0 for size, window, stride in sizes
+    )

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.graph import Call, Graph, replaced, repeat, rewrite
+from keras_alt.graph import Call, Graph, repeat, replaced, rewrite
 from keras_alt.roles import KERNELS
 
 L = keras.layers

@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import tree
 
-from keras_alt.graph import Call, Graph, Replay, repeat, rewrite
+from keras_alt.graph import Call, Graph, Replay, rewrite
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -112,15 +112,17 @@ def _recorded_inputs(model):
             f"A subclassed model must take its inputs in one argument to be traced. "
             f"Received: model '{model.name}' with inputs {sorted(shapes)}"
         )
-    (shape,) = leaves
-    is_shape = lambda s: isinstance(s, (tuple, list)) and all(  # noqa: E731
-        d is None or isinstance(d, int) for d in s
-    )
-    return tree.map_structure_up_to(
-        tree.traverse(lambda s: 0 if is_shape(s) else None, shape),
-        lambda s: keras.Input(batch_shape=(None, *s[1:])),
-        shape,
-    )
+    (shapes,) = leaves
+    return _inputs_of(shapes)
+
+
+def _inputs_of(shapes):
+    """Return an input for each shape in a structure of shapes; the batch size stays open."""
+    if isinstance(shapes, dict):
+        return {name: _inputs_of(shape) for name, shape in shapes.items()}
+    if all(size is None or isinstance(size, int) for size in shapes):
+        return keras.Input(batch_shape=(None, *shapes[1:]))
+    return [_inputs_of(shape) for shape in shapes]
 
 
 def _traced(layer, inputs, function, call=None):

@@ -15,10 +15,27 @@ MERGES = {
 }
 ACTIVATIONS = {
     name.replace("_", ""): name
-    for name in (
-        "celu elu exponential gelu hard_sigmoid hard_silu hard_tanh leaky_relu log_sigmoid mish "
-        "relu relu6 selu sigmoid silu soft_shrink softplus softsign tanh"
-    ).split()
+    for name in [
+        "celu",
+        "elu",
+        "exponential",
+        "gelu",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_tanh",
+        "leaky_relu",
+        "log_sigmoid",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "soft_shrink",
+        "softplus",
+        "softsign",
+        "tanh",
+    ]
 }
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_alt.graph import Graph, replaced, repeat, rewrite
+from keras_alt.graph import Graph, repeat, replaced, rewrite
 from keras_alt.roles import KERNELS, activation_name
 
 

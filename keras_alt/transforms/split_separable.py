@@ -22,7 +22,9 @@ def split_separable(model: keras.Model) -> keras.Model:
         outputs = pointwise(depthwise(new(call.inputs[0])))
         if first:
             depthwise.set_weights([layer.depthwise_kernel])
-            pointwise.set_weights([layer.pointwise_kernel] + ([layer.bias] if layer.use_bias else []))
+            pointwise.set_weights(
+                [layer.pointwise_kernel] + ([layer.bias] if layer.use_bias else [])
+            )
         return outputs
 
     return rewrite(Graph(model), rule)

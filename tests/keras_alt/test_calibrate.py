@@ -48,8 +48,12 @@ def test_weights_and_activations_have_rules_of_their_own(model, x, rule):
 def test_upstream_quantizers_are_active(x):  # check 35
     inputs = keras.Input((4,), name="x")
     y = L.Dense(4, use_bias=False, kernel_initializer="identity", name="a")(inputs)
-    model = keras.Model(inputs, L.Dense(4, use_bias=False, kernel_initializer="identity", name="b")(y))
-    q = keras_alt.quantize_model(model, QuantizeConfig(weights=None, accumulators=None, first_and_last_weights=None))
+    model = keras.Model(
+        inputs, L.Dense(4, use_bias=False, kernel_initializer="identity", name="b")(y)
+    )
+    q = keras_alt.quantize_model(
+        model, QuantizeConfig(weights=None, accumulators=None, first_and_last_weights=None)
+    )
     data = np.linspace(-1, 1, 64).reshape(16, 4).astype("float32")
     quantizers(q)["x/input"].set_threshold(0.5)
     quantizers(q)["x/input"].frozen.assign(True)
@@ -145,7 +149,9 @@ def test_no_more_samples_are_read_than_asked_for(model, x):
         while True:
             yield x[:4]
 
-    assert calibrate(model, endless(), samples=6) == calibrate(model, np.concatenate([x[:4], x[:2]]))
+    assert calibrate(model, endless(), samples=6) == calibrate(
+        model, np.concatenate([x[:4], x[:2]])
+    )
     bad = x.copy()
     bad[8:] = np.nan
     calibrate(model, bad, samples=8)
@@ -170,7 +176,9 @@ def test_bad_values_name_the_quantizer_and_change_nothing(model, x, value):
     before = calibrate(model, x)
     bad = x.copy()
     bad[3, 2, 1, 0] = value
-    with pytest.raises(ValueError, match=r"Quantizer 'input_layer\w*/input': Values must be finite"):
+    with pytest.raises(
+        ValueError, match=r"Quantizer 'input_layer\w*/input': Values must be finite"
+    ):
         calibrate(model, 100 * bad)
     assert {name: q.threshold for name, q in quantizers(model).items()} == before
 

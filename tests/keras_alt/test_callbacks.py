@@ -56,7 +56,9 @@ class Recorder(keras.callbacks.Callback):
 
 def test_freezing_is_incremental_and_final(model, data):
     recorder = Recorder()
-    model.fit(*data, batch_size=4, epochs=10, verbose=0, callbacks=[FreezeThresholds(0.25), recorder])
+    model.fit(
+        *data, batch_size=4, epochs=10, verbose=0, callbacks=[FreezeThresholds(0.25), recorder]
+    )
     count = len(trained_quantizers(model))
 
     assert not recorder.frozen[19]  # a quarter of 80 steps
@@ -71,7 +73,13 @@ def test_freezing_is_incremental_and_final(model, data):
 
 def test_at_most_one_threshold_every_so_many_steps(model, data):  # check 59
     recorder = Recorder()
-    model.fit(*data, batch_size=4, epochs=10, verbose=0, callbacks=[FreezeThresholds(10, every=5), recorder])
+    model.fit(
+        *data,
+        batch_size=4,
+        epochs=10,
+        verbose=0,
+        callbacks=[FreezeThresholds(10, every=5), recorder],
+    )
     counts = [len(names) for names in recorder.frozen]
     assert counts[13] == 0
     assert all(counts[step] <= (step + 1 - 10) // 5 for step in range(14, 71))
@@ -151,7 +159,9 @@ def test_the_model_before_training_can_be_best(model, data, tmp_path):
 
 def test_a_better_epoch_replaces_the_best(model, data, tmp_path):
     best = BestCheckpoint(tmp_path / "best.keras", monitor="val_loss", validation_data=data)
-    history = model.fit(*data, batch_size=4, epochs=4, verbose=0, validation_data=data, callbacks=[best])
+    history = model.fit(
+        *data, batch_size=4, epochs=4, verbose=0, validation_data=data, callbacks=[best]
+    )
     assert best.best <= min(history.history["val_loss"])
     again = keras.models.load_model(tmp_path / "best.keras")
     loss = again.evaluate(*data, verbose=0, return_dict=True)["loss"]

@@ -138,7 +138,14 @@ def test_unknown_rounding_is_an_error():
     ("bits", "signed", "threshold", "x", "dx", "dt"),
     [
         # checks 13, 14, 15
-        (3, True, 1, [0.3, -0.4, 0.87, 0.375], 1, [-0.03465736, -0.06931472, -0.08317766, 0.0866434]),
+        (
+            3,
+            True,
+            1,
+            [0.3, -0.4, 0.87, 0.375],
+            1,
+            [-0.03465736, -0.06931472, -0.08317766, 0.0866434],
+        ),
         (3, True, 1, [0.9, 1.2, 2], 0, [0.51986039] * 3),
         (3, True, 1, [-1.5, -1.126], 0, [-0.69314718] * 2),
         (3, True, 1, [-1.125], 1, [0.0866434]),
@@ -168,7 +175,8 @@ def test_threshold_gradient_is_the_plain_sum_weighted_by_upstream(rng):
     x = rng.normal(size=64).astype("float32")
     upstream = rng.normal(size=64).astype("float32")
     _, dt = gradients(
-        lambda v, t: fake_quant(v, t, FixedPoint(3)) * ops.convert_to_tensor(upstream), [x, np.float32(0.4)]
+        lambda v, t: fake_quant(v, t, FixedPoint(3)) * ops.convert_to_tensor(upstream),
+        [x, np.float32(0.4)],
     )
     each = [dq(v, 0.4, 3)[1][0] for v in x]
     np.testing.assert_allclose(dt, np.dot(upstream, each), rtol=1e-5)  # check 20
@@ -181,7 +189,12 @@ def l2(x, t):
 
 @pytest.mark.parametrize(
     ("x", "dt", "dx"),
-    [(0.9, -0.07797906, 0.15), (0.3, 0.00173287, 0), (2, -0.64982548, 1.25), (-1.5, -0.34657359, -0.5)],
+    [
+        (0.9, -0.07797906, 0.15),
+        (0.3, 0.00173287, 0),
+        (2, -0.64982548, 1.25),
+        (-1.5, -0.34657359, -0.5),
+    ],
 )
 def test_l2_gradients(x, dt, dx):  # check 21
     actual_dx, actual_dt = gradients(l2, [np.array([x], "float32"), np.float32(0)])

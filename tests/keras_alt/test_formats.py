@@ -20,7 +20,9 @@ def test_codes(format, levels, qmin, qmax, text):
     assert FixedPoint.from_config(format.get_config()) == format
 
 
-@pytest.mark.parametrize(("log2_threshold", "exponent"), [(0.0, -7), (0.2, -6), (-0.2, -7), (13.0, 6)])
+@pytest.mark.parametrize(
+    ("log2_threshold", "exponent"), [(0.0, -7), (0.2, -6), (-0.2, -7), (13.0, 6)]
+)
 def test_scale_exponent_is_that_of_the_next_power_of_two(log2_threshold, exponent):
     assert FixedPoint(8).scale_exponent(log2_threshold) == exponent
 

@@ -26,7 +26,11 @@ def test_moments_are_those_of_all_values(rng):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), min_size=1, max_size=6
+    )
+)
 def test_merging_is_updating(parts):
     arrays = [np.array(part, "float32") for part in parts]
     merged = Histogram()

@@ -14,13 +14,31 @@ pytestmark = pytest.mark.backend
 
 IMAGE = (2, 8, 8, 4)
 TABLE = {
-    "conv1d causal": (L.Conv1D, Q.QuantConv1D, (3, 3), {"padding": "causal", "dilation_rate": 2}, (2, 8, 4)),
+    "conv1d causal": (
+        L.Conv1D,
+        Q.QuantConv1D,
+        (3, 3),
+        {"padding": "causal", "dilation_rate": 2},
+        (2, 8, 4),
+    ),
     "conv2d": (L.Conv2D, Q.QuantConv2D, (6, 3), {"activation": "relu"}, IMAGE),
     "conv2d strided": (L.Conv2D, Q.QuantConv2D, (6, 3), {"strides": 2, "padding": "same"}, IMAGE),
-    "conv2d dilated": (L.Conv2D, Q.QuantConv2D, (6, 2), {"dilation_rate": 2, "use_bias": False}, IMAGE),
+    "conv2d dilated": (
+        L.Conv2D,
+        Q.QuantConv2D,
+        (6, 2),
+        {"dilation_rate": 2, "use_bias": False},
+        IMAGE,
+    ),
     "transposed": (L.Conv2DTranspose, Q.QuantConv2DTranspose, (3, 2), {"strides": 2}, IMAGE),
     "depthwise": (L.DepthwiseConv2D, Q.QuantDepthwiseConv2D, (3,), {"depth_multiplier": 2}, IMAGE),
-    "separable": (L.SeparableConv2D, Q.QuantSeparableConv2D, (5, 3), {"activation": "relu6"}, IMAGE),
+    "separable": (
+        L.SeparableConv2D,
+        Q.QuantSeparableConv2D,
+        (5, 3),
+        {"activation": "relu6"},
+        IMAGE,
+    ),
     "dense": (L.Dense, Q.QuantDense, (5,), {"activation": "tanh"}, (2, 4)),
     "dense on images": (L.Dense, Q.QuantDense, (5,), {}, IMAGE),
 }
@@ -63,7 +81,9 @@ def test_the_configuration_adds_only_widths(row):
     assert quant.from_config(b.get_config()).get_config() == b.get_config()
 
 
-@pytest.mark.parametrize("widths", [{}, {"kernel_bits": 4}, {"activation_bits": None}, {"bias_bits": 8}])
+@pytest.mark.parametrize(
+    "widths", [{}, {"kernel_bits": 4}, {"activation_bits": None}, {"bias_bits": 8}]
+)
 def test_a_layer_written_by_hand_trains_and_reloads(row, widths, rng, tmp_path):
     _, quant, args, kwargs, shape = row
     x = rng.normal(size=shape).astype("float32")
@@ -92,7 +112,9 @@ def test_outputs_lie_on_the_grid(row, rng):
 
 
 def test_a_layer_is_built_when_it_is_first_called(rng):
-    model = keras.Sequential([Q.QuantConv2D(4, 3, activation="relu6"), L.Flatten(), Q.QuantDense(3)])
+    model = keras.Sequential(
+        [Q.QuantConv2D(4, 3, activation="relu6"), L.Flatten(), Q.QuantDense(3)]
+    )
     model.compile("sgd", keras.losses.MeanSquaredError())
     model.fit(rng.normal(size=(4, 6, 6, 2)), np.zeros((4, 3)), verbose=0)
     found = quantizers(model)
@@ -113,7 +135,9 @@ def test_accumulator_and_bias_share_a_threshold_of_equal_widths():
 def test_integer_example():  # check 55
     layer = Q.QuantDense(1, activation="relu", use_bias=True)
     layer.build((None, 3))
-    layer.set_weights([np.array([[0.5], [-0.25], [0.3]]), np.array([0.1]), *layer.get_weights()[2:]])
+    layer.set_weights(
+        [np.array([[0.5], [-0.25], [0.3]]), np.array([0.1]), *layer.get_weights()[2:]]
+    )
     for name, threshold in (("kernel", 0.5), ("accumulator", 1), ("activation", 1)):
         getattr(layer, f"{name}_quantizer").set_threshold(threshold)
     x = np.array([[255, 128, 32]]) / 256.0  # codes of [1, .5, .125] in uint8 with threshold 1
@@ -157,11 +181,21 @@ def numbers(tensor):
 class TestFoldedBatchNorm:
     def layer(self, **norm):
         layer = Q.QuantDense(
-            1, use_bias=False, batch_norm={"epsilon": 1e-3, **norm}, kernel_bits=None,
-            accumulator_bits=None, bias_bits=None, activation_bits=None,
+            1,
+            use_bias=False,
+            batch_norm={"epsilon": 1e-3, **norm},
+            kernel_bits=None,
+            accumulator_bits=None,
+            bias_bits=None,
+            activation_bits=None,
         )
         layer.build((None, 1))
-        for name, value in (("gamma", 2), ("beta", 0.5), ("moving_mean", 1), ("moving_variance", 3)):
+        for name, value in (
+            ("gamma", 2),
+            ("beta", 0.5),
+            ("moving_mean", 1),
+            ("moving_variance", 3),
+        ):
             getattr(layer.batch_norm, name).assign([value])
         return layer
 
@@ -189,7 +223,8 @@ class TestFoldedBatchNorm:
         np.testing.assert_allclose(
             ops.convert_to_numpy(layer(x, training=True)),
             ops.convert_to_numpy(expected(raw, training=True)),
-            rtol=1e-4, atol=1e-5,
+            rtol=1e-4,
+            atol=1e-5,
         )
         for name in ("moving_mean", "moving_variance"):
             np.testing.assert_allclose(
@@ -216,5 +251,7 @@ class TestFoldedBatchNorm:
         ((quantizer, value),) = layer.constants()
         assert quantizer is layer.kernel_quantizer
         np.testing.assert_allclose(
-            ops.convert_to_numpy(value), 64 / np.sqrt(1.001) * ops.convert_to_numpy(layer.kernel), rtol=1e-6
+            ops.convert_to_numpy(value),
+            64 / np.sqrt(1.001) * ops.convert_to_numpy(layer.kernel),
+            rtol=1e-6,
         )

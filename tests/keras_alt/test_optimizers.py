@@ -1,4 +1,4 @@
-"""Thresholds find their octaves under Adam, and do not move without a gradient (checks 25-30, 56-58)."""
+"""Thresholds find their octaves and stand still without a gradient (checks 25-30, 56-58)."""
 
 import keras
 import numpy as np
@@ -38,7 +38,9 @@ def adam(bits, sigma, rate, beta_2, steps, start=0.0, scale=1.0, seed=0, count=1
     return np.array(path)
 
 
-@pytest.mark.parametrize(("sigma", "rate", "end"), [(1.2, 0.01, 2), (10, 0.1, 5.01), (100, 0.1, 8.03)])
+@pytest.mark.parametrize(
+    ("sigma", "rate", "end"), [(1.2, 0.01, 2), (10, 0.1, 5.01), (100, 0.1, 8.03)]
+)
 def test_adam_finds_the_boundary(sigma, rate, end):  # check 25
     path = adam(8, sigma, rate, 0.999, 2500)
     assert abs(path[-200:].mean() - end) < 0.15
@@ -77,7 +79,9 @@ def test_plain_gradient_descent_fails():  # check 29
     assert -0.1 * l2_gradient(x, 0.0, 4) > 400
 
 
-@pytest.mark.parametrize(("bits", "rate", "beta_2", "steps"), [(4, 0.035, 0.99, 200), (8, 0.009, 0.999, 1500)])
+@pytest.mark.parametrize(
+    ("bits", "rate", "beta_2", "steps"), [(4, 0.035, 0.99, 200), (8, 0.009, 0.999, 1500)]
+)
 def test_steps_to_converge(bits, rate, beta_2, steps):  # check 30
     path = adam(bits, 1.2, rate, beta_2, 2 * steps, start=1.2 if bits == 8 else 0.0)
     assert abs(path[steps] - path[-steps // 2 :].mean()) < 0.1
@@ -88,7 +92,13 @@ def test_schedules_of_the_paper():  # check 56
     thresholds = optimizer.threshold_optimizer._learning_rate
     weights = next(o for o in optimizer.optimizers if o.name == "weights")._learning_rate
     at = lambda schedule, step: float(keras.ops.convert_to_numpy(schedule(step)))  # noqa: E731
-    for step, rate in ((0, 1e-2), (1000, 5e-3), (3000, 1.25e-3), (5000, 3.125e-4), (10000, 9.766e-6)):
+    for step, rate in (
+        (0, 1e-2),
+        (1000, 5e-3),
+        (3000, 1.25e-3),
+        (5000, 3.125e-4),
+        (10000, 9.766e-6),
+    ):
         assert at(thresholds, step) == pytest.approx(rate, rel=1e-3)
     assert at(weights, 3000) == pytest.approx(9.4e-7)
     assert at(alt(batch_size=48).threshold_optimizer._learning_rate, 500) == pytest.approx(5e-3)
@@ -104,7 +114,11 @@ def test_schedules_of_a_run():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"batch_size": 0}, "batch_size=0"), ({"steps": 1.5}, "steps=1.5"), ({"weights": -1}, "weights=-1")],
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"steps": 1.5}, "steps=1.5"),
+        ({"weights": -1}, "weights=-1"),
+    ],
 )
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"Received: {message}"):
@@ -113,7 +127,8 @@ def test_wrong_arguments(arguments, message):
 
 def variables(values):
     return [
-        keras.Variable(np.float32(value), name=f"{i}_log2_threshold") for i, value in enumerate(values)
+        keras.Variable(np.float32(value), name=f"{i}_log2_threshold")
+        for i, value in enumerate(values)
     ]
 
 

@@ -75,7 +75,9 @@ def test_a_reloaded_model_trains_on_bit_for_bit(rng, tmp_path):
 
 
 def test_shared_thresholds_stay_shared_in_a_file(rng, tmp_path):
-    q = keras_alt.quantize_model(models.inception(), calibration_data=np.ones((2, 8, 8, 3), "float32"))
+    q = keras_alt.quantize_model(
+        models.inception(), calibration_data=np.ones((2, 8, 8, 3), "float32")
+    )
     q.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert list(quantizers(q)) == list(quantizers(again))
@@ -141,7 +143,9 @@ def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
     model = randomize(make(), rng)
     x = sample(model, rng)
     folded = keras_alt.quantize_model(model, calibration_data=x)
-    trained = keras_alt.quantize_model(model, QuantizeConfig(batch_norm="train"), calibration_data=x)
+    trained = keras_alt.quantize_model(
+        model, QuantizeConfig(batch_norm="train"), calibration_data=x
+    )
     assert list(quantizers(folded)) == list(quantizers(trained))
     for a, b in zip(outputs(folded, x), outputs(trained, x), strict=True):  # check 53
         np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())

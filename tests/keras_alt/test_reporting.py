@@ -37,7 +37,9 @@ def test_without_data_kernels_are_known(quantized):
 
 
 def test_clipped_share_and_sqnr():
-    model = keras.Sequential([keras.Input((4,)), keras_alt.Quantizer(keras_alt.FixedPoint(3), initial_threshold=1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), keras_alt.Quantizer(keras_alt.FixedPoint(3), initial_threshold=1)]
+    )
     row = keras_alt.report(model, np.array([[0.5, 0.3, 2.0, -1.0]], "float32")).quantizers[0]
     assert row.clipped == 0.25
     noise = 0.05**2 + 1.25**2

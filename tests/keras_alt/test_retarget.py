@@ -11,7 +11,9 @@ from keras_alt.quantizer import quantizers
 
 
 @pytest.mark.parametrize(
-    "make", [models.residual, models.inverted_residual, models.inception, models.leaky], ids=lambda m: m.__name__
+    "make",
+    [models.residual, models.inverted_residual, models.inception, models.leaky],
+    ids=lambda m: m.__name__,
 )
 def test_there_and_back(make, rng):
     model = randomize(make(), rng)

@@ -34,7 +34,9 @@ def sources(graph, tensor):
     call = graph.producer[tensor]
     if isinstance(call.layer, Quantizer):
         return {call.layer}
-    assert is_grid_preserving(call) or isinstance(call.layer, (L.Concatenate, L.Maximum)), call.layer
+    assert is_grid_preserving(call) or isinstance(call.layer, (L.Concatenate, L.Maximum)), (
+        call.layer
+    )
     return set().union(*(sources(graph, operand) for operand in call.inputs))
 
 
@@ -48,7 +50,9 @@ def test_every_merge_reads_one_threshold(make, target):
 
 
 def test_conv_norm_relu():  # 39, 40
-    model = chain(L.Conv2D(4, 3, use_bias=False, name="conv"), L.BatchNormalization(), L.ReLU(name="relu"))
+    model = chain(
+        L.Conv2D(4, 3, use_bias=False, name="conv"), L.BatchNormalization(), L.ReLU(name="relu")
+    )
     q = quantized(model)
     assert formats(q) == {
         "image/input": "int8",
@@ -151,7 +155,13 @@ def test_first_and_last_weights_keep_8_bit():  # 48
 
 def test_layers_that_move_values_add_no_quantizer():  # 49
     q = quantized(
-        chain(L.Conv2D(4, 3, name="conv"), L.MaxPooling2D(2), L.Flatten(), L.Dense(3, name="fc"), L.Softmax())
+        chain(
+            L.Conv2D(4, 3, name="conv"),
+            L.MaxPooling2D(2),
+            L.Flatten(),
+            L.Dense(3, name="fc"),
+            L.Softmax(),
+        )
     )
     assert [n for n in formats(q) if not n.endswith(("kernel", "accumulator"))] == [
         "image/input",
@@ -162,7 +172,10 @@ def test_layers_that_move_values_add_no_quantizer():  # 49
 
 def test_unlike_groups_do_not_merge():  # 50
     plan = Plan()
-    for key, format in (("a", keras_alt.FixedPoint(8)), ("b", keras_alt.FixedPoint(8, signed=False))):
+    for key, format in (
+        ("a", keras_alt.FixedPoint(8)),
+        ("b", keras_alt.FixedPoint(8, signed=False)),
+    ):
         plan.new_group(key, Group(f"{key}__output", format))
     with pytest.raises(ValueError, match="a/output: int8, b/output: uint8"):
         plan.share(["a", "b"], "merged")

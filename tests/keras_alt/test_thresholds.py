@@ -46,7 +46,9 @@ def test_kl_j(draws, name, format, expected):
     assert kl_j(of(draws[name]), format) == pytest.approx(expected, abs=6e-6)
 
 
-@pytest.mark.parametrize(("name", "expected"), [("100000", 3.00143), ("laplace", 4.23397), ("linspace", 1.36605)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("100000", 3.00143), ("laplace", 4.23397), ("linspace", 1.36605)]
+)
 def test_three_sigma(draws, name, expected):
     assert three_sigma(of(draws[name]), FixedPoint(8)) == pytest.approx(expected, abs=6e-6)
 
@@ -57,7 +59,9 @@ def test_maximum():  # check 31
     assert FixedPoint(8).scale_exponent(np.log2(0.5)) == -8
 
 
-@pytest.mark.parametrize(("format", "enough"), [(FixedPoint(8), 16385), (FixedPoint(8, signed=False), 65537)])
+@pytest.mark.parametrize(
+    ("format", "enough"), [(FixedPoint(8), 16385), (FixedPoint(8, signed=False), 65537)]
+)
 def test_kl_j_falls_back_to_the_maximum(rng, format, enough):  # check 33
     x = np.abs(rng.normal(size=enough))
     x[0] = 0.0

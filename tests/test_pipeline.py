@@ -1,0 +1,64 @@
+"""The examples run as a user runs them."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
+pytestmark = pytest.mark.tensorflow_only
+
+
+def run(script, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    return subprocess.run(
+        [sys.executable, EXAMPLES / script, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def test_quickstart(tmp_path):
+    out = run("quickstart.py", "--smoke", "--output", tmp_path)
+    assert "bit-identical" in out
+    assert "INT4 weights" in out
+    for name in ("int8.keras", "int8_thresholds.png", "int4_weights_distributions.png"):
+        assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_mobilenet_cifar10(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 8, 8, 3), "uint8"), rng.integers(0, 10, 40)
+    np.savez(tmp_path / "data.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(4, 3, strides=2)(inputs))
+    x = keras.layers.DepthwiseConv2D(3, activation="relu6")(x)
+    x = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x))
+    keras.Model(inputs, x).save(tmp_path / "net.keras")
+    arguments = [
+        "--data",
+        tmp_path,
+        "--file",
+        "data.npz",
+        "--model",
+        tmp_path / "net.keras",
+        "--epochs",
+        1,
+        "--validation",
+        8,
+        "--calibration",
+        8,
+        "--target",
+        "litert",
+        "--output",
+        tmp_path / "output",
+    ]
+    out = run("mobilenet_cifar10.py", *arguments)
+    assert "against float" in out
+    assert run("mobilenet_cifar10.py", *arguments).count("Epoch") == 0
