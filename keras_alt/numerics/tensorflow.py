@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_alt.numerics import closed_form
 
 # Smaller tensors of known shape, as kernels are, are not worth a compilation for their shape:
-# compiled, the 53 kernels of a MobileNetV2 took 8 % less time a step, but 1.5 s in the first.
+# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer.
 COMPILED_SIZE = 2**16
 
 # XLA unrolls inner sums of up to 32 terms on the CPU; longer ones take sequential additions.
@@ -42,9 +42,10 @@ def _compiled(group, *rules):
     """Return the differentiable quantizer in compiled loops, for sizes divisible by `group`.
 
     XLA sums up groups of neighbours, TensorFlow the groups: for 3.5 million values the backward
-    pass took 2.6 ms, instead of 3.6 ms with the whole sum in TensorFlow and 7.7 ms in XLA. Both
-    functions are traced once, for every rank; a reshape inside them costs nothing, but it has to
-    come first: groups of an unflattened tensor cost more than they save.
+    pass took 3.0 ms, instead of 3.6 ms with the whole sum in TensorFlow and 3.9 ms in XLA, which
+    adds sequentially and so loses digits, too. Both functions are traced once, for every rank.
+    Flattening inside them is free, and has to come first: groups across the dimensions of an
+    unflattened tensor cost more than they save.
     """
     tensor, scalar = tf.TensorSpec(None), tf.TensorSpec([])
     compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
