@@ -70,13 +70,12 @@ def train(kind, model, data, seed, stem, options):
     if kind == "float":
         student = keras.models.clone_model(model)
         student.set_weights(model.get_weights())
-        decay = keras.optimizers.schedules.CosineDecay(options.rate, steps)
-        optimizer = keras.optimizers.Adam(decay)
+        optimizer = keras.optimizers.Adam(schedule(options.rate, steps))
     else:
         student = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
         keras_alt.calibrate(student, x, weights=maximum if kind == "weights" else three_sigma)
         optimizer = keras_alt.optimizers.alt(
-            weights=options.rate, thresholds=0 if kind == "weights" else 1e-2, steps=steps
+            schedule(options.rate, steps), thresholds=0 if kind == "weights" else 1e-2, steps=steps
         )
         if kind != "weights":
             callbacks.append(FreezeThresholds(start=0.3, every=3))
@@ -98,6 +97,14 @@ def train(kind, model, data, seed, stem, options):
     if history:
         history.plot(f"{stem}.png")
     return correct(student, data)
+
+
+def schedule(rate, steps):
+    """Warm up, so that thresholds find their octaves before the weights move; then a cosine."""
+    warmup = steps // 10
+    return keras.optimizers.schedules.CosineDecay(
+        rate / 100, steps - warmup, warmup_target=rate, warmup_steps=warmup
+    )
 
 
 def loss(model):
