@@ -62,9 +62,7 @@ def networks():
 def check(name):
     """Send one network all the way; return its row."""
     size = SMALLEST.get(name, 32)
-    model = randomized(
-        getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3))
-    )
+    model = randomized(getattr(keras.applications, name)(weights=None, input_shape=(size, size, 3)))
     x = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype("float32")
 
     started = time.time()

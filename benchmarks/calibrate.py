@@ -30,8 +30,10 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     x = np.random.default_rng(0).normal(size=(options.images, 32, 32, 16)).astype("float32")
-    print(f"{'layers':>7}{'quantizers':>11}{'pass s':>8}{'calibrate s':>12}{'bound s':>8}"
-          f"{'of bound':>9}{'ms/layer':>9}")
+    print(
+        f"{'layers':>7}{'quantizers':>11}{'pass s':>8}{'calibrate s':>12}{'bound s':>8}"
+        f"{'of bound':>9}{'ms/layer':>9}"
+    )
     for depth in (10, 50, 150):
         model = keras_alt.quantize_model(
             network(depth), keras_alt.QuantizeConfig(target=options.target)
@@ -39,12 +41,14 @@ def main():
         keras_alt.calibrate(model, x, verbose=False)
         walks, passes = [], []
         for _ in range(options.repeats):
-            walks.append(seconds(lambda: keras_alt.calibrate(model, x, verbose=False)))
-            passes.append(seconds(lambda: one_pass(model, x)))
+            walks.append(seconds(keras_alt.calibrate, model, x, verbose=False))
+            passes.append(seconds(one_pass, model, x))
         walk, one, count = min(walks), min(passes), len(quantizers(model))
         bound = 3 * one + 0.01 * count
-        print(f"{depth:7}{count:11}{one:8.2f}{walk:12.2f}{bound:8.2f}{walk / bound:9.2f}"
-              f"{1e3 * walk / depth:9.1f}")
+        print(
+            f"{depth:7}{count:11}{one:8.2f}{walk:12.2f}{bound:8.2f}{walk / bound:9.2f}"
+            f"{1e3 * walk / depth:9.1f}"
+        )
 
 
 def network(depth):
@@ -61,9 +65,9 @@ def one_pass(model, x):
             y = layer(y)
 
 
-def seconds(function):
+def seconds(function, *args, **kwargs):
     started = time.perf_counter()
-    function()
+    function(*args, **kwargs)
     return time.perf_counter() - started
 
 

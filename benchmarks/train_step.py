@@ -43,12 +43,15 @@ def main():
     median = {name: float(np.median(values[2:])) for name, values in times.items()}
     unseen = {n: seconds(s, *batch(options, options.batch_size - 3)) for n, s in steps.items()}
     memory = {name: in_a_process(name) for name in steps}
-    print(f"{'':8}{'ms/step':>9}{'x float':>9}{'x folded':>9}{'x tfmot':>9}"
-          f"{'first s':>9}{'unseen s':>9}{'peak MB':>9}{'x float':>9}")
+    print(
+        f"{'':8}{'ms/step':>9}{'x float':>9}{'x folded':>9}{'x tfmot':>9}"
+        f"{'first s':>9}{'unseen s':>9}{'peak MB':>9}{'x float':>9}"
+    )
     for name in VARIANTS:
         ratios = [median[name] / median[other] for other in ("float", "folded", "tfmot")]
         print(
-            f"{name:8}{1e3 * median[name]:9.1f}" + "".join(f"{ratio:9.2f}" for ratio in ratios)
+            f"{name:8}{1e3 * median[name]:9.1f}"
+            + "".join(f"{ratio:9.2f}" for ratio in ratios)
             + f"{first[name]:9.1f}{unseen[name]:9.2f}{memory[name]:9.0f}"
             + f"{memory[name] / memory['float']:9.2f}"
         )
@@ -95,7 +98,10 @@ def tfmot_trainer(options):
         model = resnet20(tf_keras)
     else:
         model = tf_keras.applications.MobileNetV2(
-            (options.size, options.size, 3), 0.35, weights=None, classes=10,
+            (options.size, options.size, 3),
+            0.35,
+            weights=None,
+            classes=10,
             classifier_activation=None,
         )
     model = tfmot.quantization.keras.quantize_model(model)

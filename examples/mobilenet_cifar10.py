@@ -29,6 +29,8 @@ def main():
     data = load(options.data / options.file, options.validation)
     model = keras.models.load_model(options.model, compile=False)
     data = {part: (prepared(x, model.input_shape[1]), y) for part, (x, y) in data.items()}
+    for part, soft in (("train", options.soft), ("validation", 0.0)):
+        data[part] = data[part][0], softened(*data[part], model, soft)
     print(f"float: {correct(model, data).mean():.2%} of {len(data['test'][1])} test images")
     static_max(model, data, options)
     results = options.output / "results.jsonl"
@@ -79,7 +81,8 @@ def train(kind, model, data, seed, stem, options):
         )
         if kind != "weights":
             callbacks.append(FreezeThresholds(start=0.3, every=3))
-    student.compile(optimizer, loss(model), metrics=["accuracy"], jit_compile=False)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=gives_logits(model))
+    student.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     best = BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250)
     history = ThresholdHistory(options.output) if kind != "float" else None
     started = time.time()
@@ -107,9 +110,16 @@ def schedule(rate, steps):
     )
 
 
-def loss(model):
-    logits = keras.activations.serialize(getattr(model.layers[-1], "activation", None)) != "softmax"
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+def gives_logits(model):
+    return model.layers[-1].activation is not keras.activations.softmax
+
+
+def softened(x, y, model, soft):
+    """Mix the labels with what the float network says: every variant trains on the same targets."""
+    outputs = model.predict(x, batch_size=250, verbose=0)
+    if gives_logits(model):
+        outputs = keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
+    return (1 - soft) * np.eye(outputs.shape[1], dtype="float32")[y] + soft * outputs
 
 
 def correct(model, data):
@@ -151,6 +161,7 @@ def parse():
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-4, help="initial weight learning rate")
+    parser.add_argument("--soft", type=float, default=0.5, help="weight of the float net's outputs")
     parser.add_argument("--calibration", type=int, default=256, help="calibration images")
     parser.add_argument("--validation", type=int, default=2000, help="last training images")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/mobilenet"))
