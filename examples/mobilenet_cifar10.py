@@ -6,8 +6,9 @@ Example:
 
 DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
 is a Keras model with logits or probabilities whose input is x / 127.5 - 1, resized to its own
-size. Checkpoints are chosen on the last training images, never on the test images. Finished runs
-are kept in the output folder: the same command goes on where it was interrupted.
+size. Checkpoints are chosen on the last training images, never on the test images; with
+--validation 0 all of them train, and the last epoch counts. Finished runs are kept in the output
+folder: the same command goes on where it was interrupted.
 """
 
 import argparse
@@ -30,7 +31,8 @@ def main():
     model = keras.models.load_model(options.model, compile=False)
     data = {part: (prepared(x, model.input_shape[1]), y) for part, (x, y) in data.items()}
     for part, soft in (("train", options.soft), ("validation", 0.0)):
-        data[part] = data[part][0], softened(*data[part], model, soft)
+        if len(data[part][0]):
+            data[part] = data[part][0], softened(*data[part], model, soft)
     print(f"float: {correct(model, data).mean():.2%} of {len(data['test'][1])} test images")
     static_max(model, data, options)
     results = options.output / "results.jsonl"
@@ -83,20 +85,27 @@ def train(kind, model, data, seed, stem, options):
             callbacks.append(FreezeThresholds(start=0.3, every=3))
     loss = keras.losses.CategoricalCrossentropy(from_logits=gives_logits(model))
     student.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
-    best = BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250)
+    if len(data["validation"][0]):
+        best = BestCheckpoint(
+            f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250
+        )
+        validation = {"validation_data": data["validation"], "validation_batch_size": 250}
+    else:
+        best, validation = None, {}
     history = ThresholdHistory(options.output) if kind != "float" else None
     started = time.time()
     student.fit(
         *data["train"],
         batch_size=options.batch_size,
         epochs=options.epochs,
-        validation_data=data["validation"],
-        validation_batch_size=250,
-        callbacks=[best, *callbacks, *([history] if history else [])],
+        **validation,
+        callbacks=[*filter(None, (best, history)), *callbacks],
         verbose=2,
     )
-    best.restore()
-    print(f"{kind}: best validation {best.best:.2%}, {time.time() - started:.0f} s")
+    print(f"{kind}: {time.time() - started:.0f} s", flush=True)
+    if best:
+        best.restore()
+        print(f"{kind}: best validation {best.best:.2%}")
     if history:
         history.plot(f"{stem}.png")
     return correct(student, data)
@@ -131,9 +140,10 @@ def load(path, validation):
     with np.load(path) as file:
         x, y = file["x_train"], file["y_train"].ravel()
         test = file["x_test"], file["y_test"].ravel()
+    split = len(x) - validation
     return {
-        "train": (x[:-validation], y[:-validation]),
-        "validation": (x[-validation:], y[-validation:]),
+        "train": (x[:split], y[:split]),
+        "validation": (x[split:], y[split:]),
         "test": test,
     }
 
@@ -145,7 +155,7 @@ def prepared(x, size):
         )
         for i in range(0, len(x), 500)
     ]
-    return np.concatenate(batches) / 127.5 - 1.0
+    return np.concatenate(batches) / 127.5 - 1.0 if batches else x.astype("float32")
 
 
 def parse():
