@@ -20,8 +20,9 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.calibration import maximum, three_sigma
+from keras_alt.calibration import maximum, mse, three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
+from keras_alt.quantizer import quantizers
 
 
 def main():
@@ -29,10 +30,11 @@ def main():
     options.output.mkdir(parents=True, exist_ok=True)
     data = load(options.data / options.file, options.validation)
     model = keras.models.load_model(options.model, compile=False)
+    options.logits = model.layers[-1].activation is not keras.activations.softmax
     data = {part: (prepared(x, model.input_shape[1]), y) for part, (x, y) in data.items()}
     for part, soft in (("train", options.soft), ("validation", 0.0)):
         if len(data[part][0]):
-            data[part] = data[part][0], softened(*data[part], model, soft)
+            data[part] = data[part][0], softened(*data[part], model, soft, options.logits)
     print(f"float: {correct(model, data).mean():.2%} of {len(data['test'][1])} test images")
     static_max(model, data, options)
     results = options.output / "results.jsonl"
@@ -50,10 +52,9 @@ def main():
 
 
 def static_max(model, data, options):
-    quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
-    x = data["train"][0][: options.calibration]
-    keras_alt.calibrate(quantized, x, activations=maximum)
-    print(f"static INT8, MAX: {correct(quantized, data).mean():.2%}")
+    static = quantized(model, options, 8)
+    keras_alt.calibrate(static, data["train"][0][: options.calibration], activations=maximum)
+    print(f"static INT8, MAX: {correct(static, data).mean():.2%}")
 
 
 def trained(kind, model, data, seed, options):
@@ -69,46 +70,73 @@ def train(kind, model, data, seed, stem, options):
     """Retrain one variant; return which test images it gets right."""
     keras.utils.set_random_seed(seed)
     x = data["train"][0][: options.calibration]
-    steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
-    callbacks = []
     if kind == "float":
         student = keras.models.clone_model(model)
         student.set_weights(model.get_weights())
-        optimizer = keras.optimizers.Adam(schedule(options.rate, steps))
+        fit(student, data, stem, options)
+    elif kind == "int4":
+        student = quantized(model, options, 8)
+        student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
+        for bits in options.bits:
+            student = narrowed(student, quantized(model, options, bits), x)
+            fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
-        student = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
+        student = quantized(model, options, 8)
         keras_alt.calibrate(student, x, weights=maximum if kind == "weights" else three_sigma)
-        optimizer = keras_alt.optimizers.alt(
-            schedule(options.rate, steps), thresholds=0 if kind == "weights" else 1e-2, steps=steps
-        )
-        if kind != "weights":
+        fit(student, data, stem, options, thresholds=0 if kind == "weights" else 1e-2)
+    return correct(student, data)
+
+
+def quantized(model, options, bits):
+    config = keras_alt.QuantizeConfig(weights=bits, target=options.target)
+    return keras_alt.quantize_model(model, config)
+
+
+def narrowed(wide, narrow, x):
+    """Give `narrow` the weights and thresholds of `wide`, but kernel thresholds of its own."""
+    narrow.set_weights(wide.get_weights())
+    found = quantizers(narrow)
+    for quantizer in found.values():
+        quantizer.frozen.assign(False)
+    keep = [quantizer for name, quantizer in found.items() if not name.endswith("/kernel")]
+    keras_alt.calibrate(narrow, x, weights=mse, keep=keep, verbose=False)
+    return narrow
+
+
+def fit(student, data, stem, options, rate=None, thresholds=1e-2):
+    """Train `student` in place; it ends with the best weights, or the last without validation."""
+    steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
+    rate = schedule(rate or options.rate, steps)
+    callbacks, validation = [], {}
+    if quantizers(student):
+        optimizer = keras_alt.optimizers.alt(rate, thresholds, steps=steps)
+        callbacks.append(ThresholdHistory())
+        if thresholds:
             callbacks.append(FreezeThresholds(start=0.3, every=3))
-    loss = keras.losses.CategoricalCrossentropy(from_logits=gives_logits(model))
-    student.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
-    if len(data["validation"][0]):
-        best = BestCheckpoint(
-            f"{stem}.weights.h5", validation_data=data["validation"], batch_size=250
-        )
-        validation = {"validation_data": data["validation"], "validation_batch_size": 250}
     else:
-        best, validation = None, {}
-    history = ThresholdHistory(options.output) if kind != "float" else None
+        optimizer = keras.optimizers.Adam(rate)
+    if len(data["validation"][0]):
+        validation = {"validation_data": data["validation"], "validation_batch_size": 250}
+        callbacks.append(BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"]))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=options.logits)
+    student.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     started = time.time()
     student.fit(
         *data["train"],
         batch_size=options.batch_size,
         epochs=options.epochs,
         **validation,
-        callbacks=[*filter(None, (best, history)), *callbacks],
+        callbacks=callbacks,
         verbose=2,
     )
-    print(f"{kind}: {time.time() - started:.0f} s", flush=True)
-    if best:
-        best.restore()
-        print(f"{kind}: best validation {best.best:.2%}")
-    if history:
-        history.plot(f"{stem}.png")
-    return correct(student, data)
+    print(f"{pathlib.Path(stem).name}: {time.time() - started:.0f} s", flush=True)
+    if validation:
+        callbacks[-1].restore()
+    else:
+        student.save_weights(f"{stem}.weights.h5")
+    for history in callbacks:
+        if isinstance(history, ThresholdHistory):
+            history.plot(f"{stem}.png")
 
 
 def schedule(rate, steps):
@@ -119,14 +147,10 @@ def schedule(rate, steps):
     )
 
 
-def gives_logits(model):
-    return model.layers[-1].activation is not keras.activations.softmax
-
-
-def softened(x, y, model, soft):
+def softened(x, y, model, soft, logits):
     """Mix the labels with what the float network says: every variant trains on the same targets."""
     outputs = model.predict(x, batch_size=250, verbose=0)
-    if gives_logits(model):
+    if logits:
         outputs = keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
     return (1 - soft) * np.eye(outputs.shape[1], dtype="float32")[y] + soft * outputs
 
@@ -166,8 +190,15 @@ def parse():
     parser.add_argument("--file", default="cifar10_jpeg.npz", help="name of the data file")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="Keras model file")
     parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
-    parser.add_argument("--runs", nargs="+", default=["float", "weights", "int8"])
+    parser.add_argument(
+        "--runs",
+        nargs="+",
+        default=["float", "weights", "int8"],
+        choices=["float", "weights", "int8", "int4"],
+        help="weights: thresholds stay; int4: begins from the result of int8",
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--bits", nargs="+", type=int, default=[6, 5, 4], help="steps of int4")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-4, help="initial weight learning rate")
