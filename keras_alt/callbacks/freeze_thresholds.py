@@ -63,7 +63,7 @@ class FreezeThresholds(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self._step += 1
         if self._step == self._first:
-            self._gradient_sums().assign(ops.zeros_like(self._gradient_sums()))
+            self._restart_sums()
         if self._step == self._last:
             self._freeze_all()
         elif self._first < self._step < self._last and self._is_due():
@@ -82,6 +82,10 @@ class FreezeThresholds(keras.callbacks.Callback):
     def _gradient_sums(self):
         return self.model.optimizer.threshold_optimizer.gradient_sums
 
+    def _restart_sums(self):
+        sums = self._gradient_sums()
+        sums.assign(ops.zeros_like(sums.value))
+
     def _candidates(self):
         """Return the unfrozen quantizers with their positions among the optimizer's vectors."""
         # `self.model` also brings the variables up to date on JAX.
@@ -96,14 +100,13 @@ class FreezeThresholds(keras.callbacks.Callback):
         ]
 
     def _freeze_one(self):
-        sums = self._gradient_sums()
-        gradients = np.abs(ops.convert_to_numpy(sums.value))
+        gradients = np.abs(ops.convert_to_numpy(self._gradient_sums().value))
         averages = self._averages()
         for position, quantizer in sorted(self._candidates(), key=lambda c: gradients[c[0]]):
             if np.ceil(_value(quantizer)) == np.ceil(averages[position]):
                 quantizer.frozen.assign(True)
                 break
-        sums.assign(ops.zeros_like(sums.value))
+        self._restart_sums()
 
     def _freeze_all(self):
         averages = self._averages()
