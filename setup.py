@@ -33,6 +33,6 @@ setup(
         "gds": ["gdstk>=0.9", "klayout>=0.29"],
         "plots": PLOTS,
         "demo": DEMO,
-        "dev": [*DEMO, "hypothesis>=6.100", "pytest>=8", "ruff>=0.9"],
+        "dev": [*DEMO, "hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9"],
     },
 )

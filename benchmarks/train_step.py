@@ -34,6 +34,7 @@ def main():
     if options.only:
         print(json.dumps(measure_memory(options)))
         return
+    memory = {name: in_a_process(name) for name in VARIANTS}
     steps = {name: trainer(name, options) for name in VARIANTS}
     first = {name: seconds(step, *batch(options)) for name, step in steps.items()}
     times = {name: [] for name in steps}
@@ -42,7 +43,6 @@ def main():
             times[name].append(seconds(step, *batch(options)))
     median = {name: float(np.median(values[2:])) for name, values in times.items()}
     unseen = {n: seconds(s, *batch(options, options.batch_size - 3)) for n, s in steps.items()}
-    memory = {name: in_a_process(name) for name in steps}
     print(
         f"{'':8}{'ms/step':>9}{'x float':>9}{'x folded':>9}{'x tfmot':>9}"
         f"{'first s':>9}{'unseen s':>9}{'peak MB':>9}{'x float':>9}"
@@ -93,6 +93,8 @@ def tfmot_trainer(options):
     tf.keras.__version__  # noqa: B018 - decides what tf.keras is before tfmot changes it
     import tensorflow_model_optimization as tfmot
     import tf_keras
+
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # tfmot's import sets it
 
     if options.network == "resnet20":
         model = resnet20(tf_keras)

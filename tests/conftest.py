@@ -106,3 +106,8 @@ def assert_same_outputs(first, second, x):
     """Compare two models bit for bit."""
     for a, b in zip(outputs(first, x), outputs(second, x), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def rule_name(rule):
+    """Return what a threshold rule is called in the id of a test."""
+    return getattr(rule, "__name__", str(rule))

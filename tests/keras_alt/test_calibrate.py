@@ -4,7 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import randomize, sample
+from conftest import randomize, rule_name, sample
 from keras import layers as L
 
 import keras_alt
@@ -35,7 +35,7 @@ def test_every_threshold_is_set(model, x):
     assert all(np.isfinite(list(thresholds.values())))
 
 
-@pytest.mark.parametrize("rule", [maximum, three_sigma, percentile(99), kl_j, mse], ids=str)
+@pytest.mark.parametrize("rule", [maximum, three_sigma, percentile(99), kl_j, mse], ids=rule_name)
 def test_weights_and_activations_have_rules_of_their_own(model, x, rule):
     thresholds = calibrate(model, x, weights=rule)
     layer = model.get_layer("conv2d_1")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import rule_name
 
 from keras_alt import FixedPoint
 from keras_alt.calibration import Histogram, kl_j, maximum, mse, percentile, three_sigma
@@ -88,18 +89,18 @@ def test_mse_finds_the_best_grid(draws, bits, octave):  # spec 1.6
     assert np.ceil(np.log2(mse(of(draws["100000"]), FixedPoint(bits)))) == octave
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
 def test_all_zero_values_give_one(rule):  # check 37
     assert rule(of(np.zeros(100)), FixedPoint(8)) == 1.0
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
 @pytest.mark.parametrize("value", [0.3, -4.0])
 def test_constant_values_give_their_magnitude(rule, value):
     assert rule(of(np.full(50000, value)), FixedPoint(8)) == pytest.approx(abs(value), rel=1e-6)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", RULES, ids=rule_name)
 def test_no_values_are_an_error(rule):
     with pytest.raises(ValueError, match="at least one value"):
         rule(Histogram(), FixedPoint(8))

@@ -1,0 +1,40 @@
+"""Without widths, Quant layers pass Keras' own tests, except those of `layer.quantize`."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+HERE = pathlib.Path(__file__).parent.parent
+KERAS = pathlib.Path(keras.src.__file__).parent / "layers"
+# Keras quantizes its own classes only: `quantize` refuses subclasses.
+QUANTIZE = "quantize or quantization or quantizer or int4 or int8 or awq or gptq or legacy_load"
+MODULES = {
+    "convolutional/conv_test.py": 40,
+    "convolutional/conv_transpose_test.py": 10,
+    "convolutional/depthwise_conv_test.py": 10,
+    "convolutional/separable_conv_test.py": 10,
+    "core/dense_test.py": 10,
+}
+
+pytestmark = pytest.mark.tensorflow_only
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_keras_own_tests_pass(module, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE}"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "twins", "--rootdir", tmp_path]
+    run = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-k", f"not ({QUANTIZE})", KERAS / module],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    closing = run.stdout.strip().splitlines()[-1]
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert int(closing.split(" passed")[0].split()[-1]) >= MODULES[module]
