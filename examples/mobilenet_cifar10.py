@@ -5,10 +5,15 @@ Example:
     python examples/mobilenet_cifar10.py --data DIR --model FILE --target litert --seeds 0 1 2
 
 DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
-is a Keras model with logits or probabilities whose input is x / 127.5 - 1, resized to its own
-size. Checkpoints are chosen on the last training images, never on the test images; with
---validation 0 all of them train, and the last epoch counts. Finished runs are kept in the output
-folder: the same command goes on where it was interrupted.
+is a Keras model with logits or probabilities whose input is (x - mean) / std, resized to its own
+size. Any classifier of small images will do, a residual network for instance:
+
+    python examples/mobilenet_cifar10.py --data DIR --file cifar10_lossless.npz --model FILE \
+        --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 --runs float int8 int4
+
+Checkpoints are chosen on the last training images, never on the test images; with --validation 0
+all of them train, and the last epoch counts. Finished runs are kept in the output folder: the same
+command goes on where it was interrupted.
 """
 
 import argparse
@@ -20,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.calibration import maximum, mse, three_sigma
+from keras_alt.calibration import kl_j, maximum, mse, three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.quantizer import quantizers
 
@@ -31,12 +36,12 @@ def main():
     data = load(options.data / options.file, options.validation)
     model = keras.models.load_model(options.model, compile=False)
     options.logits = model.layers[-1].activation is not keras.activations.softmax
-    data = {part: (prepared(x, model.input_shape[1]), y) for part, (x, y) in data.items()}
+    data = {part: (prepared(x, model.input_shape[1], options), y) for part, (x, y) in data.items()}
     for part, soft in (("train", options.soft), ("validation", 0.0)):
         if len(data[part][0]):
             data[part] = data[part][0], softened(*data[part], model, soft, options.logits)
     print(f"float: {correct(model, data).mean():.2%} of {len(data['test'][1])} test images")
-    static_max(model, data, options)
+    static(model, data, options)
     results = options.output / "results.jsonl"
     for seed in options.seeds:
         right = {kind: trained(kind, model, data, seed, options) for kind in options.runs}
@@ -51,10 +56,12 @@ def main():
                 file.write(json.dumps(row) + "\n")
 
 
-def static_max(model, data, options):
-    static = quantized(model, options, 8)
-    keras_alt.calibrate(static, data["train"][0][: options.calibration], activations=maximum)
-    print(f"static INT8, MAX: {correct(static, data).mean():.2%}")
+def static(model, data, options):
+    for name, rule in (("MAX", maximum), ("KL-J", kl_j)):
+        student = quantized(model, options, 8)
+        x = data["train"][0][: options.calibration]
+        keras_alt.calibrate(student, x, activations=rule, samples=len(x))
+        print(f"static INT8, {name}: {correct(student, data).mean():.2%}", flush=True)
 
 
 def trained(kind, model, data, seed, options):
@@ -82,7 +89,8 @@ def train(kind, model, data, seed, stem, options):
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
         student = quantized(model, options, 8)
-        keras_alt.calibrate(student, x, weights=maximum if kind == "weights" else three_sigma)
+        rule = maximum if kind == "weights" else three_sigma
+        keras_alt.calibrate(student, x, weights=rule, samples=len(x))
         fit(student, data, stem, options, thresholds=0 if kind == "weights" else 1e-2)
     return correct(student, data)
 
@@ -99,7 +107,7 @@ def narrowed(wide, narrow, x):
     for quantizer in found.values():
         quantizer.frozen.assign(False)
     keep = [quantizer for name, quantizer in found.items() if not name.endswith("/kernel")]
-    keras_alt.calibrate(narrow, x, weights=mse, keep=keep, verbose=False)
+    keras_alt.calibrate(narrow, x, weights=mse, samples=len(x), keep=keep, verbose=False)
     return narrow
 
 
@@ -172,14 +180,17 @@ def load(path, validation):
     }
 
 
-def prepared(x, size):
+def prepared(x, size, options):
     batches = [
         keras.ops.convert_to_numpy(
             keras.ops.image.resize(x[i : i + 500].astype("float32"), (size, size))
         )
         for i in range(0, len(x), 500)
     ]
-    return np.concatenate(batches) / 127.5 - 1.0 if batches else x.astype("float32")
+    if not batches:
+        return x.astype("float32")
+    mean, std = np.float32(options.mean), np.float32(options.std)
+    return (np.concatenate(batches) - mean) / std
 
 
 def parse():
@@ -189,6 +200,8 @@ def parse():
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data file")
     parser.add_argument("--file", default="cifar10_jpeg.npz", help="name of the data file")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="Keras model file")
+    parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="of the pixels")
+    parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="of the pixels")
     parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
     parser.add_argument(
         "--runs",

@@ -18,6 +18,6 @@ def twin(quant):
 
 
 for name in dir(layers):
-    if name.startswith("Quant") and hasattr(keras_layers, name.removeprefix("Quant")):
-        if name != "QuantLeakyReLU":
-            setattr(keras_layers, name.removeprefix("Quant"), twin(getattr(layers, name)))
+    original = name.removeprefix("Quant")
+    if original != name and hasattr(keras_layers, original) and original != "LeakyReLU":
+        setattr(keras_layers, original, twin(getattr(layers, name)))

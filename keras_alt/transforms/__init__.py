@@ -10,6 +10,7 @@ from keras_alt.transforms.average_pool_to_depthwise import (
 from keras_alt.transforms.average_pool_to_depthwise import (
     mean_to_average_pool as mean_to_average_pool,
 )
+from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.inline import inline as inline
@@ -34,5 +35,5 @@ def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
         model = transform(model)
     model = fold_batch_norm(model, keep_trainable=config.batch_norm == "train")
     if get_target(config.target).pool_as_depthwise:
-        model = average_pool_to_depthwise(mean_to_average_pool(model))
-    return model
+        return average_pool_to_depthwise(mean_to_average_pool(model))
+    return average_pool_to_mean(model)

@@ -11,6 +11,7 @@ from keras_alt import QuantizeConfig
 from keras_alt.transforms import (
     CANONICAL,
     average_pool_to_depthwise,
+    average_pool_to_mean,
     canonical,
     collapse_concat,
     fold_batch_norm,
@@ -165,6 +166,17 @@ def test_a_pool_that_divides_by_valid_cells_stays(rng):
     result = average_pool_to_depthwise(inline(aligned))
     assert L.AveragePooling2D not in types(result)
     assert_same_function(aligned, result, rng)
+
+
+def test_a_pool_over_the_whole_image_is_a_mean(rng):
+    whole = keras.Sequential([keras.Input((7, 7, 3)), L.AveragePooling2D(7)])
+    moving = keras.Sequential(
+        [keras.Input((7, 7, 3)), L.AveragePooling2D(7, strides=1, padding="same")]
+    )
+    result = average_pool_to_mean(inline(whole))
+    assert L.AveragePooling2D not in types(result)
+    assert_same_function(whole, result, rng)
+    assert L.AveragePooling2D in types(average_pool_to_mean(inline(moving)))
 
 
 def test_the_original_model_is_not_changed(rng):
