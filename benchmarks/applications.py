@@ -74,7 +74,7 @@ def check(name):
     folding = change(model, canonical(model, keras_alt.QuantizeConfig()), x)
     del model
     keras_alt.calibrate(quantized, x, activations=maximum, verbose=False)
-    quantized.compile(keras_alt.optimizers.alt(), "categorical_crossentropy", jit_compile=False)
+    quantized.compile(keras_alt.optimizers.alt(), "categorical_crossentropy", run_eagerly=True)
     quantized.fit(x, np.eye(quantized.output_shape[-1])[:2], batch_size=2, verbose=0)
     with tempfile.TemporaryDirectory() as folder:
         quantized.save(f"{folder}/model.keras")

@@ -1,0 +1,24 @@
+"""Small networks of `keras.applications` go all the way; the benchmark does the others."""
+
+import applications
+import pytest
+
+EIGHT = (
+    "DenseNet121",
+    "EfficientNetB0",
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "ResNet50V2",
+    "VGG16",
+    "Xception",
+)
+pytestmark = pytest.mark.tensorflow_only
+
+
+@pytest.mark.parametrize("name", EIGHT)
+def test_a_network_goes_all_the_way(name):
+    row = applications.check(name)
+
+    assert row["folding"] <= 1e-4
+    assert row["reload"]
