@@ -158,8 +158,8 @@ def _size(value):
 
 
 def _on_disk(array):
-    # The file has no name, so nothing is left behind; the map keeps it open.
-    file = tempfile.TemporaryFile()  # noqa: SIM115
-    mapped = np.memmap(file, dtype=array.dtype, mode="w+", shape=array.shape or (1,))
+    # The file has no name, so nothing is left behind; the map keeps it alive.
+    with tempfile.TemporaryFile() as file:
+        mapped = np.memmap(file, dtype=array.dtype, mode="w+", shape=array.shape)
     mapped[...] = array
     return mapped
