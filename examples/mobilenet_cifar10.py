@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.calibration import kl_j, maximum, mse, three_sigma
+from keras_alt.calibration import kl_j, maximum, three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.quantizer import quantizers
 
@@ -85,7 +85,7 @@ def train(kind, model, data, seed, stem, options):
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
         for bits in options.bits:
-            student = narrowed(student, quantized(model, options, bits), x)
+            student = narrowed(student, quantized(model, options, bits))
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
         student = quantized(model, options, 8)
@@ -100,14 +100,15 @@ def quantized(model, options, bits):
     return keras_alt.quantize_model(model, config)
 
 
-def narrowed(wide, narrow, x):
-    """Give `narrow` the weights and thresholds of `wide`, but kernel thresholds of its own."""
+def narrowed(wide, narrow):
+    """Give `narrow` the weights and thresholds of `wide`.
+
+    Trained thresholds clip outlying channels, which is what a few bits need: calibrated anew for
+    the narrower grid, this network is at chance.
+    """
     narrow.set_weights(wide.get_weights())
-    found = quantizers(narrow)
-    for quantizer in found.values():
+    for quantizer in quantizers(narrow).values():
         quantizer.frozen.assign(False)
-    keep = [quantizer for name, quantizer in found.items() if not name.endswith("/kernel")]
-    keras_alt.calibrate(narrow, x, weights=mse, samples=len(x), keep=keep, verbose=False)
     return narrow
 
 
