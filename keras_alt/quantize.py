@@ -116,7 +116,7 @@ class _Insertion:
         if operands:
             return layer(
                 [
-                    self.quantizer(operands[i])(new(tensor)) if i in operands else new(tensor)
+                    self.through(operands[i], new(tensor)) if i in operands else new(tensor)
                     for i, tensor in enumerate(call.inputs)
                 ]
             )
@@ -133,7 +133,11 @@ class _Insertion:
         producer = self.regions.graph.producer.get(old)
         if producer is not None and self.is_fused(producer):
             rules["activation"] = FUSED_RELUS[relu_max(producer.layer)]
-        quantizer = self.quantizer(placement.key)
+        return self.through(placement.key, tensor, **rules)
+
+    def through(self, key, tensor, **rules):
+        """Return `tensor` behind the quantizer of a group; keep the scale where biases want it."""
+        quantizer = self.quantizer(key)
         if self.target.accumulators:
             return quantizer(tensor, **rules)
         tensor, exponent = quantizer(tensor, with_exponent=True, **rules)

@@ -208,6 +208,10 @@ class QuantizedKernel:
         scale, offset, correction = self.batch_norm(raw, bias=bias, axis=axis)
         return self.kernel * self.kernel_scale(scale), offset, correction
 
+    def folded_bias(self):
+        """Return the bias outside training, that of a folded batch norm included, or None."""
+        return self._folded(None, training=False)[1]
+
     def kernel_scale(self, scale):
         """Broadcast a factor for each output channel over the kernel."""
         return scale

@@ -149,3 +149,18 @@ def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
     assert list(quantizers(folded)) == list(quantizers(trained))
     for a, b in zip(outputs(folded, x), outputs(trained, x), strict=True):  # check 53
         np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())
+
+
+def test_a_bias_behind_a_merge_of_unlike_operands_has_the_scale_of_the_merge():
+    inputs = keras.Input((4, 4, 2))
+    x = L.Concatenate()([inputs, L.Conv2D(3, 1, activation="relu")(inputs)])
+    model = keras.Model(inputs, L.Conv2D(3, 1)(x))
+
+    quantized = keras_alt.quantize_model(
+        model, QuantizeConfig(inputs=4, activations=6, target="litert")
+    )
+
+    merged = quantizers(quantized)["concatenate/inputs"]
+    last = quantized.get_layer("conv2d_1")
+    exponent = last._inbound_nodes[0].arguments.kwargs["input_exponent"]
+    assert exponent._keras_history.operation is merged

@@ -1,0 +1,63 @@
+"""Widths of the accumulators: how large a sum can become."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_alt.integer.program import Program
+
+# float32 holds every integer up to here, so sums below are simulated exactly.
+FLOAT32 = 2**24
+INT32 = 2**31 - 1
+PRODUCTS = ("convolve", "convolve_transposed", "matrix_product")
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """The worst case of one kernel layer over all inputs and output channels.
+
+    Attributes:
+        layer: name.
+        worst: `max over channels of sum|w| * max|x| + |b|`, in units of the product's grid step.
+    """
+
+    layer: str
+    worst: int
+
+    @property
+    def bits(self) -> int:
+        """Width of a signed integer that holds every sum."""
+        return self.worst.bit_length() + 1
+
+    @property
+    def exact_in_float32(self) -> bool:
+        """Whether the simulation in float32 computes this layer exactly, in any order."""
+        return self.worst <= FLOAT32
+
+    @property
+    def fits_int32(self) -> bool:
+        return self.worst <= INT32
+
+
+def accumulators(program: Program) -> list[Accumulator]:
+    """Return the accumulator of each kernel layer of an integer program."""
+    biases = {step.inputs[0]: step for step in program.steps if step.operation == "add_constant"}
+    rows = []
+    for step in program.steps:
+        if step.operation in PRODUCTS:
+            x = program.tensors[step.inputs[0]]
+            sums = _magnitudes(step) * max(-x.low, x.high)
+            bias = biases.get(step.output)
+            if bias is not None:
+                product, constant = bias.attributes["shifts"]
+                # Where the bias is finer than the products, so is the sum.
+                sums = (sums << product) + (np.abs(bias.attributes["constant"]) << constant)
+            rows.append(Accumulator(step.layer, int(sums.max(initial=0))))
+    return rows
+
+
+def _magnitudes(step):
+    """Return sum|w| for each output channel."""
+    kernel = np.abs(step.attributes["kernel"])
+    channels = kernel.ndim - (2 if step.operation == "convolve_transposed" else 1)
+    return kernel.sum(axis=tuple(i for i in range(kernel.ndim) if i != channels))

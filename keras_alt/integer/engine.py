@@ -1,0 +1,81 @@
+"""Running of an integer program in NumPy."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.integer import arithmetic
+from keras_alt.integer.program import Program
+from keras_alt.integer.reading import rounded
+
+
+def run(program: Program, x, batch_size: int = 32, verbose: bool = True) -> list[np.ndarray]:
+    """Return the output codes of a program; no floating point behind the input quantizers.
+
+    Args:
+        program: from `keras_alt.integer.read`.
+        x: inputs of the Keras model: an array, or a structure of arrays as it takes.
+        batch_size: how many samples are computed at a time.
+        verbose: whether to show a progress bar.
+
+    Returns:
+        One int64 array for each position in `program.outputs`.
+    """
+    codes = quantize_inputs(program, x)
+    count = len(codes[0])
+    progress = keras.utils.Progbar(count, verbose=int(verbose), unit_name="sample")
+    results = []
+    for start in range(0, count, batch_size):
+        batch = [c[start : start + batch_size] for c in codes]
+        values = trace(program, batch, keep=program.outputs)
+        results.append([values[position] for position in program.outputs])
+        progress.add(len(batch[0]))
+    return [np.concatenate(parts) for parts in zip(*results, strict=True)]
+
+
+def trace(program: Program, codes: list, keep=None) -> dict[int, np.ndarray]:
+    """Return the codes of tensors by position: all of them, or those in `keep`."""
+    values = dict(zip(program.inputs, codes, strict=True))
+    last_use = {p: i for i, step in enumerate(program.steps) for p in step.inputs}
+    for i, step in enumerate(program.steps):
+        operands = [values[p] for p in step.inputs]
+        values[step.output] = getattr(arithmetic, step.operation)(*operands, **step.attributes)
+        for p in step.inputs:
+            if keep is not None and last_use[p] == i and p not in keep:
+                values.pop(p, None)
+    return values
+
+
+def quantize_inputs(program: Program, x) -> list[np.ndarray]:
+    """Return the codes of the input quantizers."""
+    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
+    tensors = program.entry.inputs
+    if len(arrays) != len(tensors):
+        raise ValueError(
+            f"Model '{program.name}' has {len(tensors)} inputs. Received: {len(arrays)} in `x`."
+        )
+    for tensor, array in zip(tensors, arrays, strict=True):
+        _check(tensor, array)
+    entries = keras.tree.flatten(program.entry(arrays, training=False))
+    results = []
+    for entry, position in zip(entries, program.inputs, strict=True):
+        tensor = program.tensors[position]
+        codes = rounded(ops.convert_to_numpy(entry), tensor.exponent, tensor.format)
+        results.append(np.clip(codes, tensor.low, tensor.high))
+    return results
+
+
+def _check(tensor, array):
+    expected = tensor.shape
+    fits = len(array.shape) == len(expected) and all(
+        e is None or e == r for e, r in zip(expected[1:], array.shape[1:], strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"Input '{tensor.name}' expects shape {expected}. Received: x.shape={array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"Input '{tensor.name}' must be finite: remove NaN and infinity from the data. "
+            f"Received: {np.count_nonzero(~np.isfinite(array))} of {array.size} values."
+        )

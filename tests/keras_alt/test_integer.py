@@ -1,0 +1,232 @@
+"""The integers of a program are the codes of the model, exactly."""
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import outputs, randomize, sample
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from keras import layers as L
+
+import keras_alt
+from keras_alt import FixedPoint, QuantizeConfig, integer
+from keras_alt.integer import arithmetic
+from keras_alt.numerics.rounding import ROUNDINGS
+from keras_alt.quantizer import Quantizer, quantizers
+from keras_alt.targets import TARGETS
+
+pytestmark = pytest.mark.backend
+INTEGER = [m for m in models.FUNCTIONAL if m not in (models.operators, models.float_inside)]
+
+
+def assert_same_integers(model, x):
+    """Compare every tensor behind a quantizer node with the code that Keras computes."""
+    program = integer.read(model)
+    codes = integer.quantize_inputs(program, x)
+    values = integer.trace(program, codes)
+    tensors = list(program.taps)
+    simulated = outputs(keras.Model(model.inputs, tensors), keras.tree.flatten(x))
+    assert simulated
+    for tensor, value in zip(tensors, simulated, strict=True):
+        position = program.taps[tensor]
+        exponent = program.tensors[position].exponent
+        np.testing.assert_array_equal(np.ldexp(value, -exponent), values[position])
+
+
+@pytest.mark.parametrize("target", sorted(TARGETS))
+@pytest.mark.parametrize("make", INTEGER, ids=lambda make: make.__name__)
+def test_every_topology_is_the_same_in_integers(make, target, rng):
+    model = randomize(make(), rng)
+    quantized = keras_alt.quantize_model(model, QuantizeConfig(target=target))
+    x = sample(model, rng, 16)
+    keras_alt.calibrate(quantized, x, verbose=False)
+
+    assert_same_integers(quantized, x)
+
+
+@st.composite
+def networks(draw):
+    """Draw a small network: convolutions of all kinds, merges, pools, ReLUs."""
+    x = inputs = keras.Input((6, 6, 2))
+    for _ in range(draw(st.integers(1, 3))):
+        x = draw(st.sampled_from(BLOCKS))(draw, x)
+    if draw(st.booleans()):
+        x = L.GlobalAveragePooling2D()(x)
+    x = L.Dense(3)(L.Flatten()(x))
+    return keras.Model(inputs, x)
+
+
+def _convolution(draw, x):
+    kernel, strides = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    padding = draw(st.sampled_from(["same", "valid"])) if x.shape[1] >= 3 else "same"
+    activation = draw(st.sampled_from([None, "relu", "relu6"]))
+    groups = draw(st.sampled_from([1, 2])) if x.shape[-1] % 2 == 0 else 1
+    return L.Conv2D(
+        4, kernel, strides=strides, padding=padding, activation=activation, groups=groups
+    )(x)
+
+
+def _dilated(draw, x):
+    return L.Conv2D(4, 2, dilation_rate=2, padding="same")(x)
+
+
+def _depthwise(draw, x):
+    return L.DepthwiseConv2D(3, padding="same", depth_multiplier=draw(st.integers(1, 2)))(x)
+
+
+def _transposed(draw, x):
+    padding = draw(st.sampled_from(["same", "valid"]))
+    return L.Conv2DTranspose(4, draw(st.integers(1, 3)), strides=2, padding=padding)(x)
+
+
+def _residual(draw, x):
+    y = L.Conv2D(x.shape[-1], 3, padding="same")(x)
+    return L.ReLU()(L.Add()([x, y])) if draw(st.booleans()) else L.Subtract()([x, y])
+
+
+def _branches(draw, x):
+    y = L.Conv2D(3, 1, activation=draw(st.sampled_from([None, "relu"])))(x)
+    return L.Concatenate()([x, y])
+
+
+def _pool(draw, x):
+    kind = draw(st.sampled_from([L.MaxPooling2D, L.AveragePooling2D]))
+    return kind(2, draw(st.integers(1, 2)), padding="same")(x)
+
+
+def _leaky(draw, x):
+    return L.LeakyReLU(negative_slope=draw(st.sampled_from([0.1, 0.25])))(L.Conv2D(4, 1)(x))
+
+
+def _context(draw, x):
+    wide = keras.ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=2, keepdims=True)
+    return L.Add()([x, wide])
+
+
+BLOCKS = (
+    _convolution,
+    _dilated,
+    _depthwise,
+    _transposed,
+    _residual,
+    _branches,
+    _pool,
+    _leaky,
+    _context,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_random_networks_are_the_same_in_integers(data):
+    model = data.draw(networks())
+    config = QuantizeConfig(
+        weights=data.draw(st.integers(2, 8)),
+        activations=data.draw(st.integers(2, 8)),
+        inputs=data.draw(st.integers(2, 8)),
+        target=data.draw(st.sampled_from(sorted(TARGETS))),
+    )
+    quantized = keras_alt.quantize_model(model, config)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    for variable in quantized.weights:
+        if variable.name == "bias":
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(2.0 ** rng.uniform(-2, 3))
+    x = rng.normal(size=(4, 6, 6, 2)).astype("float32")
+
+    assert_same_integers(quantized, x)
+
+
+@pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
+@pytest.mark.parametrize("divisor", [1, 3, 4, 9])
+@pytest.mark.parametrize("shift", [-2, 0, 1, 5])
+def test_requantize_is_the_rounding_rule(rounding, divisor, shift):
+    format = FixedPoint(8, signed=False)
+    codes = np.arange(-2000, 2000)
+    offset = -128
+
+    result = arithmetic.requantize(codes, shift, rounding, 0, 255, offset, divisor)
+
+    # Exact in float64, but for quotients by 3 and 9, which are never near a tie.
+    real = keras.ops.convert_to_tensor(codes / (divisor * 2.0**shift), "float32")
+    expected = np.clip(keras.ops.convert_to_numpy(ROUNDINGS[rounding](real, format)), 0, 255)
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_accumulators_bound_every_sum(rng):
+    quantized = keras_alt.quantize_model(models.residual(), QuantizeConfig(target="litert"))
+    keras_alt.calibrate(quantized, sample(quantized, rng, 16), verbose=False)
+    program = integer.read(quantized)
+    worst = {row.layer: row for row in integer.accumulators(program)}
+    x = 100.0 * rng.normal(size=(16, 8, 8, 3)).astype("float32")
+    values = integer.trace(program, integer.quantize_inputs(program, x))
+
+    sums = [step for step in program.steps if step.operation == "add_constant"]
+    assert len(sums) == len(worst)
+    for step in sums:
+        assert np.abs(values[step.output]).max() <= worst[step.layer].worst
+        assert worst[step.layer].exact_in_float32
+
+
+def test_a_sum_beyond_float32_is_reported():
+    model = keras.Sequential([keras.Input((2048,)), L.Dense(1, kernel_initializer="ones")])
+    quantized = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    (row,) = integer.accumulators(integer.read(quantized))
+    assert row.worst == 2048 * 127 * 128
+    assert not row.exact_in_float32
+    assert row.fits_int32
+    assert row.bits == 26
+
+
+def test_what_has_no_integer_form_is_named(rng):
+    quantized = keras_alt.quantize_model(models.float_inside())
+    keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
+    with pytest.raises(integer.NotInteger, match="activation"):
+        integer.read(quantized)
+    with pytest.raises(integer.NotInteger, match="without any quantizer"):
+        integer.read(models.residual())
+
+
+def test_an_uncalibrated_model_is_an_error():
+    with pytest.raises(ValueError, match="keras_alt.calibrate"):
+        integer.read(keras_alt.quantize_model(models.residual()))
+
+
+def test_a_float_input_or_weight_is_an_error():
+    inputs = keras.Input((4,))
+    bare = keras.Model(inputs, keras_alt.layers.QuantDense(2)(inputs))
+    with pytest.raises(integer.NotInteger, match="keras_alt.Quantizer"):
+        integer.read(bare)
+    x = Quantizer(FixedPoint(8), initial_threshold=1.0)(inputs)
+    float_bias = keras.Model(inputs, keras_alt.layers.QuantDense(2, bias_bits=None)(x))
+    with pytest.raises(integer.NotInteger, match="float bias"):
+        integer.read(float_bias)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 7, 8, 3)), "expects shape"),
+        (np.full((2, 8, 8, 3), np.nan), "must be finite"),
+        ([np.zeros((2, 8, 8, 3))] * 2, "has 1 inputs"),
+    ],
+)
+def test_wrong_inputs_are_errors(x, message, rng):
+    quantized = keras_alt.quantize_model(models.residual())
+    keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
+    with pytest.raises(ValueError, match=message):
+        integer.run(integer.read(quantized), x)
+
+
+def test_a_run_in_batches_is_one_run(rng):
+    quantized = keras_alt.quantize_model(models.residual())
+    x = sample(quantized, rng, 7)
+    keras_alt.calibrate(quantized, x, verbose=False)
+    program = integer.read(quantized)
+    (whole,) = integer.run(program, x, batch_size=7, verbose=False)
+    (parts,) = integer.run(program, x, batch_size=3, verbose=False)
+    np.testing.assert_array_equal(whole, parts)
