@@ -2,6 +2,7 @@
 
 from keras_alt import calibration as calibration
 from keras_alt import callbacks as callbacks
+from keras_alt import integer as integer
 from keras_alt import layers as layers
 from keras_alt import optimizers as optimizers
 from keras_alt.calibration.calibrate import calibrate as calibrate
@@ -12,3 +13,4 @@ from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer
 from keras_alt.reporting import report as report
 from keras_alt.retarget import retarget as retarget
+from keras_alt.verification import verify as verify

@@ -15,7 +15,7 @@ LAYERS = [
     {"regions", "sharing"},
     {"calibration", "integer", "optimizers"},
     {"quantize", "callbacks"},
-    {"reporting", "retarget"},
+    {"reporting", "retarget", "verification"},
     {"__init__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

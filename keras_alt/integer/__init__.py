@@ -11,5 +11,5 @@ from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.program import Program as Program
 from keras_alt.integer.program import Step as Step
 from keras_alt.integer.program import Tensor as Tensor
-from keras_alt.integer.reading import NotInteger as NotInteger
+from keras_alt.integer.reading import NotIntegerError as NotIntegerError
 from keras_alt.integer.reading import read as read

@@ -161,7 +161,7 @@ def clip(codes, low, high):
 
 
 def pad(codes, padding):
-    """Return codes with zeros around; `padding` is `(before, after)` for each axis but the batch."""
+    """Return codes with zeros around: `(before, after)` for each axis behind the batch."""
     return np.pad(codes, [(0, 0), *padding])
 
 

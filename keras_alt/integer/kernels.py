@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.integer.program import Tensor
-from keras_alt.integer.reading import NotInteger, codes_of, handles, rounded
+from keras_alt.integer.reading import NotIntegerError, codes_of, handles, rounded
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -38,7 +38,7 @@ def _separable(reader, call):
     layer = call.layer
     (first, depthwise), (second, pointwise) = _constants(layer)
     if layer.depthwise_quantizer is None:
-        raise NotInteger(
+        raise NotIntegerError(
             f"The depthwise result of '{layer.name}' must be quantized. "
             f"Received: activation_bits={layer.activation_bits}"
         )
@@ -116,7 +116,7 @@ def _leaky_relu(reader, call):
     """`q8(max(q16(x), q16(q16(slope) * q16(x))))`, as the layer's `call` has it."""
     layer, program = call.layer, reader.program
     if layer.input_quantizer is None:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' has no integer form without widths. "
             f"Received: internal_bits={layer.internal_bits}"
         )
@@ -156,7 +156,7 @@ def clipped(reader, position, layer, low, high):
     t = reader.tensor(position)
     codes = [None if b is None else b * 2.0**-t.exponent for b in (low, high)]
     if any(c is not None and c != int(c) for c in codes):
-        raise NotInteger(
+        raise NotIntegerError(
             f"The bounds of '{layer.name}' must lie on the grid of its input. "
             f"Received: bounds {low}, {high} and a step of {2.0**t.exponent}"
         )
@@ -171,13 +171,13 @@ def _constants(layer):
     """Return `(quantizer, kernel)` pairs; all kernels must be quantized."""
     norm = layer.batch_norm
     if norm is not None and not bool(norm.statistics_frozen.value):
-        raise NotInteger(
+        raise NotIntegerError(
             f"The batch norm of '{layer.name}' still follows its batches: train with "
             "`keras_alt.callbacks.FreezeBatchNorm` first. Received: statistics that are not frozen."
         )
     constants = layer.constants()
     if len(constants) < len(layer.kernels()):
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' has no integer form with a float kernel. "
             f"Received: kernel_bits={layer.kernel_bits}"
         )
@@ -253,7 +253,7 @@ def _biased(reader, layer, position):
         exponent = x.exponent
         codes = rounded(ops.convert_to_numpy(bias), exponent, FixedPoint(32))
     else:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' has no integer form with a float bias. "
             f"Received: bias_bits={layer.bias_bits}"
         )
@@ -274,7 +274,7 @@ def _biased(reader, layer, position):
 def _activated(reader, layer, position):
     name = keras.activations.serialize(layer.activation)
     if not isinstance(name, str) or name not in RELU_MAX:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' has no integer form with its activation. "
             f"Received: activation={name!r}"
         )
@@ -304,7 +304,7 @@ def paddings(rule, space, window, strides, dilation):
 
 def _require_size(layer, space):
     if None in space:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' needs inputs of known size: build the model with a fixed input "
             f"shape. Received: size={tuple(space)}"
         )

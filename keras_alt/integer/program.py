@@ -63,7 +63,8 @@ class Program:
         tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
         entry: float model up to the first quantizers (layers such as Rescaling).
         tail: names of the float layers behind the last quantizers.
-        taps: position of each symbolic tensor of the Keras model that a quantizer node gives.
+        taps: position of each symbolic tensor of the Keras model that a quantizer node gives, and
+            of those in front of the float tail.
     """
 
     name: str

@@ -14,7 +14,7 @@ from keras_alt.quantizer import RELU_MAX, Quantizer, quantizer_name, quantizers
 from keras_alt.roles import is_operator
 
 
-class NotInteger(ValueError):
+class NotIntegerError(ValueError):
     """A model, or a layer of it, that has no integer form."""
 
 
@@ -28,10 +28,10 @@ def read(model: keras.Model) -> Program:
         model: from `keras_alt.quantize_model`, or hand-written with `keras_alt.layers`; calibrated.
 
     Raises:
-        NotInteger: names the layers that have no integer form.
+        NotIntegerError: names the layers that have no integer form.
     """
     if not quantizers(model):
-        raise NotInteger(
+        raise NotIntegerError(
             "An integer program is read from a quantized model, from `keras_alt.quantize_model` or "
             f"with `keras_alt.layers`. Received: model '{model.name}' without any quantizer."
         )
@@ -55,11 +55,17 @@ class _Reader:
         self.program.entry = keras.Model(self.graph.inputs, self.entries)
         for tensor in self.graph.outputs:
             self.program.outputs += self.sources(tensor)
+        for position in self.program.outputs:
+            self.require_integers(self.tensor(position))
         return self.program
 
     def visit(self, call: Call):
         handler = self.handler(call)
         first = call.inputs[0] if call.inputs else None
+        if not isinstance(call.layer, Quantizer):
+            for tensor in call.inputs:
+                if tensor in self.positions:
+                    self.require_integers(self.tensor(self.positions[tensor]))
         if handler is not None and first in self.positions:
             self.positions[call.outputs[0]] = handler(self, call)
         elif isinstance(call.layer, Quantizer) and first in self.entry:
@@ -67,7 +73,7 @@ class _Reader:
         elif any(t in self.positions or t in self.behind for t in call.inputs):
             self.leave(call)
         elif isinstance(call.layer, QuantizedKernel) and call.layer.is_quantized:
-            raise NotInteger(
+            raise NotIntegerError(
                 f"Layer '{call.layer.name}' expects a quantized input: call a `keras_alt.Quantizer`"
                 "on it, as `quantize_model` does. Received: an input in floating point."
             )
@@ -99,7 +105,7 @@ class _Reader:
         """Note a float layer behind quantizers; nothing quantized may follow it."""
         names = {n: None for t in call.inputs for n in self.behind.get(t, ())}
         if isinstance(call.layer, (Quantizer, QuantizedKernel)):
-            raise NotInteger(
+            raise NotIntegerError(
                 f"Between quantizers, '{call.layer.name}' reads layers that stay float: "
                 f"{', '.join(names) or 'an unquantized tensor'}. Integers need a model without; "
                 "`keras_alt.report` gives the reason for each."
@@ -111,10 +117,18 @@ class _Reader:
     def sources(self, tensor):
         """Return the positions of the last tensors on a grid in front of an output."""
         if tensor in self.positions:
+            self.program.taps[tensor] = self.positions[tensor]
             return [self.positions[tensor]]
         call = self.graph.producer.get(tensor)
         inputs = call.inputs if call is not None else ()
         return list(dict.fromkeys(p for t in inputs for p in self.sources(t)))
+
+    def require_integers(self, tensor):
+        if np.any(tensor.divisor != 1):
+            raise NotIntegerError(
+                f"The average '{tensor.name}' expects a quantizer behind it. "
+                "Received: a model without."
+            )
 
     def name(self, quantizer):
         return quantizer_name(quantizer, quantizer)
@@ -126,7 +140,7 @@ class _Reader:
         """Return the positions of all inputs of `call`, which must lie on a grid."""
         missing = [t for t in call.inputs if t not in self.positions]
         if missing:
-            raise NotInteger(
+            raise NotIntegerError(
                 f"Layer '{call.layer.name}' expects quantized inputs only. "
                 f"Received: {len(missing)} of {len(call.inputs)} in floating point."
             )
@@ -223,7 +237,7 @@ def codes_of(values, quantizer) -> np.ndarray:
     """Return the codes that a quantizer gives a constant tensor."""
     values = ops.convert_to_numpy(values).astype(np.float32)
     if not np.isfinite(values).all():
-        raise NotInteger(
+        raise NotIntegerError(
             f"Constants behind quantizer '{quantizer.path}' must be finite. Received: NaN or inf."
         )
     return rounded(values, quantizer.exponent, quantizer.format)
@@ -243,5 +257,5 @@ def _quantizer(reader, call):
 def _target(graph):
     names = {c.layer.target for c in graph.calls if isinstance(c.layer, QuantizedKernel)}
     if len(names) > 1:
-        raise NotInteger(f"All layers must have one target. Received: {sorted(names)}")
+        raise NotIntegerError(f"All layers must have one target. Received: {sorted(names)}")
     return names.pop() if names else "paper"

@@ -6,7 +6,7 @@ import numpy as np
 from keras_alt.integer.arithmetic import window_sum
 from keras_alt.integer.kernels import clipped, paddings
 from keras_alt.integer.program import Tensor
-from keras_alt.integer.reading import NotInteger, handles, handles_operators
+from keras_alt.integer.reading import NotIntegerError, handles, handles_operators
 from keras_alt.roles import pool_cells, relu_max
 
 L = keras.layers
@@ -48,7 +48,7 @@ def _merge(reader, call):
 def _relu(reader, call):
     bound = relu_max(call.layer)
     if bound is None:
-        raise NotInteger(
+        raise NotIntegerError(
             f"ReLU '{call.layer.name}' has no integer form with a slope or a threshold. "
             f"Received: negative_slope={call.layer.negative_slope}"
         )
@@ -140,7 +140,7 @@ def _maximum_over_axes(reader, call):
     axis = range(rank) if operator.axis is None else np.atleast_1d(operator.axis)
     axes = tuple(sorted(int(a) % rank for a in axis))
     if 0 in axes or operator.initial is not None:
-        raise NotInteger(
+        raise NotIntegerError(
             f"The maximum '{call.layer.name}' must leave the batch alone and have no `initial`. "
             f"Received: axis={operator.axis}, initial={operator.initial}"
         )
@@ -166,7 +166,7 @@ def _reshape(reader, call):
 @handles_operators("Reshape", "Squeeze", "ExpandDims", "Ravel")
 def _reshape_operator(reader, call):
     if call.outputs[0].shape[0] != call.inputs[0].shape[0]:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Operator '{call.layer.name}' must leave the batch alone. "
             f"Received: shape={call.outputs[0].shape}"
         )
@@ -190,7 +190,7 @@ def _transpose(reader, call):
     rank = len(call.inputs[0].shape)
     axes = tuple(call.layer.axes or reversed(range(rank)))
     if axes[0] != 0:
-        raise NotInteger(
+        raise NotIntegerError(
             f"Operator '{call.layer.name}' must leave the batch alone. Received: axes={axes}"
         )
     return reader.moved("transpose", call, axes=axes)
@@ -210,7 +210,7 @@ def _repeat_vector(reader, call):
 def _upsample(reader, call):
     layer = call.layer
     if getattr(layer, "interpolation", "nearest") != "nearest":
-        raise NotInteger(
+        raise NotIntegerError(
             f"Layer '{layer.name}' has an integer form for nearest neighbours only. "
             f"Received: interpolation={layer.interpolation!r}"
         )

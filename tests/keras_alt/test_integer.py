@@ -185,9 +185,9 @@ def test_a_sum_beyond_float32_is_reported():
 def test_what_has_no_integer_form_is_named(rng):
     quantized = keras_alt.quantize_model(models.float_inside())
     keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
-    with pytest.raises(integer.NotInteger, match="activation"):
+    with pytest.raises(integer.NotIntegerError, match="activation"):
         integer.read(quantized)
-    with pytest.raises(integer.NotInteger, match="without any quantizer"):
+    with pytest.raises(integer.NotIntegerError, match="without any quantizer"):
         integer.read(models.residual())
 
 
@@ -199,12 +199,22 @@ def test_an_uncalibrated_model_is_an_error():
 def test_a_float_input_or_weight_is_an_error():
     inputs = keras.Input((4,))
     bare = keras.Model(inputs, keras_alt.layers.QuantDense(2)(inputs))
-    with pytest.raises(integer.NotInteger, match="keras_alt.Quantizer"):
+    with pytest.raises(integer.NotIntegerError, match="keras_alt.Quantizer"):
         integer.read(bare)
     x = Quantizer(FixedPoint(8), initial_threshold=1.0)(inputs)
     float_bias = keras.Model(inputs, keras_alt.layers.QuantDense(2, bias_bits=None)(x))
-    with pytest.raises(integer.NotInteger, match="float bias"):
+    with pytest.raises(integer.NotIntegerError, match="float bias"):
         integer.read(float_bias)
+
+
+def test_an_average_needs_a_quantizer():
+    inputs = keras.Input((4, 4, 2))
+    x = Quantizer(FixedPoint(8), initial_threshold=1.0)(inputs)
+    x = L.GlobalAveragePooling2D()(x)
+    with pytest.raises(integer.NotIntegerError, match="expects a quantizer behind it"):
+        integer.read(keras.Model(inputs, x))
+    with pytest.raises(integer.NotIntegerError, match="expects a quantizer behind it"):
+        integer.read(keras.Model(inputs, keras_alt.layers.QuantDense(2)(x)))
 
 
 @pytest.mark.parametrize(

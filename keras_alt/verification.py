@@ -1,0 +1,186 @@
+"""Proof that an engine computes the integers that were trained."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.integer import Program, quantize_inputs, read, trace
+from keras_alt.targets import get_target
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How the codes of one tensor differ between the Keras model and an engine.
+
+    Attributes:
+        name: of the quantizer.
+        mismatches, total: codes that differ, and codes compared.
+        max_lsb: largest difference, in grid steps.
+    """
+
+    name: str
+    mismatches: int
+    total: int
+    max_lsb: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Result of `keras_alt.verify`; true if every output code is the same.
+
+    Attributes:
+        engine, version, cpu: what computed, and on what; the proof holds for these.
+        samples: number of inputs.
+        outputs: a `Difference` for each output tensor.
+        layers: a `Difference` for each quantizer the engine lets one look at, in the order of
+            computation.
+    """
+
+    engine: str
+    version: str
+    cpu: str
+    samples: int
+    outputs: list[Difference]
+    layers: list[Difference]
+
+    @property
+    def mismatches(self) -> int:
+        return sum(row.mismatches for row in self.outputs)
+
+    @property
+    def total(self) -> int:
+        return sum(row.total for row in self.outputs)
+
+    @property
+    def max_lsb(self) -> int:
+        return max(row.max_lsb for row in self.outputs)
+
+    @property
+    def first_difference(self) -> Difference | None:
+        """The first quantizer whose codes differ, None if there is none."""
+        return next((row for row in self.layers if row.mismatches), None)
+
+    def __bool__(self):
+        return self.mismatches == 0
+
+    def __str__(self):
+        lines = [
+            f"{self.mismatches} of {self.total} output codes differ (by {self.max_lsb} at most), "
+            f"{self.samples} samples, {self.engine} {self.version} on {self.cpu}"
+        ]
+        first = self.first_difference
+        if first is not None:
+            lines.append(
+                f"first at {first.name}: {first.mismatches} of {first.total}, "
+                f"by {first.max_lsb} at most"
+            )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes a program.
+
+    Attributes:
+        version: `() -> str`.
+        compute: `(program, codes of the inputs) -> {position: codes}` for one batch.
+    """
+
+    version: Callable
+    compute: Callable
+
+
+ENGINES = {"integer": Engine(lambda: f"NumPy {np.__version__}", trace)}
+
+
+def verify(
+    model: keras.Model, x, engine: str = "integer", batch_size: int = 32, verbose: bool = True
+) -> Verification:
+    """Compare the codes of the Keras model with those that an engine computes.
+
+    Compared are the codes of every quantizer that is a node of the graph, and of the outputs: of
+    the last quantizer in front of each output of the model.
+
+    Args:
+        model: quantized and calibrated, from `keras_alt.quantize_model`. Its target must be one
+            that the engine computes.
+        x: inputs, as the model takes them; 1,000 real samples make a proof worth having.
+        engine: "integer" (NumPy).
+        batch_size: how many samples are computed at a time.
+        verbose: whether to show a progress bar.
+    """
+    program = read(model)
+    chosen = _engine(engine, program)
+    codes = quantize_inputs(program, x)
+    simulate = keras.Model(model.inputs, list(program.taps))
+    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
+    counts = _Counts(program)
+    progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
+    for start in range(0, len(codes[0]), batch_size):
+        batch = slice(start, start + batch_size)
+        simulated = keras.tree.flatten(simulate([a[batch] for a in arrays], training=False))
+        computed = chosen.compute(program, [c[batch] for c in codes])
+        for position, values in zip(program.taps.values(), simulated, strict=True):
+            if position in computed:
+                counts.add(position, ops.convert_to_numpy(values), computed[position])
+        progress.add(len(codes[0][batch]))
+    rows = counts.rows()
+    return Verification(
+        engine,
+        chosen.version(),
+        _cpu(),
+        len(codes[0]),
+        [rows[position] for position in program.outputs],
+        list(rows.values()),
+    )
+
+
+class _Counts:
+    """Differences by position, over batches."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.counts = {}
+
+    def add(self, position, values, codes):
+        expected = np.ldexp(values.astype(np.float64), -self.program.tensors[position].exponent)
+        difference = np.abs(expected - codes)
+        mismatches, total, most = self.counts.get(position, (0, 0, 0))
+        self.counts[position] = (
+            mismatches + int(np.count_nonzero(difference)),
+            total + difference.size,
+            max(most, int(np.ceil(difference.max(initial=0)))),
+        )
+
+    def rows(self):
+        return {
+            position: Difference(self.program.tensors[position].name, *counts)
+            for position, counts in self.counts.items()
+        }
+
+
+def _engine(name, program):
+    if name not in ENGINES:
+        raise ValueError(f"`engine` must be one of {sorted(ENGINES)}. Received: engine={name!r}")
+    fitting = get_target(program.target).engines
+    if name not in fitting:
+        raise ValueError(
+            f"Engine '{name}' does not compute by the rules of target '{program.target}', which "
+            f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
+            f"Received: engine={name!r}"
+        )
+    return ENGINES[name]
+
+
+def _cpu() -> str:
+    """Return the name of the processor."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,85 @@
+"""`verify` finds no difference where there is none, and every one where there is."""
+
+import keras
+import models
+import numpy as np
+import pytest
+from conftest import randomize, sample
+from keras import layers as L
+
+import keras_alt
+from keras_alt import FixedPoint, QuantizeConfig, Quantizer, verification
+from keras_alt.verification import ENGINES, Engine
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture
+def quantized(rng):
+    model = keras_alt.quantize_model(
+        randomize(models.residual(), rng), QuantizeConfig(target="litert")
+    )
+    keras_alt.calibrate(model, sample(model, rng, 16), verbose=False)
+    return model
+
+
+def test_the_integer_engine_agrees(quantized, rng):
+    result = keras_alt.verify(quantized, sample(quantized, rng, 40), verbose=False)
+
+    assert result
+    assert (result.mismatches, result.max_lsb, result.first_difference) == (0, 0, None)
+    assert (result.samples, result.total) == (40, 40 * 5)
+    assert len(result.layers) > 8
+    assert "0 of 200 output codes differ" in str(result)
+
+
+def test_every_output_is_compared(rng):
+    model = keras_alt.quantize_model(models.two_outputs())
+    x = sample(model, rng, 8)
+    keras_alt.calibrate(model, x, verbose=False)
+
+    assert keras_alt.verify(model, x, verbose=False).total == 8 * (5 + 1)
+
+
+def test_a_hand_written_model_is_compared_at_its_end(rng):
+    inputs = keras.Input((8, 8, 3))
+    x = Quantizer(FixedPoint(8), initial_threshold=2.0)(inputs)
+    x = keras_alt.layers.QuantConv2D(4, 3, activation="relu")(x)
+    x = keras_alt.layers.QuantDense(5)(L.Flatten()(x))
+    model = keras.Model(inputs, L.Softmax()(x))
+
+    assert keras_alt.verify(model, sample(model, rng, 8), verbose=False).total == 8 * 5
+
+
+def test_a_difference_is_found_and_placed(quantized, rng, monkeypatch):
+    def wrong(program, codes):
+        values = dict(verification.trace(program, codes))
+        for position in list(program.taps.values())[3:]:
+            values[position] = values[position] + 2
+        return values
+
+    monkeypatch.setitem(ENGINES, "integer", Engine(lambda: "wrong", wrong))
+    result = keras_alt.verify(quantized, sample(quantized, rng, 8), verbose=False)
+
+    assert not result
+    assert result.max_lsb == 2
+    assert result.mismatches == result.total == 8 * 5
+    assert result.first_difference == result.layers[3]
+    assert f"first at {result.layers[3].name}" in str(result)
+
+
+def test_an_engine_must_be_known_and_fit(quantized, rng, monkeypatch):
+    x = sample(quantized, rng, 2)
+    with pytest.raises(ValueError, match="Received: engine='tpu'"):
+        keras_alt.verify(quantized, x, engine="tpu")
+    monkeypatch.setitem(ENGINES, "qonnx", ENGINES["integer"])
+    with pytest.raises(ValueError, match=r"keras_alt.retarget\(model, target\)"):
+        keras_alt.verify(quantized, x, engine="qonnx")
+
+
+def test_a_model_that_proves_nothing_is_an_error(rng):
+    with pytest.raises(ValueError, match="keras_alt.calibrate"):
+        keras_alt.verify(keras_alt.quantize_model(models.residual()), np.zeros((1, 8, 8, 3)))
+    inputs = keras.Input((4,))
+    with pytest.raises(ValueError, match="without any quantizer"):
+        keras_alt.verify(keras.Model(inputs, L.Dense(2)(inputs)), np.zeros((1, 4)))
