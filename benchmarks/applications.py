@@ -25,7 +25,7 @@ import numpy as np
 
 import keras_alt
 from keras_alt.calibration import maximum
-from keras_alt.graph import Graph
+from keras_alt.graph import Graph, deep_recursion
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import Quantizer
 from keras_alt.regions import SCALE_SHARING
@@ -76,7 +76,8 @@ def check(name):
     keras_alt.calibrate(quantized, x, activations=maximum, verbose=False)
     quantized.compile(keras_alt.optimizers.alt(), "categorical_crossentropy", run_eagerly=True)
     quantized.fit(x, np.eye(quantized.output_shape[-1])[:2], batch_size=2, verbose=0)
-    with tempfile.TemporaryDirectory() as folder:
+    # Keras itself follows a graph by recursion when it loads one.
+    with tempfile.TemporaryDirectory() as folder, deep_recursion():
         quantized.save(f"{folder}/model.keras")
         again = keras.models.load_model(f"{folder}/model.keras", compile=False)
     report = keras_alt.report(quantized)

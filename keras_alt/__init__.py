@@ -2,6 +2,7 @@
 
 from keras_alt import calibration as calibration
 from keras_alt import callbacks as callbacks
+from keras_alt import export as export
 from keras_alt import integer as integer
 from keras_alt import layers as layers
 from keras_alt import optimizers as optimizers

@@ -1,5 +1,7 @@
 """A read-only view of a functional model's graph, with one primitive to rewrite it."""
 
+import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,11 +109,23 @@ def rewrite(
             outputs = repeat(call, new)
         new.record(call, outputs)
     model = graph.model
-    return keras.Model(
-        tree.map_structure(inputs.__getitem__, model._inputs_struct),
-        new(model._outputs_struct),
-        name=model.name,
-    )
+    with deep_recursion():
+        return keras.Model(
+            tree.map_structure(inputs.__getitem__, model._inputs_struct),
+            new(model._outputs_struct),
+            name=model.name,
+        )
+
+
+@contextlib.contextmanager
+def deep_recursion(limit: int = 20_000):
+    """Allow models of many layers in a row: Keras follows a graph by one Python call a layer."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, limit))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def functional(model: keras.Model) -> keras.Model:

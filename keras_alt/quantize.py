@@ -1,5 +1,6 @@
 """Model in, quantized model out."""
 
+import functools
 import math
 
 import keras
@@ -111,12 +112,13 @@ class _Insertion:
         if type(layer) in QUANTIZED:
             return self.kernel_outputs(call, new)
         if leaky_slope(layer) is not None:
-            return self.once(layer, self.leaky_relu)(new(call.inputs[0]))
-        operands = {i: key for (merge, i), key in self.plan.operands.items() if merge is call}
+            make = functools.partial(self.leaky_relu, rounding=self.plan.roundings[call])
+            return self.once(layer, make)(new(call.inputs[0]))
+        operands = {i: place for (merge, i), place in self.plan.operands.items() if merge is call}
         if operands:
             return layer(
                 [
-                    self.through(operands[i], new(tensor)) if i in operands else new(tensor)
+                    self.placed(operands[i], new(tensor)) if i in operands else new(tensor)
                     for i, tensor in enumerate(call.inputs)
                 ]
             )
@@ -127,17 +129,16 @@ class _Insertion:
         placement = self.plan.outputs.get(old)
         if placement is None:
             return tensor
-        rules = {}
-        if placement.rounding != "half_even":
-            rules["rounding"] = placement.rounding
         producer = self.regions.graph.producer.get(old)
         if producer is not None and self.is_fused(producer):
-            rules["activation"] = FUSED_RELUS[relu_max(producer.layer)]
-        return self.through(placement.key, tensor, **rules)
+            return self.placed(placement, tensor, activation=FUSED_RELUS[relu_max(producer.layer)])
+        return self.placed(placement, tensor)
 
-    def through(self, key, tensor, **rules):
+    def placed(self, placement, tensor, **rules):
         """Return `tensor` behind the quantizer of a group; keep the scale where biases want it."""
-        quantizer = self.quantizer(key)
+        quantizer = self.quantizer(placement.key)
+        if placement.rounding != "half_even":
+            rules["rounding"] = placement.rounding
         if self.target.accumulators:
             return quantizer(tensor, **rules)
         tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
@@ -200,11 +201,12 @@ class _Insertion:
             }
         return replaced(layer, QUANTIZED[type(layer)], **rules)
 
-    def leaky_relu(self, layer):
+    def leaky_relu(self, layer, rounding):
         widths = self.regions.config.for_layer(layer.name)
         return QuantLeakyReLU(
             leaky_slope(layer),
-            internal_bits=widths.accumulators,
+            internal_bits=self.target.leaky_bits or widths.accumulators,
+            rounding=rounding,
             activation_bits=None,
             max_value=getattr(layer, "max_value", None),
             name=layer.name,

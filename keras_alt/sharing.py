@@ -15,6 +15,7 @@ from keras_alt.roles import (
     is_kernel,
     is_mean,
     is_never_negative,
+    leaky_slope,
     relu_max,
 )
 from keras_alt.targets import get_target
@@ -49,12 +50,14 @@ class Plan:
 
     Attributes:
         outputs: tensor -> `Placement` for tensors that are quantized where they arise.
-        operands: (call, position) -> key of the group with which the operand of a merge is
-            quantized once more, because its own format differs.
+        operands: (call, position) -> `Placement` with which the operand of a merge is quantized
+            once more, because its own format differs.
+        roundings: leaky ReLU's call -> rounding of its input.
     """
 
     outputs: dict = field(default_factory=dict)
     operands: dict = field(default_factory=dict)
+    roundings: dict = field(default_factory=dict)
     _keys: dict = field(default_factory=dict)  # tensor on a grid -> key of its group
     _parent: dict = field(default_factory=dict)
     _groups: dict = field(default_factory=dict)
@@ -151,6 +154,8 @@ class _Planner:
         elif is_average_pool(call) or is_mean(call) or isinstance(call.layer, AveragePoolConv2D):
             self._average(call)
         else:
+            if leaky_slope(call.layer) is not None:
+                self.plan.roundings[call] = self._rounding(call.inputs[0])
             self._add(call, signed=relu_max(call.layer) is None)
 
     def _float_output(self, call, tensor):
@@ -170,12 +175,11 @@ class _Planner:
     def _average(self, call):
         group = self.plan.group_of(call.inputs[0])
         signed = group is None or group.format.signed
-        if is_mean(call):
-            self._add(call, signed, rounding=self.target.mean)
-        elif self.target.pool_as_depthwise or group is None:
-            self._add(call, signed, rounding=self.target.average_pool)
+        if is_mean(call) or self.target.pool_as_depthwise or group is None:
+            self._add(call, signed)
         else:
-            self.plan.place(call.output, self.plan.key_of(call.inputs[0]), self.target.average_pool)
+            key = self.plan.key_of(call.inputs[0])
+            self.plan.place(call.output, key, self._rounding(call.output))
 
     def _merge(self, call):
         plan, name = self.plan, f"{call.layer.name}__inputs"
@@ -189,18 +193,41 @@ class _Planner:
         plan.share(agreeing, name)
         if not all(fits):
             plan.group(key).name = name
-            plan.operands.update({(call, i): key for i, fit in enumerate(fits) if not fit})
+            for i, fit in enumerate(fits):
+                if not fit:
+                    rounding = self._rounding(call.inputs[i])
+                    plan.operands[call, i] = Placement(key, rounding)
         if type(call.layer) in SELECTING:
             plan.pass_on(call.output, key)
         else:
             signed = common.signed or type(call.layer) is L.Subtract
-            self._add(call, signed, rounding=self.target.add)
+            self._add(call, signed)
 
-    def _add(self, call, signed, tensor=None, role="output", rounding="half_even"):
+    def _rounding(self, tensor):
+        """Return how the engine rounds what it moves from `tensor` to a grid."""
+        call = self.graph.producer.get(tensor)
+        if self.plan.group_of(tensor):
+            return self.target.rescale
+        if call is None or self.regions.is_float(call):
+            return "half_even"
+        if type(call.layer) in (L.Add, L.Subtract):
+            return self.target.add
+        if is_mean(call):
+            return self.target.mean
+        if is_average_pool(call) or isinstance(call.layer, AveragePoolConv2D):
+            return self.target.average_pool
+        if leaky_slope(call.layer) is not None:
+            return self.target.rescale
+        if is_grid_preserving(call) or relu_max(call.layer) is not None:
+            return self._rounding(call.inputs[0])
+        return "half_even"
+
+    def _add(self, call, signed, tensor=None, role="output"):
         tensor = call.output if tensor is None else tensor
         bits = self.config.for_layer(call.layer.name).activations
         if bits is not None and not self.regions.is_absorbed(tensor):
             group = Group(f"{call.layer.name}__{role}", FixedPoint(bits, signed))
+            rounding = self._rounding(tensor)
             self.plan.place(tensor, self.plan.new_group(tensor, group), rounding)
 
     def _add_input(self, tensor, name, role):

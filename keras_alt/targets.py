@@ -16,6 +16,8 @@ class Target:
         add: rounding of additions.
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
+        rescale: rounding of a tensor that moves from one grid to another.
+        leaky_bits: width inside a leaky ReLU; None follows `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool is a depthwise convolution with a quantized
             reciprocal. Otherwise it is a pool whose output keeps the scale of its input.
         engines: the engines of `keras_alt.verify` that compute these rules.
@@ -27,6 +29,8 @@ class Target:
     add: str = "half_even"
     average_pool: str = "half_even"
     mean: str = "half_even"
+    rescale: str = "half_even"
+    leaky_bits: int | None = None
     pool_as_depthwise: bool = False
     engines: tuple[str, ...] = ("integer",)
 
@@ -50,6 +54,8 @@ TARGETS = {
             narrow_weights=True,
             add="half_up",
             average_pool="half_away_stored",
+            rescale="half_up",
+            leaky_bits=8,
             engines=("integer", "litert"),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.

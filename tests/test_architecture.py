@@ -15,7 +15,9 @@ LAYERS = [
     {"regions", "sharing"},
     {"calibration", "integer", "optimizers"},
     {"quantize", "callbacks"},
-    {"reporting", "retarget", "verification"},
+    {"reporting", "retarget", "export"},
+    {"engines"},
+    {"verification"},
     {"__init__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

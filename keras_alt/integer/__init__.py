@@ -8,6 +8,7 @@ from keras_alt.integer.accumulators import accumulators as accumulators
 from keras_alt.integer.engine import quantize_inputs as quantize_inputs
 from keras_alt.integer.engine import run as run
 from keras_alt.integer.engine import trace as trace
+from keras_alt.integer.program import Constant as Constant
 from keras_alt.integer.program import Program as Program
 from keras_alt.integer.program import Step as Step
 from keras_alt.integer.program import Tensor as Tensor

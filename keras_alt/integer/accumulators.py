@@ -46,18 +46,17 @@ def accumulators(program: Program) -> list[Accumulator]:
     for step in program.steps:
         if step.operation in PRODUCTS:
             x = program.tensors[step.inputs[0]]
-            sums = _magnitudes(step) * max(-x.low, x.high)
+            sums = magnitudes(step.operation, step.arguments["kernel"]) * max(-x.low, x.high)
             bias = biases.get(step.output)
             if bias is not None:
                 product, constant = bias.attributes["shifts"]
                 # Where the bias is finer than the products, so is the sum.
-                sums = (sums << product) + (np.abs(bias.attributes["constant"]) << constant)
+                sums = (sums << product) + (np.abs(bias.arguments["constant"]) << constant)
             rows.append(Accumulator(step.layer, int(sums.max(initial=0))))
     return rows
 
 
-def _magnitudes(step):
-    """Return sum|w| for each output channel."""
-    kernel = np.abs(step.attributes["kernel"])
-    channels = kernel.ndim - (2 if step.operation == "convolve_transposed" else 1)
-    return kernel.sum(axis=tuple(i for i in range(kernel.ndim) if i != channels))
+def magnitudes(operation: str, kernel: np.ndarray) -> np.ndarray:
+    """Return sum|w| for each output channel of a kernel."""
+    channels = kernel.ndim - (2 if operation == "convolve_transposed" else 1)
+    return np.abs(kernel).sum(axis=tuple(i for i in range(kernel.ndim) if i != channels))

@@ -39,7 +39,7 @@ def trace(program: Program, codes: list, keep=None) -> dict[int, np.ndarray]:
     last_use = {p: i for i, step in enumerate(program.steps) for p in step.inputs}
     for i, step in enumerate(program.steps):
         operands = [values[p] for p in step.inputs]
-        values[step.output] = getattr(arithmetic, step.operation)(*operands, **step.attributes)
+        values[step.output] = getattr(arithmetic, step.operation)(*operands, **step.arguments)
         for p in step.inputs:
             if keep is not None and last_use[p] == i and p not in keep:
                 values.pop(p, None)

@@ -5,8 +5,9 @@ import numpy as np
 from keras import ops
 
 from keras_alt.formats import FixedPoint
-from keras_alt.integer.program import Tensor
-from keras_alt.integer.reading import NotIntegerError, codes_of, handles, rounded
+from keras_alt.integer.accumulators import magnitudes
+from keras_alt.integer.program import Constant, Tensor
+from keras_alt.integer.reading import NotIntegerError, constant, handles, rounded
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -46,7 +47,7 @@ def _separable(reader, call):
     position = reader.requantize(
         position, layer.depthwise_quantizer, layer, f"{layer.name}/depthwise"
     )
-    codes = codes_of(pointwise, second)
+    kernel = constant(pointwise, second)
     ones = (1,) * layer.rank
     position = _sums(
         reader,
@@ -54,9 +55,7 @@ def _separable(reader, call):
         layer,
         position,
         reader.tensor(position).shape[:-1],
-        codes,
-        second.exponent,
-        np.abs(codes).sum(axis=tuple(range(codes.ndim - 1))),
+        kernel,
         strides=ones,
         padding=((0, 0),) * layer.rank,
         dilation=ones,
@@ -69,7 +68,7 @@ def _separable(reader, call):
 def _transposed(reader, call):
     layer = call.layer
     ((quantizer, kernel),) = _constants(layer)
-    codes = codes_of(kernel, quantizer)
+    kernel = constant(kernel, quantizer)
     position = reader.channels_last(reader.positions[call.inputs[0]], layer)
     shape = call.outputs[0].shape[1:]
     size = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
@@ -78,7 +77,8 @@ def _transposed(reader, call):
     if layer.padding == "same":
         # The padding of the convolution whose gradient this is.
         space = reader.tensor(position).shape[:-1]
-        pairs = zip(space, codes.shape[:2], layer.strides, layer.dilation_rate, size, strict=True)
+        window = kernel.codes.shape[:2]
+        pairs = zip(space, window, layer.strides, layer.dilation_rate, size, strict=True)
         crop = [max((n - 1) * s + (k - 1) * d + 1 - out, 0) // 2 for n, k, s, d, out in pairs]
     position = _sums(
         reader,
@@ -86,9 +86,7 @@ def _transposed(reader, call):
         layer,
         position,
         size,
-        codes,
-        quantizer.exponent,
-        np.abs(codes).sum(axis=(0, 1, 3)),
+        kernel,
         strides=tuple(layer.strides),
         crop=tuple(crop),
         size=tuple(size),
@@ -101,13 +99,9 @@ def _transposed(reader, call):
 def _dense(reader, call):
     layer = call.layer
     ((quantizer, kernel),) = _constants(layer)
-    codes = codes_of(kernel, quantizer)
     position = reader.positions[call.inputs[0]]
-    weight = np.abs(codes).sum(axis=0)
     space = reader.tensor(position).shape[:-1]
-    position = _sums(
-        reader, "matrix_product", layer, position, space, codes, quantizer.exponent, weight
-    )
+    position = _sums(reader, "matrix_product", layer, position, space, constant(kernel, quantizer))
     return _finished(reader, call, position)
 
 
@@ -122,17 +116,21 @@ def _leaky_relu(reader, call):
         )
     name = layer.name
     x = reader.requantize(
-        reader.positions[call.inputs[0]], layer.input_quantizer, layer, f"{name}/input"
+        reader.positions[call.inputs[0]],
+        layer.input_quantizer,
+        layer,
+        f"{name}/input",
+        rounding=layer.rounding,
     )
     ((quantizer, slope),) = layer.constants()
-    slope = int(codes_of(slope, quantizer))
+    slope = constant(slope, quantizer)
     t = reader.tensor(x)
-    bounds = sorted((t.low * slope, t.high * slope))
+    bounds = sorted((t.low * int(slope.codes), t.high * int(slope.codes)))
     product = program.add_step(
         "multiply",
         name,
         [x],
-        Tensor(f"{name}/product", t.shape, t.exponent + quantizer.exponent, *bounds),
+        Tensor(f"{name}/product", t.shape, t.exponent + slope.exponent, *bounds),
         constant=slope,
     )
     product = reader.requantize(product, layer.input_quantizer, layer, f"{name}/product")
@@ -187,11 +185,11 @@ def _constants(layer):
 def _convolved(reader, call, kernel, quantizer, groups):
     """Append the convolution of the call's input; return the position of the sums."""
     layer = call.layer
-    codes = codes_of(kernel, quantizer)
+    kernel = constant(kernel, quantizer)
     position = reader.channels_last(reader.positions[call.inputs[0]], layer)
     space = reader.tensor(position).shape[:-1]
     _require_size(layer, space)
-    window, dilation = codes.shape[:-2], tuple(layer.dilation_rate)
+    window, dilation = kernel.codes.shape[:-2], tuple(layer.dilation_rate)
     padding = paddings(layer.padding, space, window, layer.strides, dilation)
     extents = zip(space, padding, window, dilation, layer.strides, strict=True)
     size = [(n + a + b - d * (k - 1) - 1) // s + 1 for n, (a, b), k, d, s in extents]
@@ -201,9 +199,7 @@ def _convolved(reader, call, kernel, quantizer, groups):
         layer,
         position,
         size,
-        codes,
-        quantizer.exponent,
-        np.abs(codes).sum(axis=tuple(range(codes.ndim - 1))),
+        kernel,
         strides=tuple(layer.strides),
         padding=padding,
         dilation=dilation,
@@ -217,15 +213,16 @@ def _depthwise_sums(reader, call, kernel, quantizer):
     return _convolved(reader, call, kernel, quantizer, channels)
 
 
-def _sums(reader, operation, layer, position, space, codes, exponent, weight, **attributes):
-    """Append a product with a kernel; `weight` is sum|w| for each filter."""
+def _sums(reader, operation, layer, position, space, kernel, **attributes):
+    """Append a product with a kernel."""
     x = reader.tensor(position)
+    weight = magnitudes(operation, kernel.codes)
     bound = int(weight.max(initial=0)) * max(-x.low, x.high)
     tensor = Tensor(
-        f"{layer.name}/sum", (*space, len(weight)), x.exponent + exponent, -bound, bound
+        f"{layer.name}/sum", (*space, len(weight)), x.exponent + kernel.exponent, -bound, bound
     )
     return reader.program.add_step(
-        operation, layer.name, [position], tensor, kernel=codes, **attributes
+        operation, layer.name, [position], tensor, kernel=kernel, **attributes
     )
 
 
@@ -247,26 +244,25 @@ def _biased(reader, layer, position):
         return position
     x = reader.tensor(position)
     if layer.bias_quantizer is not None:
-        exponent = layer.bias_quantizer.exponent
-        codes = codes_of(bias, layer.bias_quantizer)
+        bias = constant(bias, layer.bias_quantizer)
     elif layer.bias_width == 32:
-        exponent = x.exponent
-        codes = rounded(ops.convert_to_numpy(bias), exponent, FixedPoint(32))
+        codes = rounded(ops.convert_to_numpy(bias), x.exponent, FixedPoint(32))
+        bias = Constant(codes, x.exponent, FixedPoint(32))
     else:
         raise NotIntegerError(
             f"Layer '{layer.name}' has no integer form with a float bias. "
             f"Received: bias_bits={layer.bias_bits}"
         )
-    finest = min(exponent, x.exponent)
-    shifts = (x.exponent - finest, exponent - finest)
-    most = int(np.abs(codes).max(initial=0)) << shifts[1]
+    finest = min(bias.exponent, x.exponent)
+    shifts = (x.exponent - finest, bias.exponent - finest)
+    most = int(np.abs(bias.codes).max(initial=0)) << shifts[1]
     low, high = (x.low << shifts[0]) - most, (x.high << shifts[0]) + most
     return reader.program.add_step(
         "add_constant",
         layer.name,
         [position],
         Tensor(f"{layer.name}/biased", x.shape, finest, low, high),
-        constant=codes,
+        constant=bias,
         shifts=shifts,
     )
 

@@ -33,6 +33,21 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """A kernel, a bias or a slope: code `c` is worth `c * 2**exponent`.
+
+    Attributes:
+        codes: int64 array.
+        exponent: log2 of the grid step.
+        format: number format.
+    """
+
+    codes: np.ndarray
+    exponent: int
+    format: FixedPoint
+
+
+@dataclass(frozen=True)
 class Step:
     """One integer operation.
 
@@ -40,7 +55,7 @@ class Step:
         operation: name of a function in `keras_alt.integer.arithmetic`.
         layer: name of the Keras layer that it belongs to.
         inputs, output: positions in `Program.tensors`.
-        attributes: further arguments of the function.
+        attributes: further arguments of the function; a `Constant` stands for its codes.
     """
 
     operation: str
@@ -48,6 +63,14 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     attributes: dict
+
+    @property
+    def arguments(self) -> dict:
+        """The attributes as the function takes them."""
+        return {
+            name: value.codes if isinstance(value, Constant) else value
+            for name, value in self.attributes.items()
+        }
 
 
 @dataclass
@@ -58,24 +81,35 @@ class Program:
         name: of the model.
         target: name of the engine rules.
         inputs: positions of the tensors that `entry` gives.
-        outputs: positions of the tensors in front of the model's float tail, one or more for each
-            output of the model.
+        outputs: positions of the tensors that `exit` takes.
         tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
         entry: float model up to the first quantizers (layers such as Rescaling).
-        tail: names of the float layers behind the last quantizers.
+        exit: float model behind the last quantizers (layers such as softmax).
+        output_names: of the Keras model.
         taps: position of each symbolic tensor of the Keras model that a quantizer node gives, and
-            of those in front of the float tail.
+            of those that `exit` takes.
     """
 
     name: str
     target: str
     entry: keras.Model | None = None
+    exit: keras.Model | None = None
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    output_names: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    tail: list[str] = field(default_factory=list)
     taps: dict = field(default_factory=dict)
+
+    @property
+    def entry_layers(self) -> list[str]:
+        """Names of the float layers in front of the first quantizers."""
+        return _layers(self.entry)
+
+    @property
+    def exit_layers(self) -> list[str]:
+        """Names of the float layers behind the last quantizers."""
+        return _layers(self.exit)
 
     def add_tensor(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
@@ -86,3 +120,9 @@ class Program:
         output = self.add_tensor(tensor)
         self.steps.append(Step(operation, layer, tuple(inputs), output, attributes))
         return output
+
+
+def _layers(model):
+    return [
+        layer.name for layer in model.operations if not isinstance(layer, keras.layers.InputLayer)
+    ]

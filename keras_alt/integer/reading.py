@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.graph import Call, Graph
-from keras_alt.integer.program import Program, Tensor
+from keras_alt.graph import Call, Graph, Replay, repeat
+from keras_alt.integer.program import Constant, Program, Tensor
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.quantizer import RELU_MAX, Quantizer, quantizer_name, quantizers
@@ -22,7 +22,7 @@ def read(model: keras.Model) -> Program:
     """Return the integer program of a quantized model.
 
     Float layers in front of the first quantizers (Rescaling) and behind the last ones (softmax) are
-    left out: `Program.entry` computes the former, `Program.tail` names the latter.
+    no part of it: `Program.entry` and `Program.exit` are models of them.
 
     Args:
         model: from `keras_alt.quantize_model`, or hand-written with `keras_alt.layers`; calibrated.
@@ -53,11 +53,23 @@ class _Reader:
         for call in self.graph.calls:
             self.visit(call)
         self.program.entry = keras.Model(self.graph.inputs, self.entries)
-        for tensor in self.graph.outputs:
-            self.program.outputs += self.sources(tensor)
-        for position in self.program.outputs:
-            self.require_integers(self.tensor(position))
+        ends = list(dict.fromkeys(t for o in self.graph.outputs for t in self.ends(o)))
+        for tensor in ends:
+            self.require_integers(self.tensor(self.positions[tensor]))
+        self.program.outputs = [self.positions[tensor] for tensor in ends]
+        self.program.taps.update({tensor: self.positions[tensor] for tensor in ends})
+        self.program.exit = self.behind_ends(ends)
+        self.program.output_names = list(self.graph.model.output_names)
         return self.program
+
+    def behind_ends(self, ends):
+        """Return a model of the calls behind the last tensors on a grid."""
+        inputs = {t: keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in ends}
+        new = Replay(dict(inputs))
+        for call in self.graph.calls:
+            if call.outputs[0] in self.behind:
+                new.record(call, repeat(call, new))
+        return keras.Model(list(inputs.values()), [new(t) for t in self.graph.outputs])
 
     def visit(self, call: Call):
         handler = self.handler(call)
@@ -111,17 +123,18 @@ class _Reader:
                 "`keras_alt.report` gives the reason for each."
             )
         names[call.layer.name] = None
-        self.program.tail = list(dict.fromkeys([*self.program.tail, *names]))
         self.behind.update(dict.fromkeys(call.outputs, list(names)))
 
-    def sources(self, tensor):
-        """Return the positions of the last tensors on a grid in front of an output."""
+    def ends(self, tensor):
+        """Return the last tensors on a grid in front of an output."""
         if tensor in self.positions:
-            self.program.taps[tensor] = self.positions[tensor]
-            return [self.positions[tensor]]
-        call = self.graph.producer.get(tensor)
-        inputs = call.inputs if call is not None else ()
-        return list(dict.fromkeys(p for t in inputs for p in self.sources(t)))
+            return [tensor]
+        if tensor not in self.graph.producer:
+            raise NotIntegerError(
+                f"Every path to an output must pass a quantizer. Received: one from input "
+                f"'{tensor.name}' that passes none."
+            )
+        return [t for i in self.graph.producer[tensor].inputs for t in self.ends(i)]
 
     def require_integers(self, tensor):
         if np.any(tensor.divisor != 1):
@@ -160,10 +173,10 @@ class _Reader:
                 high = int(min(float(ops.convert_to_numpy(code)), high))
         return format, exponent, low, high, rounding
 
-    def requantize(self, position, quantizer, layer, name=None, call=None):
+    def requantize(self, position, quantizer, layer, name=None, call=None, rounding=None):
         """Append the step that moves a tensor onto the grid of `quantizer`."""
         x = self.tensor(position)
-        format, exponent, low, high, rounding = self.quantization(quantizer, call)
+        format, exponent, low, high, default = self.quantization(quantizer, call)
         offset = 0 if format.signed else -(2 ** (format.bits - 1))
         return self.program.add_step(
             "requantize",
@@ -171,7 +184,7 @@ class _Reader:
             [position],
             Tensor(name or self.name(quantizer), x.shape, exponent, low, high, format),
             shift=exponent - x.exponent,
-            rounding=rounding,
+            rounding=rounding or default,
             low=low,
             high=high,
             offset=offset,
@@ -233,14 +246,15 @@ def handles_operators(*names):
     return register
 
 
-def codes_of(values, quantizer) -> np.ndarray:
-    """Return the codes that a quantizer gives a constant tensor."""
+def constant(values, quantizer) -> Constant:
+    """Return what a quantizer makes of a constant tensor."""
     values = ops.convert_to_numpy(values).astype(np.float32)
     if not np.isfinite(values).all():
         raise NotIntegerError(
             f"Constants behind quantizer '{quantizer.path}' must be finite. Received: NaN or inf."
         )
-    return rounded(values, quantizer.exponent, quantizer.format)
+    exponent, format = quantizer.exponent, quantizer.format
+    return Constant(rounded(values, exponent, format), exponent, format)
 
 
 def rounded(values, exponent, format) -> np.ndarray:

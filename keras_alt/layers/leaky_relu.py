@@ -20,6 +20,7 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
         activation_bits: width of the output (signed), or None for float.
         initial_threshold: clipping threshold of the output.
         max_value: upper bound of the output, or None.
+        rounding: of the input; name of a rule in `keras_alt.numerics.rounding`.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
         activation_bits: int | None = 8,
         initial_threshold: float | None = None,
         max_value: float | None = None,
+        rounding: str = "half_even",
         **kwargs,
     ):
         super().__init__(negative_slope=negative_slope, **kwargs)
@@ -37,6 +39,7 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
         self.activation_bits = activation_bits
         self.initial_threshold = initial_threshold
         self.max_value = max_value
+        self.rounding = rounding
         initial = 1.0 if initial_threshold is None else initial_threshold
         self.input_quantizer = self.slope_quantizer = self.activation_quantizer = None
         if internal_bits is not None:
@@ -75,7 +78,7 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
         if self.input_quantizer is None:
             y = super().call(inputs)
         else:
-            x = self.input_quantizer(inputs, training=training)
+            x = self.input_quantizer(inputs, training=training, rounding=self.rounding)
             slope = self.slope_quantizer(ops.convert_to_tensor(self.negative_slope, dtype=x.dtype))
             y = ops.maximum(x, self.input_quantizer(slope * x, training=training))
         if self.max_value is not None:
@@ -94,4 +97,6 @@ class QuantLeakyReLU(keras.layers.LeakyReLU):
             config["initial_threshold"] = self.initial_threshold
         if self.max_value is not None:
             config["max_value"] = self.max_value
+        if self.rounding != "half_even":
+            config["rounding"] = self.rounding
         return config

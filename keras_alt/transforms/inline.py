@@ -5,7 +5,7 @@ import inspect
 import keras
 from keras import tree
 
-from keras_alt.graph import Call, Graph, Replay, rewrite
+from keras_alt.graph import Call, Graph, Replay, deep_recursion, rewrite
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -135,4 +135,5 @@ def _traced(layer, inputs, function, call=None):
         args, kwargs = new(call.args), new(call.kwargs)
     if "training" in inspect.signature(function).parameters:
         kwargs = {**kwargs, "training": None}
-    return keras.Model(inputs, function(*args, **kwargs), name=layer.name)
+    with deep_recursion():
+        return keras.Model(inputs, function(*args, **kwargs), name=layer.name)

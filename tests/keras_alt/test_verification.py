@@ -8,8 +8,9 @@ from conftest import randomize, sample
 from keras import layers as L
 
 import keras_alt
-from keras_alt import FixedPoint, QuantizeConfig, Quantizer, verification
-from keras_alt.verification import ENGINES, Engine
+from keras_alt import FixedPoint, QuantizeConfig, Quantizer
+from keras_alt.engines import ENGINES
+from keras_alt.engines.integer import IntegerEngine
 
 pytestmark = pytest.mark.backend
 
@@ -52,13 +53,14 @@ def test_a_hand_written_model_is_compared_at_its_end(rng):
 
 
 def test_a_difference_is_found_and_placed(quantized, rng, monkeypatch):
-    def wrong(program, codes):
-        values = dict(verification.trace(program, codes))
-        for position in list(program.taps.values())[3:]:
-            values[position] = values[position] + 2
-        return values
+    class Wrong(IntegerEngine):
+        def compute(self, arrays, codes):
+            values = super().compute(arrays, codes)
+            for position in list(self.program.taps.values())[3:]:
+                values[position] = values[position] + 2
+            return values
 
-    monkeypatch.setitem(ENGINES, "integer", Engine(lambda: "wrong", wrong))
+    monkeypatch.setitem(ENGINES, "integer", Wrong)
     result = keras_alt.verify(quantized, sample(quantized, rng, 8), verbose=False)
 
     assert not result
@@ -68,11 +70,10 @@ def test_a_difference_is_found_and_placed(quantized, rng, monkeypatch):
     assert f"first at {result.layers[3].name}" in str(result)
 
 
-def test_an_engine_must_be_known_and_fit(quantized, rng, monkeypatch):
+def test_an_engine_must_be_known_and_fit(quantized, rng):
     x = sample(quantized, rng, 2)
     with pytest.raises(ValueError, match="Received: engine='tpu'"):
         keras_alt.verify(quantized, x, engine="tpu")
-    monkeypatch.setitem(ENGINES, "qonnx", ENGINES["integer"])
     with pytest.raises(ValueError, match=r"keras_alt.retarget\(model, target\)"):
         keras_alt.verify(quantized, x, engine="qonnx")
 

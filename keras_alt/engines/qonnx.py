@@ -1,0 +1,55 @@
+"""The executor of qonnx, which computes node by node in float32."""
+
+import os
+
+import numpy as np
+
+from keras_alt.engines.engine import Engine
+from keras_alt.export.fitting import require
+from keras_alt.export.qonnx import shaped, to_qonnx
+
+
+class QONNXEngine(Engine):
+    name = "qonnx"
+    package = "qonnx"
+
+    def open(self, model, folder):
+        require("qonnx", "onnx")
+        import onnx
+
+        self.proto = onnx.load(to_qonnx(model, os.path.join(folder, "model.onnx")))
+        self.models = {}
+        self.names = {}
+        for node in self.proto.graph.node:
+            head, _, position = node.output[0].rpartition(":")
+            if node.op_type == "Quant" and head and position.isdecimal():
+                self.names[node.output[0]] = int(position)
+
+    def compute(self, arrays, codes):
+        from qonnx.core.onnx_exec import execute_onnx
+
+        model = self.model(len(codes[0]))
+        names = [tensor.name for tensor in self.proto.graph.input]
+        feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+        values = execute_onnx(model, feed, return_full_exec_context=True)
+        return {
+            position: self._codes(values[name], position) for name, position in self.names.items()
+        }
+
+    def _codes(self, values, position):
+        scaled = np.ldexp(values.astype(np.float64), -self.program.tensors[position].exponent)
+        return np.moveaxis(scaled, 1 if scaled.ndim > 2 else -1, -1)
+
+    def model(self, count):
+        """Return the file's graph with its shapes for `count` samples at a time."""
+        import onnx
+        from qonnx.core.modelwrapper import ModelWrapper
+
+        if count not in self.models:
+            proto = onnx.ModelProto()
+            proto.CopyFrom(self.proto)
+            del proto.graph.value_info[:]
+            for tensor in [*proto.graph.input, *proto.graph.output]:
+                tensor.type.tensor_type.shape.dim[0].dim_value = count
+            self.models = {count: ModelWrapper(shaped(proto))}
+        return self.models[count]

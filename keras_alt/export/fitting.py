@@ -1,0 +1,38 @@
+"""What all exporters share."""
+
+import importlib.util
+
+import keras
+
+from keras_alt.integer import Program, read
+from keras_alt.targets import get_target
+
+
+class ExportError(ValueError):
+    """A model that a file format cannot hold."""
+
+
+def fitting_program(model: keras.Model, engine: str) -> Program:
+    """Return the integer program of a model whose target `engine` computes."""
+    program = read(model)
+    require_fit(program, engine)
+    return program
+
+
+def require_fit(program: Program, engine: str):
+    """Raise an error unless `engine` computes by the rules of the program's target."""
+    fitting = get_target(program.target).engines
+    if engine not in fitting:
+        raise ExportError(
+            f"Engine '{engine}' does not compute by the rules of target '{program.target}', which "
+            f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
+            f"Received: engine={engine!r}"
+        )
+
+
+def require(module: str, extra: str):
+    """Raise an error that says what to install if `module` is missing."""
+    if importlib.util.find_spec(module) is None:
+        raise ImportError(
+            f"This needs '{module}': install it with `pip install 'keras-alt[{extra}]'`."
+        )

@@ -1,0 +1,180 @@
+"""A LiteRT file under construction: tensors, constants and operators.
+
+The layout is that of TensorFlow Lite's `schema.fbs`, version 3, through the classes generated from
+it that come with `ai_edge_litert`.
+"""
+
+import numpy as np
+
+IDENTIFIER = b"TFL3"
+TYPES = {"int8": "INT8", "int32": "INT32", "int64": "INT64", "float32": "FLOAT32", "bool": "BOOL"}
+# Lowest version of each operator that takes int8; others are at version 1.
+VERSIONS = {
+    "ADD": 2,
+    "AVERAGE_POOL_2D": 2,
+    "CONCATENATION": 2,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "DEQUANTIZE": 2,
+    "FULLY_CONNECTED": 4,
+    "MAXIMUM": 2,
+    "MAX_POOL_2D": 2,
+    "MEAN": 2,
+    "MINIMUM": 2,
+    "PAD": 2,
+    "QUANTIZE": 2,
+    "REDUCE_MAX": 2,
+    "MUL": 2,
+    "RESIZE_NEAREST_NEIGHBOR": 2,
+    "SLICE": 2,
+    "SUB": 2,
+    "TRANSPOSE": 2,
+    "TRANSPOSE_CONV": 3,
+}
+OPTIONS = {
+    "AVERAGE_POOL_2D": "Pool2D",
+    "CONCATENATION": "Concatenation",
+    "CONV_2D": "Conv2D",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
+    "FULLY_CONNECTED": "FullyConnected",
+    "MAX_POOL_2D": "Pool2D",
+    "MAXIMUM": "MaximumMinimum",
+    "MEAN": "Reducer",
+    "MINIMUM": "MaximumMinimum",
+    "REDUCE_MAX": "Reducer",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighbor",
+    "TRANSPOSE_CONV": "TransposeConv",
+}
+
+
+class LiteRTFile:
+    """Builds a file with one graph, whose batch size may be changed when it is loaded.
+
+    Args:
+        name: of the graph.
+    """
+
+    def __init__(self, name: str):
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.schema = schema
+        self.graph = schema.SubGraphT()
+        self.graph.name = name
+        self.graph.tensors, self.graph.operators = [], []
+        self.graph.inputs, self.graph.outputs = [], []
+        self.model = schema.ModelT()
+        self.model.version = 3
+        self.model.description = "keras_alt"
+        self.model.subgraphs = [self.graph]
+        self.model.operatorCodes = []
+        self.model.buffers = [schema.BufferT()]  # buffer 0 stands for none
+
+    def tensor(self, name: str, shape: tuple, dtype="int8", scale=None, zero_point=0) -> int:
+        """Add what an operator computes; `shape` is without the batch. Return its index."""
+        return self._tensor(name, (1, *shape), dtype, scale, zero_point, 0, (-1, *shape))
+
+    def constant(self, name: str, values: np.ndarray, scale=None, zero_point=0) -> int:
+        """Add a constant of the type of `values`; return its index."""
+        buffer = self.schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        position = len(self.model.buffers) - 1
+        return self._tensor(name, values.shape, values.dtype.name, scale, zero_point, position)
+
+    def _tensor(self, name, shape, dtype, scale, zero_point, buffer, signature=None):
+        tensor = self.schema.TensorT()
+        tensor.name = name
+        tensor.shape = np.array(shape, np.int32)
+        tensor.shapeSignature = None if signature is None else np.array(signature, np.int32)
+        tensor.hasRank = True
+        tensor.type = getattr(self.schema.TensorType, TYPES[dtype])
+        tensor.buffer = buffer
+        if scale is not None:
+            tensor.quantization = self.schema.QuantizationParametersT()
+            tensor.quantization.scale = np.array([scale], np.float32)
+            tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def operator(self, code: str, inputs: list, outputs: list, **options):
+        """Append an operator; `options` are fields of its options in the schema."""
+        operator = self.schema.OperatorT()
+        operator.opcodeIndex = self._code(code)
+        operator.inputs = np.array(inputs, np.int32)
+        operator.outputs = np.array(outputs, np.int32)
+        kind = OPTIONS.get(code, code.title()) + "Options"
+        operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
+        operator.builtinOptions = getattr(self.schema, f"{kind}T")()
+        for name, value in options.items():
+            setattr(operator.builtinOptions, name, value)
+        self.graph.operators.append(operator)
+
+    def _code(self, name):
+        code = self.schema.OperatorCodeT()
+        code.builtinCode = getattr(self.schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.version = VERSIONS.get(name, 1)
+        return self._registered(code)
+
+    def _registered(self, code):
+        """Return the index of an operator code, one entry for each code and version."""
+        for index, other in enumerate(self.model.operatorCodes):
+            if (other.builtinCode, other.version, other.customCode) == (
+                code.builtinCode,
+                code.version,
+                code.customCode,
+            ):
+                return index
+        self.model.operatorCodes.append(code)
+        return len(self.model.operatorCodes) - 1
+
+    def splice(self, data: bytes, inputs: list) -> list:
+        """Append the graph of another file; `inputs` are what it reads. Return its outputs."""
+        other = self.schema.ModelT.InitFromPackedBuf(data, 0)
+        (graph,) = other.subgraphs
+        moved = dict(zip(map(int, graph.inputs), inputs, strict=True))
+        for index, tensor in enumerate(graph.tensors):
+            if index not in moved:
+                moved[index] = self._adopt(tensor, other.buffers[tensor.buffer])
+        moved[-1] = -1  # an optional input left out
+        for operator in graph.operators:
+            operator.opcodeIndex = self._registered(other.operatorCodes[operator.opcodeIndex])
+            for field in ("inputs", "outputs"):
+                indices = [moved[int(i)] for i in getattr(operator, field)]
+                setattr(operator, field, np.array(indices, np.int32))
+            self.graph.operators.append(operator)
+        return [moved[int(i)] for i in graph.outputs]
+
+    def _adopt(self, tensor, buffer):
+        tensor.buffer = 0
+        if buffer.data is not None and len(buffer.data):
+            self.model.buffers.append(buffer)
+            tensor.buffer = len(self.model.buffers) - 1
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def finish(self, inputs: dict, outputs: dict) -> bytes:
+        """Return the contents of the file.
+
+        Args:
+            inputs, outputs: index of each tensor by the name that its signature has.
+        """
+        import flatbuffers
+
+        self.graph.inputs = np.array(list(inputs.values()), np.int32)
+        self.graph.outputs = np.array(list(outputs.values()), np.int32)
+        signature = self.schema.SignatureDefT()
+        signature.signatureKey = "serving_default"
+        signature.inputs, signature.outputs = self._named(inputs), self._named(outputs)
+        self.model.signatureDefs = [signature]
+        builder = flatbuffers.Builder(1 << 20)
+        builder.Finish(self.model.Pack(builder), file_identifier=IDENTIFIER)
+        return bytes(builder.Output())
+
+    def _named(self, indices):
+        maps = []
+        for name, index in indices.items():
+            entry = self.schema.TensorMapT()
+            entry.name, entry.tensorIndex = name, index
+            maps.append(entry)
+        return maps

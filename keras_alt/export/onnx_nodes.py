@@ -1,0 +1,297 @@
+"""The ONNX nodes that the operations of an integer program become."""
+
+import keras
+import numpy as np
+
+from keras_alt.export.fitting import ExportError
+
+L = keras.layers
+HANDLERS = {}
+
+
+def handles(*operations):
+    """Register a function `(writer, step)` for operations of the program."""
+
+    def register(function):
+        HANDLERS.update(dict.fromkeys(operations, function))
+        return function
+
+    return register
+
+
+@handles("convolve")
+def _convolve(writer, step):
+    a, codes = step.attributes, step.arguments["kernel"]
+    rank = codes.ndim
+    kernel = codes.transpose(rank - 1, rank - 2, *range(rank - 2))
+    inputs = [writer.constant(f"{writer.name(step.output)}/kernel", a["kernel"], kernel)]
+    writer.compute(
+        step,
+        "Conv",
+        *inputs,
+        *_bias(writer, step),
+        strides=a["strides"],
+        dilations=a["dilation"],
+        group=a["groups"],
+        kernel_shape=codes.shape[:-2],
+        pads=_pads(a["padding"]),
+    )
+
+
+def _pads(padding):
+    return [before for before, _ in padding] + [after for _, after in padding]
+
+
+def _bias(writer, step):
+    """Return the bias that belongs to a kernel's node, if there is one."""
+    if step.output not in writer.biases:
+        return []
+    constant = writer.biases[step.output].attributes["constant"]
+    return [writer.constant(f"{writer.name(step.output)}/bias", constant, constant.codes)]
+
+
+@handles("convolve_transposed")
+def _convolve_transposed(writer, step):
+    a, codes = step.attributes, step.arguments["kernel"]
+    space = writer.tensor(step.inputs[0]).shape[:-1]
+    cells = zip(space, codes.shape, a["strides"], a["dilation"], a["crop"], a["size"], strict=False)
+    after = [(n - 1) * s + (k - 1) * d + 1 - c - out for n, k, s, d, c, out in cells]
+    kernel = writer.constant(
+        f"{writer.name(step.output)}/kernel", a["kernel"], codes.transpose(3, 2, 0, 1)
+    )
+    writer.compute(
+        step,
+        "ConvTranspose",
+        kernel,
+        strides=a["strides"],
+        dilations=a["dilation"],
+        kernel_shape=codes.shape[:2],
+        pads=[*a["crop"], *(max(cells, 0) for cells in after)],
+        output_padding=[max(-cells, 0) for cells in after],
+    )
+
+
+@handles("matrix_product")
+def _matrix_product(writer, step):
+    kernel = step.attributes["kernel"]
+    name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, kernel.codes)
+    rank = writer.rank(step.inputs[0])
+    if rank == 2:
+        writer.compute(step, "Gemm", name, *_bias(writer, step))
+        return
+    value = writer.last(writer.value(step.inputs[0]), rank)
+    value = writer.add("MatMul", [value, name])
+    for bias in _bias(writer, step):
+        value = writer.add("Add", [value, bias])
+    writer.sums[step.output] = writer.first(value, rank)
+
+
+@handles("add_constant")
+def _add_constant(writer, step):
+    position, constant = step.inputs[0], step.attributes["constant"]
+    if writer.biases.get(position) is step:
+        writer.sums[step.output] = writer.sums[position]
+        return
+    cells = (1,) * (writer.rank(position) - 2)
+    codes = constant.codes.reshape(-1, *cells)
+    name = writer.constant(f"{writer.name(step.output)}/bias", constant, codes)
+    writer.compute(step, "Add", name)
+
+
+@handles("multiply")
+def _multiply(writer, step):
+    constant = step.attributes["constant"]
+    name = writer.constant(f"{writer.name(step.output)}/factor", constant, constant.codes)
+    writer.compute(step, "Mul", name)
+
+
+@handles("clip")
+def _clip(writer, step):
+    exponent = writer.tensor(step.inputs[0]).exponent
+    bounds = [step.attributes[name] for name in ("low", "high")]
+    if bounds == [0, None]:
+        writer.compute(step, "Relu")
+    else:
+        values = [None if bound is None else bound * 2.0**exponent for bound in bounds]
+        names = [
+            ""
+            if v is None
+            else writer.initializer(f"clip{len(writer.initializers)}", np.float32(v))
+            for v in values
+        ]
+        writer.compute(step, "Clip", *names)
+    if step.inputs[0] in writer.held:
+        writer.held[step.output] = writer.store(writer.sums.pop(step.output), step.output)
+
+
+@handles("requantize")
+def _requantize(writer, step):
+    value, rounding = writer.value(step.inputs[0]), step.attributes["rounding"]
+    writer.held[step.output] = writer.store(value, step.output, rounding)
+
+
+@handles("add", "subtract")
+def _add(writer, step):
+    _same_rank(writer, step)
+    kind = {"add": "Add", "subtract": "Sub"}[step.operation]
+    *others, last = [writer.value(p) for p in step.inputs]
+    value = others[0]
+    for number, other in enumerate([*others[1:], last]):
+        value = writer.add(kind, [value, other], f"{writer.name(step.output)}/{kind}{number}")
+    writer.sums[step.output] = value
+
+
+@handles("maximum", "minimum")
+def _extreme(writer, step):
+    _same_rank(writer, step)
+    writer.compute(step, {"maximum": "Max", "minimum": "Min"}[step.operation])
+    writer.held[step.output] = writer.store(writer.sums.pop(step.output), step.output)
+
+
+def _same_rank(writer, step):
+    ranks = {writer.rank(p) for p in step.inputs}
+    if len(ranks) > 1:
+        raise ExportError(
+            f"ONNX needs operands of one rank. Received: {sorted(ranks)} axes at '{step.layer}'"
+        )
+
+
+@handles("concatenate")
+def _concatenate(writer, step):
+    tensors = [writer.tensor(p) for p in step.inputs]
+    if len({(t.exponent, t.format) for t in tensors}) > 1:
+        raise ExportError(f"ONNX needs one scale for all operands of '{step.layer}'.")
+    writer.move(step, "Concat", axis=writer.axis(step.attributes["axis"], writer.rank(step.output)))
+
+
+@handles("window_sum")
+def _average_pool(writer, step):
+    a = step.attributes
+    writer.compute(
+        step,
+        "AveragePool",
+        kernel_shape=a["window"],
+        strides=a["strides"],
+        pads=_pads(a["padding"]),
+        count_include_pad=0,
+    )
+
+
+@handles("window_maximum")
+def _maximum_pool(writer, step):
+    a = step.attributes
+    pads = _pads(a["padding"])
+    writer.move(step, "MaxPool", kernel_shape=a["window"], strides=a["strides"], pads=pads)
+
+
+@handles("reduce_sum")
+def _mean(writer, step):
+    rank, keepdims = writer.rank(step.inputs[0]), step.attributes["keepdims"]
+    axes = sorted(writer.axis(axis, rank) for axis in step.attributes["axes"])
+    if axes == list(range(2, rank)) and len(axes) == 2:
+        writer.compute(step, "GlobalAveragePool")
+        if not keepdims:
+            value = writer.sums[step.output]
+            writer.sums[step.output] = writer.add("Squeeze", [value, writer.integers(axes)])
+    else:
+        inputs, attributes = writer.axes(axes)
+        writer.compute(step, "ReduceMean", *inputs, keepdims=int(keepdims), **attributes)
+    _relayout(writer, step, writer.sums, axes, keepdims)
+
+
+@handles("reduce_maximum")
+def _maximum_over_axes(writer, step):
+    rank, keepdims = writer.rank(step.inputs[0]), step.attributes["keepdims"]
+    axes = sorted(writer.axis(axis, rank) for axis in step.attributes["axes"])
+    inputs, attributes = writer.axes(axes)
+    writer.move(step, "ReduceMax", *inputs, keepdims=int(keepdims), **attributes)
+    _relayout(writer, step, writer.held, axes, keepdims)
+
+
+def _relayout(writer, step, names, axes, keepdims):
+    """Repair the order of axes where a reduction took the channels but not the space."""
+    rank = writer.rank(step.inputs[0])
+    if keepdims or rank < 3 or 1 not in axes or len(axes) == rank - 1:
+        return
+    # Left are the axes of space, in their order; the last of them goes behind the batch.
+    left = rank - len(axes)
+    names[step.output] = writer.first(names[step.output], left)
+
+
+@handles("pad")
+def _pad(writer, step):
+    padding = [(0, 0), *step.attributes["padding"]]
+    rank = len(padding)
+    moved = [None] * rank
+    for axis, pair in enumerate(padding):
+        moved[writer.axis(axis, rank)] = pair
+    writer.move(step, "Pad", _pads(moved))
+
+
+@handles("crop")
+def _crop(writer, step):
+    shape, rank = writer.tensor(step.output).shape, writer.rank(step.output)
+    cropping = step.attributes["cropping"]
+    axes = [writer.axis(axis, rank) for axis in range(1, rank)]
+    starts = [before for before, _ in cropping]
+    ends = [before + size for (before, _), size in zip(cropping, shape, strict=True)]
+    writer.move(step, "Slice", starts, ends, axes)
+
+
+@handles("reshape")
+def _reshape(writer, step):
+    before, after = writer.rank(step.inputs[0]), writer.rank(step.output)
+    name = writer.last(writer.at(step.inputs[0]), before)
+    shape = writer.integers((-1, *step.attributes["shape"]))
+    writer.held[step.output] = writer.first(writer.add("Reshape", [name, shape]), after)
+
+
+@handles("transpose")
+def _transpose(writer, step):
+    axes, rank = step.attributes["axes"], writer.rank(step.output)
+    perm = [None] * rank
+    for axis, source in enumerate(axes):
+        perm[writer.axis(axis, rank)] = writer.axis(source, rank)
+    writer.move(step, "Transpose", perm=perm)
+
+
+@handles("repeat")
+def _repeat(writer, step):
+    rank = writer.rank(step.output)
+    scales = np.ones(rank, np.float32)
+    scales[writer.axis(step.attributes["axis"], rank)] = step.attributes["repeats"]
+    name = writer.initializer(f"{writer.name(step.output)}/scales", scales)
+    writer.move(
+        step,
+        "Resize",
+        "",
+        name,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+
+
+def _softmax(writer, layer, name):
+    return writer.add("Softmax", [name], axis=-1)
+
+
+def _activation(writer, layer, name):
+    kinds = {"softmax": "Softmax", "sigmoid": "Sigmoid", "tanh": "Tanh", "linear": "Identity"}
+    function = keras.activations.serialize(layer.activation)
+    if function not in kinds:
+        raise ExportError(
+            f"Float activation '{layer.name}' has no ONNX form here. "
+            f"Received: activation={function!r}"
+        )
+    return writer.add(kinds[function], [name])
+
+
+def _rescaling(writer, layer, name):
+    for kind, value in (("Mul", layer.scale), ("Add", layer.offset)):
+        constant = writer.initializer(f"{layer.name}/{kind}", np.array(value, np.float32))
+        name = writer.add(kind, [name, constant])
+    return name
+
+
+FLOAT_LAYERS = {L.Softmax: _softmax, L.Activation: _activation, L.Rescaling: _rescaling}
