@@ -26,7 +26,10 @@ pytestmark = pytest.mark.tensorflow_only
 @pytest.mark.parametrize("module", MODULES)
 def test_keras_own_tests_pass(module, tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE}"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "twins", "--rootdir", tmp_path]
+    # Without a file of its own, pytest would find ours: the virtual environment lies below it.
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    configuration = ["-c", tmp_path / "pytest.ini", "--rootdir", tmp_path]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "twins", *configuration]
     run = subprocess.run(
         [*command, "-p", "no:cacheprovider", "-k", f"not ({QUANTIZE})", KERAS / module],
         cwd=tmp_path,
