@@ -18,6 +18,7 @@ from keras_alt.layers import (
     QuantLeakyReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.padding import paddings
 from keras_alt.quantizer import RELU_MAX
 
 
@@ -282,20 +283,6 @@ def _activated(reader, layer, position):
     if bound is None:
         return position
     return clipped(reader, position, layer, 0.0, None if bound == np.inf else bound)
-
-
-def paddings(rule, space, window, strides, dilation):
-    """Return `(before, after)` for each space axis, by Keras' rule of that name."""
-    if rule == "valid":
-        return ((0, 0),) * len(space)
-    extents = [d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)]
-    if rule == "causal":
-        return tuple((extent - 1, 0) for extent in extents)
-    pairs = []
-    for n, extent, s in zip(space, extents, strides, strict=True):
-        total = max((-(-n // s) - 1) * s + extent - n, 0)
-        pairs.append((total // 2, total - total // 2))
-    return tuple(pairs)
 
 
 def _require_size(layer, space):

@@ -4,6 +4,7 @@ import keras
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.targets import get_target
+from keras_alt.transforms.absorb_zero_padding import absorb_zero_padding as absorb_zero_padding
 from keras_alt.transforms.average_pool_to_depthwise import (
     average_pool_to_depthwise as average_pool_to_depthwise,
 )
@@ -26,6 +27,7 @@ CANONICAL = (
     collapse_concat,
     split_activation,
     split_separable,
+    absorb_zero_padding,
 )
 
 

@@ -1,0 +1,53 @@
+"""Zero padding as the padding of the convolution behind it."""
+
+import keras
+
+from keras_alt.graph import Call, Graph, replaced, rewrite
+from keras_alt.padding import paddings
+
+L = keras.layers
+PADDED = (L.Conv2D, L.DepthwiseConv2D)
+
+
+def absorb_zero_padding(model: keras.Model) -> keras.Model:
+    """Turn zero padding and a convolution without into one with `padding="same"`, where it is that.
+
+    MobileNets pad (0, 1) in front of their strides of 2, which is the "same" rule at even sizes. A
+    padded copy of the image is one more pass over memory, in training and on the engines.
+    """
+    graph = Graph(model)
+    calls = {}
+    for call in graph.calls:
+        calls[call.layer] = calls.get(call.layer, 0) + 1
+
+    def rule(call, new):
+        padding = _padding_in_front(graph, call)
+        if padding is None or calls[call.layer] > 1:
+            return None
+        layer = replaced(call.layer, type(call.layer), padding="same")
+        outputs = layer(new(padding.inputs[0]))
+        layer.set_weights(call.layer.get_weights())
+        return outputs
+
+    return rewrite(graph, rule)
+
+
+def _padding_in_front(graph: Graph, call: Call) -> Call | None:
+    """Return the zero padding that the convolution `call` alone reads and could do itself."""
+    layer = call.layer
+    if type(layer) not in PADDED or layer.padding != "valid":
+        return None
+    producer = graph.producer.get(call.inputs[0])
+    if producer is None or type(producer.layer) is not L.ZeroPadding2D:
+        return None
+    if graph.sole_reader(producer.output) is not call:
+        return None
+    if producer.layer.data_format != layer.data_format:
+        return None
+    shape = producer.inputs[0].shape
+    space = shape[1:3] if layer.data_format == "channels_last" else shape[2:4]
+    if None in space:
+        return None
+    same = paddings("same", space, layer.kernel_size, layer.strides, layer.dilation_rate)
+    given = tuple(tuple(pair) for pair in producer.layer.padding)
+    return producer if given == same else None
