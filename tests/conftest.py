@@ -16,7 +16,7 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 @pytest.fixture(autouse=True)
 def fresh_session():
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)  # freeing takes longer than most tests
     keras.utils.set_random_seed(0)
 
 
