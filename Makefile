@@ -19,11 +19,11 @@ demo: $(VENV)/.demo
 	$(RUN) examples/quickstart.py --output output/quickstart
 
 test: $(VENV)/.dev
-	$(RUN) -m pytest -n auto
+	$(RUN) -m pytest -n auto --dist worksteal
 
 test-backends: $(VENV)/.dev $(VENV)/.backends
-	KERAS_BACKEND=jax $(RUN) -m pytest -n auto -m backend
-	KERAS_BACKEND=torch $(RUN) -m pytest -n auto -m backend
+	KERAS_BACKEND=jax $(RUN) -m pytest -n auto --dist worksteal -m backend
+	KERAS_BACKEND=torch $(RUN) -m pytest -n auto --dist worksteal -m backend
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -6,6 +6,9 @@ from setuptools import find_packages, setup
 
 PLOTS = ["matplotlib>=3.8"]
 DEMO = [*PLOTS, "scikit-learn>=1.4"]
+LITERT = ["ai-edge-litert>=2.0"]
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"]
+HLS = ["hls4ml>=1.1", "onnx>=1.17", "qonnx>=1.0"]
 
 setup(
     name="keras-alt",
@@ -27,12 +30,21 @@ setup(
     extras_require={
         "jax": ["jax>=0.5"],
         "torch": ["torch>=2.6"],
-        "litert": ["ai-edge-litert>=2.0"],
-        "onnx": ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"],
-        "hls": ["hls4ml>=1.1", "qonnx>=1.0"],
+        "litert": LITERT,
+        "onnx": ONNX,
+        "hls": HLS,
         "gds": ["gdstk>=0.9", "klayout>=0.29"],
         "plots": PLOTS,
         "demo": DEMO,
-        "dev": [*DEMO, "hypothesis>=6.100", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.9"],
+        "dev": [
+            *DEMO,
+            *LITERT,
+            *ONNX,
+            *HLS,
+            "hypothesis>=6.100",
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.9",
+        ],
     },
 )

@@ -1,110 +1,20 @@
 """What was quantized, how well, and what stayed float."""
 
-import html
-import json
 import math
-import os
-from dataclasses import asdict, dataclass
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_alt.calibration.batches import read_batches
-from keras_alt.files import written_whole
 from keras_alt.graph import Graph, functional
+from keras_alt.integer import accumulators, read
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.regions import SCALE_SHARING
+from keras_alt.report_tables import FloatRow, QuantizerRow, Report
 from keras_alt.roles import KERNELS, is_average_pool, is_grid_preserving, is_mean, relu_max
-
-
-@dataclass(frozen=True)
-class QuantizerRow:
-    """One quantizer.
-
-    Attributes:
-        name: `<layer>/<role>`.
-        format: such as `int8` or `uint8`.
-        threshold: clipping threshold; NaN before calibration.
-        exponent: log2 of the scale, or None before calibration.
-        clipped: share of the values beyond the codes, or None if unknown.
-        sqnr_db: signal to quantization noise ratio in dB, or None if unknown.
-        frozen: whether the threshold is frozen.
-    """
-
-    name: str
-    format: str
-    threshold: float
-    exponent: int | None
-    clipped: float | None
-    sqnr_db: float | None
-    frozen: bool
-
-
-@dataclass(frozen=True)
-class FloatRow:
-    """One layer that stayed float, and why."""
-
-    name: str
-    type: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """The result of `keras_alt.report`; `str()` is a table.
-
-    Attributes:
-        quantizers: list of `QuantizerRow`.
-        floats: list of `FloatRow`.
-        weight_bytes: `{"float": before, "quantized": after}`, kernels and biases, packed.
-        multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
-    """
-
-    quantizers: list[QuantizerRow]
-    floats: list[FloatRow]
-    weight_bytes: dict[str, int]
-    multiply_accumulates: dict[str, int]
-
-    def __str__(self):
-        sections = [_table(*_quantizer_cells(self.quantizers))]
-        if self.floats:
-            header = ("stays float", "type", "reason")
-            sections.append(_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
-        return "\n\n".join([*sections, "\n".join(self._totals())])
-
-    def _totals(self):
-        before, after = self.weight_bytes["float"], self.weight_bytes["quantized"]
-        ratio = before / max(after, 1)
-        yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({ratio:.1f} x)"
-        for widths, count in self.multiply_accumulates.items():
-            yield f"multiply-accumulates {widths}: {count:,}"
-
-    def to_json(self, path: str | os.PathLike):
-        """Write the report as JSON."""
-        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump(_finite(asdict(self)), file, indent=2)
-
-    def to_html(self, path: str | os.PathLike):
-        """Write the report as a page that needs nothing else."""
-        tables = [_html_table(*_quantizer_cells(self.quantizers))]
-        if self.floats:
-            header = ("stays float", "type", "reason")
-            tables.append(_html_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
-        totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
-        head = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}"
-        page = head + "".join(tables) + totals
-        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(page)
-
-
-STYLE = (
-    "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:2em}"
-    "td,th{padding:2px 12px;text-align:right;border-bottom:1px solid #ddd}"
-    "td:first-child,th:first-child{text-align:left}</style>"
-)
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
@@ -130,7 +40,16 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
         _float_rows(graph),
         _weight_bytes(graph),
         _multiply_accumulates(graph),
+        *_accumulators(model),
     )
+
+
+def _accumulators(model):
+    """Return the accumulators of a model, and why there are none."""
+    try:
+        return accumulators(read(model)), None
+    except ValueError as error:  # not calibrated, or float layers inside
+        return [], str(error)
 
 
 class _Fit:
@@ -287,45 +206,3 @@ def _input_bits(graph, call):
             break
         producer = graph.producer.get(producer.inputs[0])
     return "float"
-
-
-def _quantizer_cells(rows):
-    header = ("quantizer", "format", "threshold", "scale", "clipped", "SQNR dB", "frozen")
-    return header, [
-        (
-            row.name,
-            row.format,
-            f"{row.threshold:.5g}",
-            "" if row.exponent is None else f"2^{row.exponent}",
-            "" if row.clipped is None else f"{row.clipped:.3%}",
-            "" if row.sqnr_db is None else f"{row.sqnr_db:.1f}",
-            "yes" if row.frozen else "",
-        )
-        for row in rows
-    ]
-
-
-def _table(header, rows):
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, tuple("-" * width for width in widths), *rows]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _html_table(header, rows):
-    cells = lambda tag, row: "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row)  # noqa: E731
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', header)}</tr>{body}</table>"
-
-
-def _finite(value):
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

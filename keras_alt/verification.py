@@ -1,5 +1,7 @@
 """Proof that an engine computes the integers that were trained."""
 
+import contextlib
+import os
 import platform
 import tempfile
 from dataclasses import dataclass
@@ -9,7 +11,9 @@ import numpy as np
 from keras import ops
 
 from keras_alt.engines import ENGINES
+from keras_alt.engines.bundle import Bundle
 from keras_alt.export.fitting import require_fit
+from keras_alt.export.folders import folder_written_whole
 from keras_alt.graph import deep_recursion
 from keras_alt.integer import Program, quantize_inputs, read
 
@@ -84,7 +88,12 @@ class Verification:
 
 
 def verify(
-    model: keras.Model, x, engine: str = "integer", batch_size: int = 32, verbose: bool = True
+    model: keras.Model,
+    x,
+    engine: str = "integer",
+    bundle: str | os.PathLike | None = None,
+    batch_size: int = 32,
+    verbose: bool = True,
 ) -> Verification:
     """Compare the codes of the Keras model with those that an engine computes.
 
@@ -96,38 +105,96 @@ def verify(
         model: quantized and calibrated, from `keras_alt.quantize_model`. Its target must be one
             that the engine computes.
         x: inputs, as the model takes them; 1,000 real samples make a proof worth having.
-        engine: "integer" (NumPy), "litert", "onnxruntime" or "qonnx" (slow).
+        engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml".
+        bundle: folder to write, new or empty: the exported files, the inputs, the expected output
+            codes, and `verify.py`, which repeats the proof on a machine that has the engine, but
+            no Keras.
         batch_size: how many samples are computed at a time.
         verbose: whether to show a progress bar.
+
+    Raises:
+        ValueError: the model has no integer form, is not calibrated, its target does not fit the
+            engine, or `x` has NaN, no samples or another shape than the model takes.
+        ImportError: the engine is not installed; the message says what to install.
+        FileExistsError: there is something at `bundle`.
+        RuntimeError: the engine does not show the codes of an output.
     """
     program = read(model)
     chosen = _engine(engine)
     require_fit(program, engine)
+    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
+    _require_samples(arrays, batch_size)
     codes = quantize_inputs(program, x)
+    with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
+        session = chosen(model, program, folder)
+        counts = _Counts(program)
+        record = None if destination is None else Bundle(session, folder)
+        progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
+        for batch, quantized, expected in _expected(model, program, arrays, codes, batch_size):
+            computed = session.compute(batch, quantized)
+            for position, values in expected.items():
+                if position in computed:
+                    counts.add(position, values, computed[position])
+            if record is not None:
+                outputs = [expected[position] for position in program.outputs]
+                record.add(batch, quantized, [values.astype(np.int64) for values in outputs])
+            progress.add(len(batch[0]))
+        rows = counts.rows()
+        _require_outputs(program, rows, engine)
+        result = Verification(
+            engine,
+            chosen.version(),
+            _cpu(),
+            len(codes[0]),
+            [rows[position] for position in program.outputs],
+            list(rows.values()),
+        )
+        if record is not None:
+            record.write(destination, result)
+    return result
+
+
+def _expected(model, program, arrays, codes, batch_size):
+    """Yield a batch of inputs, of their codes, and of the codes that Keras computes, by position.
+
+    The latter are floats: whatever Keras computes beside the grid is a difference.
+    """
     with deep_recursion():
         simulate = keras.Model(model.inputs, list(program.taps))
-    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
-    counts = _Counts(program)
-    progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
-    with tempfile.TemporaryDirectory() as folder:
-        session = chosen(model, program, folder)
-        for start in range(0, len(codes[0]), batch_size):
-            batch = [a[start : start + batch_size] for a in arrays]
-            simulated = keras.tree.flatten(simulate(batch, training=False))
-            computed = session.compute(batch, [c[start : start + batch_size] for c in codes])
-            for position, values in zip(program.taps.values(), simulated, strict=True):
-                if position in computed:
-                    counts.add(position, ops.convert_to_numpy(values), computed[position])
-            progress.add(len(batch[0]))
-    rows = counts.rows()
-    return Verification(
-        engine,
-        chosen.version(),
-        _cpu(),
-        len(codes[0]),
-        [rows[position] for position in program.outputs],
-        list(rows.values()),
-    )
+    for start in range(0, len(codes[0]), batch_size):
+        part = slice(start, start + batch_size)
+        batch = [a[part] for a in arrays]
+        simulated = keras.tree.flatten(simulate(batch, training=False))
+        expected = {}
+        for position, values in zip(program.taps.values(), simulated, strict=True):
+            values = ops.convert_to_numpy(values).astype(np.float64)
+            expected[position] = np.ldexp(values, -program.tensors[position].exponent)
+        yield batch, [c[part] for c in codes], expected
+
+
+def _destination(bundle):
+    """Return a context of the folder for a bundle, None if none is wanted."""
+    return contextlib.nullcontext() if bundle is None else folder_written_whole(bundle)
+
+
+def _require_samples(arrays, batch_size):
+    counts = [len(a) if a.ndim else 0 for a in arrays]
+    if len(set(counts)) != 1 or not counts[0]:
+        raise ValueError(
+            "`x` must hold at least one sample, and as many for each input. "
+            f"Received: {' and '.join(map(str, counts))} samples"
+        )
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+
+
+def _require_outputs(program, rows, engine):
+    hidden = [program.tensors[p].name for p in program.outputs if p not in rows]
+    if hidden:
+        raise RuntimeError(
+            f"Engine '{engine}' does not show the codes of every output: verify the model without "
+            f"the layers behind its last quantizers. Received: {hidden}"
+        )
 
 
 class _Counts:
@@ -137,8 +204,7 @@ class _Counts:
         self.program = program
         self.counts = {}
 
-    def add(self, position, values, codes):
-        expected = np.ldexp(values.astype(np.float64), -self.program.tensors[position].exponent)
+    def add(self, position, expected, codes):
         difference = np.abs(expected - codes)
         mismatches, total, most = self.counts.get(position, (0, 0, 0))
         self.counts[position] = (

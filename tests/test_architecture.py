@@ -15,7 +15,7 @@ LAYERS = [
     {"regions", "sharing"},
     {"calibration", "integer", "optimizers"},
     {"quantize", "callbacks"},
-    {"reporting", "retarget", "export"},
+    {"report_tables", "reporting", "retarget", "export"},
     {"engines"},
     {"verification"},
     {"__init__"},

@@ -32,6 +32,18 @@ def test_quickstart(tmp_path):
         assert (tmp_path / name).stat().st_size > 1000
 
 
+def test_deploy(tmp_path):
+    for package in ("ai_edge_litert", "onnxruntime"):
+        pytest.importorskip(package)
+    engines = ["litert", "onnxruntime", "integer"]
+    counts = ["--epochs", 1, "--count", 40]
+    out = run("deploy.py", *counts, "--engines", *engines, "--bundle", "--output", tmp_path)
+    assert out.count("0 of 400 output codes differ") == len(engines)
+    assert "LiteRT INT8" in out
+    for name in ("model.tflite", "model.onnx", "integers/model.json", "litert_bundle/verify.py"):
+        assert (tmp_path / name).stat().st_size > 100
+
+
 def test_mobilenet_cifar10(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 8, 8, 3), "uint8"), rng.integers(0, 10, 40)

@@ -13,6 +13,8 @@ class Engine:
     Attributes:
         name: as in `keras_alt.verify(engine=...)`.
         package: that computes, for its version.
+
+    The script that computes a bundle is `keras_alt/engines/device/<name>.py`.
     """
 
     name: str
@@ -36,6 +38,25 @@ class Engine:
         Args:
             arrays: one batch of the Keras model's inputs.
             codes: the same, quantized.
+        """
+        raise NotImplementedError
+
+    def fed(self, arrays: list, codes: list) -> dict[str, np.ndarray]:
+        """Return one batch of inputs as the exported file takes them, by name.
+
+        Args:
+            arrays, codes: as in `compute`.
+        """
+        raise NotImplementedError
+
+    def prepare(self, folder: str) -> list[dict]:
+        """Make of `folder` all that the script of a bundle needs, beside inputs and codes.
+
+        Args:
+            folder: that `open` wrote to.
+
+        Returns:
+            For each output of the program what the script must know to find its codes, as JSON.
         """
         raise NotImplementedError
 

@@ -1,7 +1,10 @@
-"""The NumPy engine of this package."""
+"""The exported integers, computed by NumPy."""
+
+import os
 
 from keras_alt.engines.engine import Engine
-from keras_alt.integer import trace
+from keras_alt.export.integer_runner import IntegerModel
+from keras_alt.export.integers import to_integers
 
 
 class IntegerEngine(Engine):
@@ -9,7 +12,14 @@ class IntegerEngine(Engine):
     package = "numpy"
 
     def open(self, model, folder):
-        """There is no file: the program is what computes."""
+        self.model = IntegerModel(to_integers(model, os.path.join(folder, "integers")))
 
     def compute(self, arrays, codes):
-        return trace(self.program, codes)
+        return self.model.trace(codes)
+
+    def fed(self, arrays, codes):
+        names = [f"{position}" for position in self.program.inputs]
+        return dict(zip(names, codes, strict=True))
+
+    def prepare(self, folder):
+        return [{} for _ in self.program.outputs]

@@ -41,6 +41,21 @@ class LiteRTEngine(Engine):
                 results.setdefault(position, []).append(values)
         return {position: np.concatenate(parts) for position, parts in results.items()}
 
+    def fed(self, arrays, codes):
+        return {
+            detail["name"]: np.concatenate(
+                [self._fed(detail, arrays, codes, sample) for sample in range(len(codes[0]))]
+            )
+            for detail in self.plain.get_input_details()
+        }
+
+    def prepare(self, folder):
+        details = {d["index"]: d["name"] for d in self.observed.get_tensor_details()}
+        return [
+            {"tensor": details[self.tensors[p]], "zero_point": self._zero_point(p)}
+            for p in self.program.outputs
+        ]
+
     def _computed(self, arrays, codes, sample):
         outputs = []
         for interpreter in (self.plain, self.observed):

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_alt.engines.engine import Engine
 from keras_alt.export.fitting import require
-from keras_alt.export.onnx import to_onnx
+from keras_alt.export.onnx import to_onnx, zero_point
 
 
 class ONNXRuntimeEngine(Engine):
@@ -23,32 +23,42 @@ class ONNXRuntimeEngine(Engine):
         providers = ["CPUExecutionProvider"]
         self.plain = onnxruntime.InferenceSession(path, providers=providers)
         proto = onnx.load(path)
-        self.names = observe(proto)
-        self.observed = onnxruntime.InferenceSession(proto.SerializeToString(), providers=providers)
+        self.names = observe(proto, set(self.program.taps.values()))
+        self.shown = proto.SerializeToString()
+        self.observed = onnxruntime.InferenceSession(self.shown, providers=providers)
+
+    def fed(self, arrays, codes):
+        names = [node.name for node in self.plain.get_inputs()]
+        return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+
+    def prepare(self, folder):
+        with open(os.path.join(folder, "observed.onnx"), "wb") as file:
+            file.write(self.shown)
+        names = {position: name for name, position in self.names.items()}
+        tensors = [(names[p], self.program.tensors[p]) for p in self.program.outputs]
+        return [{"tensor": name, "zero_point": int(zero_point(t))} for name, t in tensors]
 
     def compute(self, arrays, codes):
-        names = [node.name for node in self.plain.get_inputs()]
-        feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+        feed = self.fed(arrays, codes)
         plain = self.plain.run(None, feed)
         observed = self.observed.run(None, feed)
         self.same(plain, observed[: len(plain)])
         held = dict(zip(self.names, observed[len(plain) :], strict=True))
-        return {
-            position: np.moveaxis(held[name].astype(np.int64), 1 if held[name].ndim > 2 else -1, -1)
-            for name, position in self.names.items()
-        }
+        return {p: self._codes(held[name], p) for name, p in self.names.items()}
+
+    def _codes(self, stored, position):
+        codes = stored.astype(np.int64) - int(zero_point(self.program.tensors[position]))
+        return np.moveaxis(codes, 1 if codes.ndim > 2 else -1, -1)
 
 
-def observe(proto) -> dict[str, int]:
-    """Make every tensor of codes an output of the graph; return positions by name."""
-    from onnx import helper
+def observe(proto, positions) -> dict[str, int]:
+    """Make the codes at some positions outputs of the graph; return positions by name."""
+    import onnx
 
-    types = {initializer.name: initializer.data_type for initializer in proto.graph.initializer}
     names = {}
     for node in proto.graph.node:
         head, _, position = node.name.rpartition(":")
-        if node.op_type in ("QuantizeLinear", "Clip") and head and position.isdecimal():
+        if head and position.isdecimal() and int(position) in positions:
             names[node.name] = int(position)
-            kind = types[node.input[2]]  # of the zero point, or of the upper bound
-            proto.graph.output.append(helper.make_tensor_value_info(node.name, kind, None))
+            proto.graph.output.append(onnx.ValueInfoProto(name=node.name))  # typed when loaded
     return names

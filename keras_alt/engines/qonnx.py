@@ -20,21 +20,29 @@ class QONNXEngine(Engine):
         self.proto = onnx.load(to_qonnx(model, os.path.join(folder, "model.onnx")))
         self.models = {}
         self.names = {}
+        positions = set(self.program.taps.values())
         for node in self.proto.graph.node:
             head, _, position = node.output[0].rpartition(":")
-            if node.op_type == "Quant" and head and position.isdecimal():
+            if head and position.isdecimal() and int(position) in positions:
                 self.names[node.output[0]] = int(position)
 
     def compute(self, arrays, codes):
         from qonnx.core.onnx_exec import execute_onnx
 
         model = self.model(len(codes[0]))
-        names = [tensor.name for tensor in self.proto.graph.input]
-        feed = {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
-        values = execute_onnx(model, feed, return_full_exec_context=True)
+        values = execute_onnx(model, self.fed(arrays, codes), return_full_exec_context=True)
         return {
             position: self._codes(values[name], position) for name, position in self.names.items()
         }
+
+    def fed(self, arrays, codes):
+        names = [tensor.name for tensor in self.proto.graph.input]
+        return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+
+    def prepare(self, folder):
+        names = {position: name for name, position in self.names.items()}
+        tensors = [(names[p], self.program.tensors[p]) for p in self.program.outputs]
+        return [{"tensor": name, "exponent": tensor.exponent} for name, tensor in tensors]
 
     def _codes(self, values, position):
         scaled = np.ldexp(values.astype(np.float64), -self.program.tensors[position].exponent)

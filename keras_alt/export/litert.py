@@ -15,7 +15,7 @@ from keras_alt.export.flatbuffer import LiteRTFile
 from keras_alt.export.litert_operators import HANDLERS, Operator
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
-from keras_alt.integer import Program, Tensor
+from keras_alt.integer import Program
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
 FUSING = (  # operators that clip their results themselves
@@ -48,42 +48,50 @@ def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("ai_edge_litert", "litert")
-    data, _ = converted(fitting_program(model, "litert"))
+    data = converted(fitting_program(model, "litert"))
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
     return os.fspath(path)
 
 
-def converted(program: Program) -> tuple[bytes, dict]:
-    """Return the contents of the file, and the position of each of its integer tensors by name."""
+def converted(program: Program) -> bytes:
+    """Return the contents of the file, its scales checked."""
     writer = _Writer(program)
     data = writer.written()
-    names = {writer.file.graph.tensors[i].name: p for p, i in writer.stored.items()}
-    check_scales(data, {name: program.tensors[p] for name, p in names.items()})
-    return data, names
+    check_scales(data, writer.exponents)
+    return data
 
 
-def check_scales(data: bytes, tensors: dict[str, Tensor]):
-    """Read the file back; every scale must be the trained power of two."""
+def check_scales(data: bytes, exponents: dict[str, int]):
+    """Read a file back; the scale of every integer tensor must be the trained power of two.
+
+    Args:
+        exponents: log2 of the trained scales of activations, kernels and biases by name.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=data)
-    for detail in interpreter.get_tensor_details():
-        tensor = tensors.get(detail["name"])
-        if tensor is not None and detail["quantization"][0] != 2.0**tensor.exponent:
+    details = Interpreter(model_content=data).get_tensor_details()
+    scales = {d["name"]: d["quantization_parameters"]["scales"].tolist() for d in details}
+    for name, exponent in exponents.items():
+        if scales.get(name) != [2.0**exponent]:
             raise ExportError(
-                f"The scale of '{tensor.name}' must be 2**{tensor.exponent}. "
-                f"Received: {detail['quantization'][0]} in the file"
+                f"The scale of '{name}' must be 2**{exponent} in the file. "
+                f"Received: {scales.get(name)}"
             )
 
 
 class _Writer:
-    """Writes the steps of a program; `stored` has the index of each tensor in the file."""
+    """Writes the steps of a program.
+
+    Attributes:
+        stored: index in the file of the tensor at each position.
+        exponents: log2 of the scale of each tensor that has one, by name.
+    """
 
     def __init__(self, program):
         self.program = program
         self.file = LiteRTFile(program.name)
-        self.stored = {}
+        self.stored, self.exponents = {}, {}
         self.pending = {}
 
     def written(self) -> bytes:
@@ -143,7 +151,13 @@ class _Writer:
             )
         zero_point = 0 if tensor.format.signed else -128
         shape = tensor.shape if shape is None else shape
+        self.exponents[name] = tensor.exponent
         return self.file.tensor(name, shape, "int8", 2.0**tensor.exponent, zero_point)
+
+    def constant(self, name, codes, exponent, zero_point=0) -> int:
+        """Add a quantized constant to the file."""
+        self.exponents[name] = exponent
+        return self.file.constant(name, codes, 2.0**exponent, zero_point)
 
     def at(self, position) -> int:
         """Return the index of a stored tensor."""
@@ -209,13 +223,13 @@ class _Writer:
                 f"{kernel.format}"
             )
         name = f"{step.layer}/kernel{step.output}"
-        return self.file.constant(name, codes.astype(np.int8), 2.0**kernel.exponent)
+        return self.constant(name, codes.astype(np.int8), kernel.exponent)
 
     def biased(self, operator, step, sums) -> Operator:
         """Return a kernel's operator with its bias, which LiteRT expects even if there is none."""
         bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
-        name = f"{step.layer}/bias{step.output}"
-        index = self.file.constant(name, bias.astype(np.int32), 2.0**sums.exponent)
+        name = f"{sums.name.rpartition('/')[0]}/bias{step.output}"  # of '<layer>/sum'
+        index = self.constant(name, bias.astype(np.int32), sums.exponent)
         return replace(operator, inputs=[*operator.inputs, index], bias=None)
 
     def finish(self, operator: Operator, position):
@@ -236,6 +250,8 @@ class _Writer:
             target = self.values(f"{tensor.name}:{position}/shape", (-1, *tensor.shape))
             stages.append(("RESHAPE", [target], {}))
         before = [] if operator.code is not None else operator.inputs
+        if not stages:
+            (self.stored[position],) = before
         for number, (code, inputs, options) in enumerate(stages, start=1):
             name = f"{tensor.name}:{position}/{code}"
             last = number == len(stages)
@@ -258,7 +274,7 @@ class _Writer:
         stored = np.array(bound + (0 if tensor.format.signed else -128), np.int8)
         name = f"{tensor.name}:{position}/{code}/bound"
         zero_point = 0 if tensor.format.signed else -128
-        return self.file.constant(name, stored, 2.0**tensor.exponent, zero_point)
+        return self.constant(name, stored, tensor.exponent, zero_point)
 
 
 def fused(low, high, tensor) -> tuple:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from keras_alt.export.fitting import ExportError
-from keras_alt.integer.kernels import paddings
+from keras_alt.padding import paddings
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 # How the operators round, as measured; the other operators do not.
@@ -80,14 +80,11 @@ def _convolve(writer, step):
 @handles("convolve_transposed")
 def _convolve_transposed(writer, step):
     a, y = step.attributes, writer.program.tensors[step.output]
-    same = any(a["crop"]) or a["size"] == tuple(
-        n * s
-        for n, s in zip(writer.program.tensors[step.inputs[0]].shape, a["strides"], strict=False)
-    )
     if any(d != 1 for d in a["dilation"]):
         raise ExportError(f"LiteRT has no dilation in the transposed convolution '{step.layer}'.")
-    size = writer.values(f"{step.layer}/size", (1, *y.shape))
-    kernel = writer.kernel(step, a["kernel"].codes.transpose(2, 0, 1, 3))
+    codes, same = _widened(writer.program.tensors[step.inputs[0]].shape, step)
+    size = writer.values(f"{step.layer}/size{step.output}", (1, *y.shape))
+    kernel = writer.kernel(step, codes.transpose(2, 0, 1, 3))
     writer.pending[step.output] = Operator(
         "TRANSPOSE_CONV",
         [size, kernel, writer.at(step.inputs[0])],
@@ -98,6 +95,25 @@ def _convolve_transposed(writer, step):
             "strideW": a["strides"][1],
         },
     )
+
+
+def _widened(space, step):
+    """Return a kernel with zeros to the end of the output, and whether it is cropped by "same".
+
+    LiteRT's delegate takes no other transposed convolutions, and outside it they round twice.
+    """
+    codes, a = step.arguments["kernel"], step.attributes
+    axes = list(zip(space, codes.shape, a["strides"], a["size"], strict=False))
+    wider = [max(size - (n - 1) * s - k, 0) for n, k, s, size in axes]
+    codes = np.pad(codes, [*((0, cells) for cells in wider), (0, 0), (0, 0)])
+    cropped = any(size < (n - 1) * s + k for n, k, s, size in axes)
+    if cropped and any(-(-size // s) != n for n, _, s, size in axes):
+        raise ExportError(
+            f"LiteRT expects an output of stride times the input from the transposed convolution "
+            f"'{step.layer}'; leave `output_padding` at None. Received: sizes {a['size']} from "
+            f"{tuple(space[:2])}"
+        )
+    return codes, cropped
 
 
 @handles("matrix_product")
@@ -158,7 +174,7 @@ def _multiply(writer, step):
             f"LiteRT multiplies by 8 bits. Received: '{step.layer}' with {constant.format}"
         )
     name = f"{step.layer}/factor{step.output}"
-    factor = writer.file.constant(name, constant.codes.astype(np.int8), 2.0**constant.exponent)
+    factor = writer.constant(name, constant.codes.astype(np.int8), constant.exponent)
     writer.pending[step.output] = Operator("MUL", [writer.at(step.inputs[0]), factor], shape)
 
 
@@ -167,7 +183,8 @@ def _add(writer, step):
     code = {"add": "ADD", "subtract": "SUB"}[step.operation]
     if len(step.inputs) != 2:
         raise ExportError(
-            f"LiteRT adds two tensors at a time; '{step.layer}' adds {len(step.inputs)}."
+            f"LiteRT adds two tensors at a time: use several `Add` layers. "
+            f"Received: '{step.layer}' adds {len(step.inputs)}"
         )
     inputs = [writer.at(p) for p in step.inputs]
     writer.pending[step.output] = Operator(code, inputs, writer.program.tensors[step.output].shape)
@@ -244,7 +261,14 @@ def _transpose(writer, step):
 
 @handles("repeat")
 def _repeat(writer, step):
+    """Repeat the cells of an image; a line is an image of width 1."""
     shape = writer.program.tensors[step.output].shape
-    if len(shape) != 3:
-        raise ExportError(f"LiteRT repeats the cells of images only. Received: '{step.layer}'")
-    writer.move(step, "RESIZE_NEAREST_NEIGHBOR", shape[:2])
+    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])
+    if len(shape) not in (2, 3) or step.attributes["axis"] == len(shape):
+        raise ExportError(f"LiteRT repeats the cells of lines and images. Received: '{step.layer}'")
+    value = writer.at(step.inputs[0])
+    if len(shape) == 2:
+        before = writer.program.tensors[step.inputs[0]].shape
+        value = writer.reshaped(value, step.inputs[0], (before[0], 1, before[-1]))
+    cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
+    writer.finish(Operator("RESIZE_NEAREST_NEIGHBOR", [value, cells], size), step.output)

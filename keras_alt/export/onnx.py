@@ -43,54 +43,81 @@ class QDQWriter(GraphWriter):
         if rounding != "half_even":
             raise ExportError(f"ONNX rounds half to even. Received: rounding={rounding!r}")
         tensor, name = self.tensor(position), self.name(position)
-        dtype = _container(tensor)
-        grid = [self.scale(tensor.exponent), self.zero(dtype)]
-        limits = np.iinfo(dtype)
-        if tensor.low == limits.min and tensor.high == limits.max:
+        zero = zero_point(tensor)
+        grid = [self.scale(tensor.exponent), self.number(zero)]
+        low, high = (int(zero) + code for code in (tensor.low, tensor.high))
+        limits = np.iinfo(zero.dtype)
+        if (low, high) == (limits.min, limits.max):
             return self.add("QuantizeLinear", [value, *grid], name)
         if limits.bits == 8:  # behind the quantizer, or ONNX Runtime would compute in float
             codes = self.add("QuantizeLinear", [value, *grid], f"{name}/unclipped")
-            return self.add("Clip", [codes, *self.bounds(tensor, 1, dtype)], name)
-        bounds = self.bounds(tensor, 2.0**tensor.exponent, np.float32)
+            return self.add("Clip", [codes, *self.bounds(low, high, zero.dtype)], name)
+        step = 2.0**tensor.exponent
+        bounds = self.bounds(tensor.low * step, tensor.high * step, np.float32)
         value = self.add("Clip", [value, *bounds], f"{name}/clipped")
         return self.add("QuantizeLinear", [value, *grid], name)
 
-    def bounds(self, tensor, step, dtype):
-        """Add the lowest and the highest code times `step`."""
-        values = [np.array(code * step, dtype) for code in (tensor.low, tensor.high)]
-        return [self.shared(f"{np.dtype(dtype).name} {value}", value) for value in values]
+    def bounds(self, low, high, dtype):
+        return [self.number(np.array(value, dtype)) for value in (low, high)]
 
     def value(self, position):
         if position in self.sums:
             return self.sums[position]
         tensor = self.tensor(position)
         name = f"{self.name(position)}/value{len(self.nodes)}"
-        return self.dequantized(self.at(position), name, tensor.exponent, _container(tensor))
+        return self.dequantized(self.at(position), name, tensor.exponent, zero_point(tensor))
 
-    def dequantized(self, codes, name, exponent, dtype):
-        return self.add("DequantizeLinear", [codes, self.scale(exponent), self.zero(dtype)], name)
+    def regridded(self, position):
+        """Return the value of codes behind a maximum with itself.
+
+        Without, ONNX Runtime makes one quantizer, with a grid of its own, of two in a row.
+        """
+        value = self.value(position)
+        return self.add("Max", [value, value], f"{value}/kept")
+
+    def move(self, step, kind, *constants, **attributes):
+        """Append a node that moves codes; ONNX Runtime moves more than 8 bits as floats only."""
+        if zero_point(self.tensor(step.output)).itemsize == 1:
+            super().move(step, kind, *constants, **attributes)
+            return
+        constants = [c if isinstance(c, str) else self.integers(c) for c in constants]
+        self.compute(step, kind, *constants, **attributes)
+        self.held[step.output] = self.store(self.sums.pop(step.output), step.output)
+
+    def dequantized(self, codes, name, exponent, zero):
+        return self.add("DequantizeLinear", [codes, self.scale(exponent), self.number(zero)], name)
 
     def scale(self, exponent):
         return self.shared(f"2**{exponent}", np.float32(2.0**exponent))
 
-    def zero(self, dtype):
-        return self.shared(f"zero {np.dtype(dtype).name}", np.zeros((), dtype))
+    def number(self, value: np.ndarray):
+        return self.shared(f"{value.dtype.name} {value}", value)
+
+    def padding_value(self, position):
+        zero = zero_point(self.tensor(position))
+        return [self.number(zero if zero.itemsize == 1 else np.float32(0))]
 
     def constant(self, name, constant, codes):
         import ml_dtypes
+        from onnx import TensorProto
 
         bits = constant.format.bits
-        dtype = ml_dtypes.int4 if bits <= 4 else np.int8 if bits <= 8 else np.int16
-        dtype = np.int32 if bits > 16 else dtype
-        held = self.initializer(f"{name}/codes", codes.astype(dtype))
-        return self.dequantized(held, name, constant.exponent, dtype)
+        if bits == 8:
+            zero = np.uint8(128)
+        else:
+            zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
+        held = ml_dtypes.int4 if bits <= 4 else zero.dtype
+        held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
+        if bits <= 4:  # ONNX Runtime has kernels for bytes only; it casts when the file is loaded
+            held = self.add("Cast", [held], f"{name}/bytes", to=TensorProto.INT8)
+        return self.dequantized(held, name, constant.exponent, zero)
 
 
-def _container(tensor):
-    """Return the ONNX type that holds the codes of a tensor."""
+def zero_point(tensor) -> np.ndarray:
+    """Return the stored code that stands for zero, in the unsigned type that holds the tensor."""
     if tensor.format is None or tensor.format.bits > 16:
         raise ExportError(
             f"ONNX quantizes to 16 bits at most. Received: '{tensor.name}' as {tensor.format}"
         )
     size = 8 if tensor.format.bits <= 8 else 16
-    return np.dtype(f"{'int' if tensor.format.signed else 'uint'}{size}")
+    return np.array(2 ** (size - 1) if tensor.format.signed else 0, f"uint{size}")

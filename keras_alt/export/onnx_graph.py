@@ -45,6 +45,14 @@ class GraphWriter:
         """Add a kernel or bias, its codes in ONNX' order; return the name of its float value."""
         raise NotImplementedError
 
+    def regridded(self, position: int) -> str:
+        """Return the float value of a position on a grid, for a quantizer with another grid."""
+        return self.value(position)
+
+    def padding_value(self, position: int) -> list[str]:
+        """Return the constants that tell a Pad node what zero is; by default it knows."""
+        return []
+
     # What they share.
 
     def model(self):
@@ -162,11 +170,11 @@ class GraphWriter:
     def name(self, position) -> str:
         return f"{self.tensor(position).name}:{position}"
 
-    def first(self, name, rank):
-        """Return the tensor with its last axis behind the batch."""
+    def first(self, name, rank, result=None):
+        """Return the tensor with its last axis behind the batch, named `result` if it moves."""
         if rank < 3:
             return name
-        return self.add("Transpose", [name], perm=[0, rank - 1, *range(1, rank - 1)])
+        return self.add("Transpose", [name], result, perm=[0, rank - 1, *range(1, rank - 1)])
 
     def last(self, name, rank):
         """Return the tensor with the axis behind the batch last."""

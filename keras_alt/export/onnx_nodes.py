@@ -73,17 +73,12 @@ def _convolve_transposed(writer, step):
 
 @handles("matrix_product")
 def _matrix_product(writer, step):
-    kernel = step.attributes["kernel"]
-    name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, kernel.codes)
-    rank = writer.rank(step.inputs[0])
-    if rank == 2:
-        writer.compute(step, "Gemm", name, *_bias(writer, step))
-        return
-    value = writer.last(writer.value(step.inputs[0]), rank)
-    value = writer.add("MatMul", [value, name])
-    for bias in _bias(writer, step):
-        value = writer.add("Add", [value, bias])
-    writer.sums[step.output] = writer.first(value, rank)
+    kernel, rank = step.attributes["kernel"], writer.rank(step.inputs[0])
+    kind, codes = "Gemm", kernel.codes
+    if rank > 2:  # as a convolution, because ONNX Runtime may quantize what enters a MatMul again
+        kind, codes = "Conv", codes.T.reshape(*codes.T.shape, *[1] * (rank - 2))
+    name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, codes)
+    writer.compute(step, kind, name, *_bias(writer, step))
 
 
 @handles("add_constant")
@@ -126,7 +121,8 @@ def _clip(writer, step):
 
 @handles("requantize")
 def _requantize(writer, step):
-    value, rounding = writer.value(step.inputs[0]), step.attributes["rounding"]
+    position, rounding = step.inputs[0], step.attributes["rounding"]
+    value = writer.regridded(position) if position in writer.held else writer.value(position)
     writer.held[step.output] = writer.store(value, step.output, rounding)
 
 
@@ -186,36 +182,36 @@ def _maximum_pool(writer, step):
 
 @handles("reduce_sum")
 def _mean(writer, step):
-    rank, keepdims = writer.rank(step.inputs[0]), step.attributes["keepdims"]
-    axes = sorted(writer.axis(axis, rank) for axis in step.attributes["axes"])
-    if axes == list(range(2, rank)) and len(axes) == 2:
-        writer.compute(step, "GlobalAveragePool")
-        if not keepdims:
-            value = writer.sums[step.output]
-            writer.sums[step.output] = writer.add("Squeeze", [value, writer.integers(axes)])
-    else:
-        inputs, attributes = writer.axes(axes)
-        writer.compute(step, "ReduceMean", *inputs, keepdims=int(keepdims), **attributes)
-    _relayout(writer, step, writer.sums, axes, keepdims)
+    axes, rank = step.attributes["axes"], writer.rank(step.inputs[0])
+    if rank != 4 or tuple(axes) != (1, 2):
+        writer.sums[step.output] = _reduced(writer, step, "ReduceMean")
+        return
+    writer.compute(step, "GlobalAveragePool")
+    if not step.attributes["keepdims"]:
+        value = writer.sums[step.output]
+        writer.sums[step.output] = writer.add("Squeeze", [value, writer.integers([2, 3])])
 
 
 @handles("reduce_maximum")
 def _maximum_over_axes(writer, step):
-    rank, keepdims = writer.rank(step.inputs[0]), step.attributes["keepdims"]
-    axes = sorted(writer.axis(axis, rank) for axis in step.attributes["axes"])
+    value = _reduced(writer, step, "ReduceMax")
+    writer.held[step.output] = writer.store(value, step.output)
+
+
+def _reduced(writer, step, kind):
+    """Return the reduction of a value; if channels go and space stays, in Keras' order first."""
+    rank, axes = writer.rank(step.inputs[0]), step.attributes["axes"]
+    keepdims = step.attributes["keepdims"]
+    value, left = writer.value(step.inputs[0]), rank - len(axes)
+    reordered = rank - 1 in axes and left > 1 and not keepdims
+    if reordered:
+        value = writer.last(value, rank)
+    else:
+        axes = sorted(writer.axis(axis, rank) for axis in axes)
     inputs, attributes = writer.axes(axes)
-    writer.move(step, "ReduceMax", *inputs, keepdims=int(keepdims), **attributes)
-    _relayout(writer, step, writer.held, axes, keepdims)
-
-
-def _relayout(writer, step, names, axes, keepdims):
-    """Repair the order of axes where a reduction took the channels but not the space."""
-    rank = writer.rank(step.inputs[0])
-    if keepdims or rank < 3 or 1 not in axes or len(axes) == rank - 1:
-        return
-    # Left are the axes of space, in their order; the last of them goes behind the batch.
-    left = rank - len(axes)
-    names[step.output] = writer.first(names[step.output], left)
+    name = f"{writer.name(step.output)}/{kind}"
+    value = writer.add(kind, [value, *inputs], name, keepdims=int(keepdims), **attributes)
+    return writer.first(value, left) if reordered else value
 
 
 @handles("pad")
@@ -225,7 +221,7 @@ def _pad(writer, step):
     moved = [None] * rank
     for axis, pair in enumerate(padding):
         moved[writer.axis(axis, rank)] = pair
-    writer.move(step, "Pad", _pads(moved))
+    writer.move(step, "Pad", _pads(moved), *writer.padding_value(step.output))
 
 
 @handles("crop")
@@ -241,9 +237,10 @@ def _crop(writer, step):
 @handles("reshape")
 def _reshape(writer, step):
     before, after = writer.rank(step.inputs[0]), writer.rank(step.output)
-    name = writer.last(writer.at(step.inputs[0]), before)
+    value, name = writer.last(writer.at(step.inputs[0]), before), writer.name(step.output)
     shape = writer.integers((-1, *step.attributes["shape"]))
-    writer.held[step.output] = writer.first(writer.add("Reshape", [name, shape]), after)
+    value = writer.add("Reshape", [value, shape], f"{name}/last" if after > 2 else name)
+    writer.held[step.output] = writer.first(value, after, name)
 
 
 @handles("transpose")

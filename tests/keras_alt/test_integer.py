@@ -8,6 +8,7 @@ from conftest import outputs, randomize, sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers as L
+from random_networks import quantized_networks
 
 import keras_alt
 from keras_alt import FixedPoint, QuantizeConfig, integer
@@ -45,98 +46,10 @@ def test_every_topology_is_the_same_in_integers(make, target, rng):
     assert_same_integers(quantized, x)
 
 
-@st.composite
-def networks(draw):
-    """Draw a small network: convolutions of all kinds, merges, pools, ReLUs."""
-    x = inputs = keras.Input((6, 6, 2))
-    for _ in range(draw(st.integers(1, 3))):
-        x = draw(st.sampled_from(BLOCKS))(draw, x)
-    if draw(st.booleans()):
-        x = L.GlobalAveragePooling2D()(x)
-    x = L.Dense(3)(L.Flatten()(x))
-    return keras.Model(inputs, x)
-
-
-def _convolution(draw, x):
-    kernel, strides = draw(st.integers(1, 3)), draw(st.integers(1, 2))
-    padding = draw(st.sampled_from(["same", "valid"])) if x.shape[1] >= 3 else "same"
-    activation = draw(st.sampled_from([None, "relu", "relu6"]))
-    groups = draw(st.sampled_from([1, 2])) if x.shape[-1] % 2 == 0 else 1
-    return L.Conv2D(
-        4, kernel, strides=strides, padding=padding, activation=activation, groups=groups
-    )(x)
-
-
-def _dilated(draw, x):
-    return L.Conv2D(4, 2, dilation_rate=2, padding="same")(x)
-
-
-def _depthwise(draw, x):
-    return L.DepthwiseConv2D(3, padding="same", depth_multiplier=draw(st.integers(1, 2)))(x)
-
-
-def _transposed(draw, x):
-    padding = draw(st.sampled_from(["same", "valid"]))
-    return L.Conv2DTranspose(4, draw(st.integers(1, 3)), strides=2, padding=padding)(x)
-
-
-def _residual(draw, x):
-    y = L.Conv2D(x.shape[-1], 3, padding="same")(x)
-    return L.ReLU()(L.Add()([x, y])) if draw(st.booleans()) else L.Subtract()([x, y])
-
-
-def _branches(draw, x):
-    y = L.Conv2D(3, 1, activation=draw(st.sampled_from([None, "relu"])))(x)
-    return L.Concatenate()([x, y])
-
-
-def _pool(draw, x):
-    kind = draw(st.sampled_from([L.MaxPooling2D, L.AveragePooling2D]))
-    return kind(2, draw(st.integers(1, 2)), padding="same")(x)
-
-
-def _leaky(draw, x):
-    return L.LeakyReLU(negative_slope=draw(st.sampled_from([0.1, 0.25])))(L.Conv2D(4, 1)(x))
-
-
-def _context(draw, x):
-    wide = keras.ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=2, keepdims=True)
-    return L.Add()([x, wide])
-
-
-BLOCKS = (
-    _convolution,
-    _dilated,
-    _depthwise,
-    _transposed,
-    _residual,
-    _branches,
-    _pool,
-    _leaky,
-    _context,
-)
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.data())
-def test_random_networks_are_the_same_in_integers(data):
-    model = data.draw(networks())
-    config = QuantizeConfig(
-        weights=data.draw(st.integers(2, 8)),
-        activations=data.draw(st.integers(2, 8)),
-        inputs=data.draw(st.integers(2, 8)),
-        target=data.draw(st.sampled_from(sorted(TARGETS))),
-    )
-    quantized = keras_alt.quantize_model(model, config)
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    for variable in quantized.weights:
-        if variable.name == "bias":
-            variable.assign(rng.normal(0, 0.3, variable.shape))
-    for quantizer in quantizers(quantized).values():
-        quantizer.set_threshold(2.0 ** rng.uniform(-2, 3))
-    x = rng.normal(size=(4, 6, 6, 2)).astype("float32")
-
-    assert_same_integers(quantized, x)
+@given(quantized_networks(st.sampled_from(sorted(TARGETS))))
+def test_random_networks_are_the_same_in_integers(drawn):
+    assert_same_integers(*drawn)
 
 
 @pytest.mark.parametrize("rounding", sorted(ROUNDINGS))

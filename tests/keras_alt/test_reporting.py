@@ -55,6 +55,19 @@ def test_what_stays_float_has_a_reason():
     assert [row.reason for row in report.floats][-1].startswith("shapes the output")
 
 
+def test_accumulators_are_named(rng):
+    model = keras.Sequential([keras.Input((2048,)), L.Dense(1, kernel_initializer="ones")])
+    quantized = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    assert "keras_alt.calibrate" in keras_alt.report(quantized).no_integers
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    report = keras_alt.report(quantized)
+    assert [row.bits for row in report.accumulators] == [26]
+    assert "26 bits hold every sum, the widest in dense" in str(report)
+    assert "may exceed 2^24: dense" in str(report)
+    assert "may exceed 2^31: none" in str(report)
+
+
 def test_totals():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(4, 3, name="conv")(inputs)

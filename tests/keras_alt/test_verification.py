@@ -24,6 +24,13 @@ def quantized(rng):
     return model
 
 
+@pytest.fixture
+def small():
+    inputs = keras.Input((4,))
+    x = Quantizer(FixedPoint(8), initial_threshold=2.0)(inputs)
+    return keras.Model(inputs, keras_alt.layers.QuantDense(3)(x))
+
+
 def test_the_integer_engine_agrees(quantized, rng):
     result = keras_alt.verify(quantized, sample(quantized, rng, 40), verbose=False)
 
@@ -84,3 +91,53 @@ def test_a_model_that_proves_nothing_is_an_error(rng):
     inputs = keras.Input((4,))
     with pytest.raises(ValueError, match="without any quantizer"):
         keras_alt.verify(keras.Model(inputs, L.Dense(2)(inputs)), np.zeros((1, 4)))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 5)), "expects shape"),
+        (np.full((2, 4), np.nan), "must be finite"),
+        (np.zeros((0, 4)), "at least one sample.*Received: 0 samples"),
+        (np.float32(1), "at least one sample"),
+        ([np.zeros((2, 4))] * 2, "has 1 inputs"),
+        ([np.zeros((2, 4)), np.zeros((3, 4))], "Received: 2 and 3 samples"),
+    ],
+)
+def test_inputs_that_prove_nothing_are_errors(x, message, small, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        keras_alt.verify(small, x, bundle=tmp_path / "bundle", verbose=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_batch_has_samples(small):
+    with pytest.raises(ValueError, match="Received: batch_size=0"):
+        keras_alt.verify(small, np.zeros((1, 4)), batch_size=0)
+
+
+def test_temporary_files_are_removed(small, rng, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    x = sample(small, rng, 2)
+    keras_alt.verify(small, x, verbose=False)
+    assert not list(tmp_path.iterdir())
+
+    def fail(self, arrays, codes):
+        assert list(tmp_path.iterdir())
+        raise RuntimeError("engine failed")
+
+    monkeypatch.setattr(IntegerEngine, "compute", fail)
+    with pytest.raises(RuntimeError, match="engine failed"):
+        keras_alt.verify(small, x, verbose=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_the_engine_hides_is_an_error(small, rng, monkeypatch):
+    class Hiding(IntegerEngine):
+        def compute(self, arrays, codes):
+            values = super().compute(arrays, codes)
+            del values[self.program.outputs[0]]
+            return values
+
+    monkeypatch.setitem(ENGINES, "integer", Hiding)
+    with pytest.raises(RuntimeError, match="does not show the codes of every output"):
+        keras_alt.verify(small, sample(small, rng, 2), verbose=False)

@@ -1,0 +1,87 @@
+"""A bundle: all that repeats a proof on another machine, without this package."""
+
+import json
+import os
+import shutil
+from importlib import resources
+
+import numpy as np
+
+from keras_alt.engines.engine import Engine
+
+SIZES = (np.int8, np.int16, np.int32, np.int64)
+README = """A proof of keras_alt.verify, to repeat on the machine where the model will run.
+
+    python verify.py
+
+It prints `0 of N codes differ`, or exits with 1.
+
+model/         what was exported
+inputs.npz     what the engine was given, samples along the first axis
+expected.npz   the output codes of the Keras model
+bundle.json    names, the engine and processor of the proof, and its result
+verify.py      compares; engine.py computes
+"""
+
+
+class Bundle:
+    """Collects the inputs and the expected codes of a proof, then writes it.
+
+    Args:
+        session: the engine that computes the proof.
+        model_folder: where its exported files are.
+    """
+
+    def __init__(self, session: Engine, model_folder: str):
+        self.session, self.model_folder = session, model_folder
+        self.inputs, self.expected = {}, []
+
+    def add(self, arrays: list, codes: list, expected: list):
+        """Add a batch: inputs of the Keras model, the same quantized, codes of the outputs."""
+        for name, values in self.session.fed(arrays, codes).items():
+            self.inputs.setdefault(name, []).append(_small(values))
+        self.expected.append([_small(values) for values in expected])
+
+    def write(self, folder: str, result):
+        """Write the bundle into an empty folder.
+
+        Args:
+            folder: to write to.
+            result: the `Verification` that it repeats.
+        """
+        about = {
+            "engine": result.engine,
+            "version": result.version,
+            "cpu": result.cpu,
+            "samples": result.samples,
+            "mismatches": result.mismatches,
+            "total": result.total,
+            "inputs": list(self.inputs),
+            "outputs": self.session.prepare(self.model_folder),
+        }
+        shutil.copytree(self.model_folder, os.path.join(folder, "model"))
+        _savez(folder, "inputs.npz", self.inputs.values())
+        _savez(folder, "expected.npz", zip(*self.expected, strict=True))
+        device = resources.files("keras_alt.engines.device")
+        texts = {
+            "bundle.json": json.dumps(about, indent=2) + "\n",
+            "README.txt": README,
+            "verify.py": device.joinpath("verify.py").read_text(encoding="utf-8"),
+            "engine.py": device.joinpath(f"{result.engine}.py").read_text(encoding="utf-8"),
+        }
+        for name, text in texts.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+
+
+def _savez(folder, name, batches):
+    np.savez(os.path.join(folder, name), *(np.concatenate(parts) for parts in batches))
+
+
+def _small(values):
+    """Return 64-bit integers in as few bytes as hold them: a proof has many."""
+    if values.dtype != np.int64:
+        return values
+    low, high = values.min(initial=0), values.max(initial=0)
+    fitting = (d for d in SIZES if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
+    return values.astype(next(fitting))

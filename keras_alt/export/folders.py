@@ -1,0 +1,31 @@
+"""Folders that are written completely or not at all."""
+
+import contextlib
+import os
+
+from keras_alt.files import written_whole
+
+
+@contextlib.contextmanager
+def folder_written_whole(path: str | os.PathLike):
+    """Yield a temporary folder that becomes `path` when the block succeeds.
+
+    Raises:
+        FileExistsError: there is something at `path` other than an empty folder.
+        FileNotFoundError, PermissionError: the folder around it is missing, or not writable.
+    """
+    path = os.path.abspath(os.fspath(path))
+    if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+        raise FileExistsError(
+            "A folder to write must be new or empty: remove what is there, or choose another "
+            f"path. Received: path={path!r}"
+        )
+    around = os.path.dirname(path)
+    if os.path.isdir(around) and not os.access(around, os.W_OK):
+        raise PermissionError(
+            "The folder around a folder to write must be writable: change its permissions, or "
+            f"choose another path. Received: path={path!r}"
+        )
+    with written_whole(path) as temporary:
+        os.mkdir(temporary)
+        yield temporary

@@ -1,0 +1,179 @@
+"""Export to plain integers: packed codes, and the steps that compute with them as JSON."""
+
+import itertools
+import json
+import os
+import re
+from importlib import resources
+
+import keras
+import numpy as np
+
+from keras_alt.export.fitting import fitting_program
+from keras_alt.export.folders import folder_written_whole
+from keras_alt.export.packing import pack
+from keras_alt.formats import FixedPoint
+from keras_alt.integer import Constant, Program, Tensor
+
+VERSION = 1
+CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
+FOR_KERAS = ("name", "trainable", "dtype")  # of a layer's config
+SOURCES = {
+    "run.py": ("keras_alt.export", "integer_runner.py"),
+    "packing.py": ("keras_alt.export", "packing.py"),
+    "arithmetic.py": ("keras_alt.integer", "arithmetic.py"),
+}
+
+
+def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
+    """Write a quantized model as integers that are read without Keras; see `docs/integers.md`.
+
+    `model.json` has the steps, their shifts, roundings and bounds, and the format of every tensor;
+    `weights.npz` the codes of kernels and biases, `bits` bits each; `run.py` with `arithmetic.py`
+    and `packing.py` computes the model with NumPy alone.
+
+    Args:
+        model: quantized with any target, calibrated.
+        path: of the folder to write, which must be new or empty.
+
+    Returns:
+        The path.
+
+    Raises:
+        NotIntegerError: names the layers that have no integer form.
+        FileExistsError: there is something at `path`.
+    """
+    program = fitting_program(model, "integer")
+    with folder_written_whole(path) as folder:
+        described = _Description(program)
+        with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
+            file.write(as_text(described.model()))
+        np.savez(os.path.join(folder, "weights.npz"), **described.packed())
+        for name, (package, source) in SOURCES.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(standing_alone(package, source))
+    return os.fspath(path)
+
+
+def standing_alone(package: str, source: str) -> str:
+    """Return the text of a module that imports its neighbours from its own folder."""
+    text = resources.files(package).joinpath(source).read_text(encoding="utf-8")
+    return re.sub(r"^from keras_alt\.\w+ import ", "import ", text, flags=re.MULTILINE)
+
+
+class _Description:
+    """What the files say about a program."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.constants = {}
+
+    def model(self) -> dict:
+        program = self.program
+        steps = [self.step(step) for step in program.steps]
+        return {
+            "format": "keras_alt integers",
+            "version": VERSION,
+            "name": program.name,
+            "target": program.target,
+            "front": {
+                "layers": _layers(program.entry),
+                "gives": [t._keras_history.operation.name for t in program.entry.outputs],
+            },
+            "behind": {"layers": _layers(program.exit), "outputs": program.output_names},
+            "inputs": program.inputs,
+            "outputs": program.outputs,
+            "steps": steps,
+            "tensors": [self.tensor(tensor) for tensor in program.tensors],
+            "constants": {name: _described(c) for name, c in self.constants.items()},
+        }
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """Return the bytes of each constant."""
+        return {name: pack(c.codes, c.format.bits) for name, c in self.constants.items()}
+
+    def step(self, step) -> dict:
+        known = {"constant": CONSTANTS.get(step.operation)}
+        return {
+            "operation": step.operation,
+            "layer": step.layer,
+            "inputs": step.inputs,
+            "output": step.output,
+            "attributes": {
+                name: self.attribute(f"{step.layer}/{known.get(name, name)}", value)
+                for name, value in step.attributes.items()
+            },
+        }
+
+    def tensor(self, tensor: Tensor) -> dict:
+        format = tensor.format
+        if format is not None and not format.qmin <= tensor.low <= tensor.high <= format.qmax:
+            format = None  # the sum of an average
+        return {
+            "name": tensor.name,
+            "shape": tensor.shape,
+            "exponent": tensor.exponent,
+            "low": tensor.low,
+            "high": tensor.high,
+            "format": None if format is None else format.get_config(),
+        }
+
+    def attribute(self, name, value):
+        """Return a value as JSON has it: an array is a constant, by its name."""
+        if isinstance(value, np.ndarray):
+            value = Constant(value, 0, FixedPoint(max(int(value.max()).bit_length(), 2), False))
+        if not isinstance(value, Constant):
+            return value
+        # Calls of one layer share their constants.
+        for number in itertools.count(1):
+            free = name if number == 1 else f"{name}_{number}"
+            if _same(self.constants.setdefault(free, value), value):
+                return {"constant": free}
+        return None
+
+
+def as_text(contents: dict) -> str:
+    """Return JSON with one line for each entry of its lists and dictionaries."""
+    lines = []
+    for name, value in contents.items():
+        if isinstance(value, dict):
+            inner = [f"{json.dumps(key)}: {_line(entry)}" for key, entry in value.items()]
+            text = "{\n    " + ",\n    ".join(inner) + "\n  }" if inner else "{}"
+        elif isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+            text = "[\n    " + ",\n    ".join(_line(entry) for entry in value) + "\n  ]"
+        else:
+            text = _line(value)
+        lines.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _line(value):
+    return json.dumps(value, default=int)  # NumPy's integers among them
+
+
+def _layers(model):
+    return [
+        {"name": layer.name, **_serialized(layer)}
+        for layer in model.operations
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
+
+
+def _serialized(layer):
+    serialized = keras.saving.serialize_keras_object(layer)
+    config = {k: v for k, v in serialized["config"].items() if k not in FOR_KERAS}
+    return {"type": serialized["class_name"], "config": config}
+
+
+def _described(constant: Constant) -> dict:
+    return {
+        "shape": constant.codes.shape,
+        "exponent": constant.exponent,
+        **constant.format.get_config(),
+    }
+
+
+def _same(first, second):
+    return (first.exponent, first.format) == (second.exponent, second.format) and np.array_equal(
+        first.codes, second.codes
+    )

@@ -1,0 +1,97 @@
+"""Export to TensorFlow's SavedModel, which runs without this package."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import keras
+
+from keras_alt.export.fitting import ExportError
+from keras_alt.export.folders import folder_written_whole
+from keras_alt.graph import deep_recursion
+from keras_alt.layers.batch_norm import FoldedBatchNorm
+from keras_alt.quantizer import quantizers
+
+REBUILD = """
+import sys
+import keras, keras_alt
+model = keras.models.load_model(sys.argv[1], compile=False)
+keras_alt.export.to_saved_model(model, sys.argv[2])
+"""
+
+
+def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
+    """Write a quantized model as a TensorFlow SavedModel, with inference in plain operations.
+
+    It computes what the Keras model computes on TensorFlow, bit for bit, for any batch size.
+    `tf.saved_model.load(path).serve(x)` runs it; so does its signature `serving_default`. On JAX
+    and torch, the model is rebuilt on TensorFlow in a process of its own, from a `.keras` file.
+
+    Args:
+        model: quantized with any target, calibrated.
+        path: of the folder to write, which must be new or empty.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExportError: the model is not quantized, not calibrated, or has batch norms that still
+            follow their batches.
+        FileExistsError: there is something at `path`.
+    """
+    require_final(model)
+    with folder_written_whole(path) as folder:
+        if keras.backend.backend() == "tensorflow":
+            with deep_recursion():
+                model.export(folder, format="tf_saved_model", verbose=False)
+        else:
+            _rebuilt_on_tensorflow(model, folder)
+    return os.fspath(path)
+
+
+def require_final(model: keras.Model):
+    """Raise an error unless all thresholds and statistics of a quantized model are set."""
+    found = quantizers(model)
+    if not found:
+        raise ExportError(
+            "A quantized model is expected, from `keras_alt.quantize_model`. "
+            f"Received: model '{model.name}' without any quantizer."
+        )
+    unset = [name for name, quantizer in found.items() if not quantizer.calibrated]
+    if unset:
+        raise ExportError(
+            "Every threshold must be set: call `keras_alt.calibrate(model, data)` first. "
+            f"Received: {len(unset)} of {len(found)} unset, the first being '{unset[0]}'"
+        )
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, FoldedBatchNorm) and not bool(layer.statistics_frozen.value):
+            raise ExportError(
+                "Batch norms must have settled: train with `keras_alt.callbacks.FreezeBatchNorm` "
+                f"first. Received: '{layer.path}', which still follows its batches."
+            )
+
+
+def _rebuilt_on_tensorflow(model, folder):
+    with tempfile.TemporaryDirectory() as scratch:
+        file = os.path.join(scratch, "model.keras")
+        model.save(file)
+        # The user's own modules, too, are found where this process found them.
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
+        }
+        process = subprocess.run(
+            [sys.executable, "-c", REBUILD, file, folder],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if process.returncode:
+        raise ExportError(
+            f"Model '{model.name}' must load on the TensorFlow backend to be written as a "
+            "SavedModel; its own layers must be registered with `keras.saving`, in a module that "
+            f"is imported by loading. Received there:\n{process.stderr[-2000:]}"
+        )

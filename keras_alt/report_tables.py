@@ -1,0 +1,151 @@
+"""What a report holds, as text, JSON and HTML."""
+
+import html
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+
+from keras_alt.files import written_whole
+from keras_alt.integer import Accumulator
+
+
+@dataclass(frozen=True)
+class QuantizerRow:
+    """One quantizer.
+
+    Attributes:
+        name: `<layer>/<role>`.
+        format: such as `int8` or `uint8`.
+        threshold: clipping threshold; NaN before calibration.
+        exponent: log2 of the scale, or None before calibration.
+        clipped: share of the values beyond the codes, or None if unknown.
+        sqnr_db: signal to quantization noise ratio in dB, or None if unknown.
+        frozen: whether the threshold is frozen.
+    """
+
+    name: str
+    format: str
+    threshold: float
+    exponent: int | None
+    clipped: float | None
+    sqnr_db: float | None
+    frozen: bool
+
+
+@dataclass(frozen=True)
+class FloatRow:
+    """One layer that stayed float, and why."""
+
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result of `keras_alt.report`; `str()` is a table.
+
+    Attributes:
+        quantizers: list of `QuantizerRow`.
+        floats: list of `FloatRow`.
+        weight_bytes: `{"float": before, "quantized": after}`, kernels and biases, packed.
+        multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
+        accumulators: `keras_alt.integer.Accumulator` of each kernel layer: its worst sum.
+        no_integers: why there are no accumulators, or None.
+    """
+
+    quantizers: list[QuantizerRow]
+    floats: list[FloatRow]
+    weight_bytes: dict[str, int]
+    multiply_accumulates: dict[str, int]
+    accumulators: list[Accumulator]
+    no_integers: str | None
+
+    def __str__(self):
+        sections = [_table(*_quantizer_cells(self.quantizers))]
+        if self.floats:
+            header = ("stays float", "type", "reason")
+            sections.append(_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+        return "\n\n".join([*sections, "\n".join(self._totals())])
+
+    def _totals(self):
+        before, after = self.weight_bytes["float"], self.weight_bytes["quantized"]
+        ratio = before / max(after, 1)
+        yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({ratio:.1f} x)"
+        for widths, count in self.multiply_accumulates.items():
+            yield f"multiply-accumulates {widths}: {count:,}"
+        if self.no_integers:
+            yield f"no integer form: {self.no_integers}"
+        elif self.accumulators:
+            widest = max(self.accumulators, key=lambda row: row.worst)
+            yield f"accumulators: {widest.bits} bits hold every sum, the widest in {widest.layer}"
+            for limit, fits in (("2^24", "exact_in_float32"), ("2^31", "fits_int32")):
+                beyond = [row.layer for row in self.accumulators if not getattr(row, fits)]
+                yield f"sums that may exceed {limit}: {', '.join(beyond) or 'none'}"
+
+    def to_json(self, path: str | os.PathLike):
+        """Write the report as JSON."""
+        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            json.dump(_finite(asdict(self)), file, indent=2)
+
+    def to_html(self, path: str | os.PathLike):
+        """Write the report as a page that needs nothing else."""
+        tables = [_html_table(*_quantizer_cells(self.quantizers))]
+        if self.floats:
+            header = ("stays float", "type", "reason")
+            tables.append(_html_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+        totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
+        head = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}"
+        page = head + "".join(tables) + totals
+        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(page)
+
+
+STYLE = (
+    "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:2em}"
+    "td,th{padding:2px 12px;text-align:right;border-bottom:1px solid #ddd}"
+    "td:first-child,th:first-child{text-align:left}</style>"
+)
+
+
+def _quantizer_cells(rows):
+    header = ("quantizer", "format", "threshold", "scale", "clipped", "SQNR dB", "frozen")
+    return header, [
+        (
+            row.name,
+            row.format,
+            f"{row.threshold:.5g}",
+            "" if row.exponent is None else f"2^{row.exponent}",
+            "" if row.clipped is None else f"{row.clipped:.3%}",
+            "" if row.sqnr_db is None else f"{row.sqnr_db:.1f}",
+            "yes" if row.frozen else "",
+        )
+        for row in rows
+    ]
+
+
+def _table(header, rows):
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [header, tuple("-" * width for width in widths), *rows]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _html_table(header, rows):
+    cells = lambda tag, row: "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row)  # noqa: E731
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
+    return f"<table><tr>{cells('th', header)}</tr>{body}</table>"
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

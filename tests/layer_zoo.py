@@ -1,0 +1,128 @@
+"""Every layer that has an integer form, in the ways of using it that engines tell apart.
+
+Each entry is a function of an image (6, 6, 4) or of a line (8, 4) of floats.
+"""
+
+import keras
+from keras import layers as L
+from keras import ops
+
+
+def chain(*layers):
+    """Return the composition of layers, which are made when it is called."""
+
+    def apply(x):
+        for layer in layers:
+            x = layer()(x)
+        return x
+
+    return apply
+
+
+def after_conv(*layers, activation=None):
+    return chain(lambda: L.Conv2D(4, 3, activation=activation), *layers)
+
+
+def after_conv1d(*layers):
+    return chain(lambda: L.Conv1D(4, 3), *layers)
+
+
+def merged(layer, count=2):
+    """Merge results of different sign and scale."""
+
+    def apply(x):
+        activations = ["relu", None, "relu6"][:count]
+        operands = [L.Conv2D(4, 3, padding="same", activation=a)(x) for a in activations]
+        return layer()(operands)
+
+    return apply
+
+
+def operator(function):
+    return lambda x: function(L.Conv2D(4, 3)(x))
+
+
+def transposed(kernel, strides, **rules):
+    return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+IMAGES = {
+    "conv2d_strided": chain(lambda: L.Conv2D(5, 3, strides=2, padding="same")),
+    "conv2d_oblong": chain(lambda: L.Conv2D(5, (2, 3), strides=(1, 2), padding="same")),
+    "conv2d_dilated": chain(lambda: L.Conv2D(5, 3, dilation_rate=(1, 2))),
+    "conv2d_dilated_same": chain(lambda: L.Conv2D(5, 2, dilation_rate=2, padding="same")),
+    "conv2d_groups": chain(lambda: L.Conv2D(6, 3, groups=2, activation="relu")),
+    "conv2d_groups_of_one": chain(lambda: L.Conv2D(8, 3, groups=4)),
+    "conv2d_without_bias": chain(lambda: L.Conv2D(4, 3, use_bias=False, activation="relu6")),
+    "conv2d_wide": chain(lambda: L.Conv2D(24, 3, padding="same", activation="relu")),
+    "conv2d_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.Conv2D(4, 3)),
+    "depthwise": chain(lambda: L.DepthwiseConv2D(3, depth_multiplier=2, padding="same")),
+    "depthwise_strided": chain(lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
+    "depthwise_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.DepthwiseConv2D(3)),
+    "separable": chain(lambda: L.SeparableConv2D(5, 3, activation="relu")),
+    "transposed_narrow": transposed(1, 2),
+    "transposed_narrow_same": transposed(2, 3, padding="same"),
+    "transposed_wide": transposed(3, 2, activation="relu"),
+    "transposed_wide_same": transposed(3, 2, padding="same"),
+    "transposed_even_same": transposed(4, 2, padding="same"),
+    "transposed_oblong": transposed((2, 3), (3, 1), padding="same"),
+    "dense": chain(L.Flatten, lambda: L.Dense(5, activation="relu"), lambda: L.Dense(3)),
+    "dense_on_images": chain(lambda: L.Dense(5)),
+    "max_pool": after_conv(lambda: L.MaxPooling2D((2, 3), 1, "same")),
+    "average_pool": after_conv(lambda: L.AveragePooling2D(2), activation="relu"),
+    "average_pool_signed": after_conv(lambda: L.AveragePooling2D(3, 1)),
+    "average_pool_same": after_conv(lambda: L.AveragePooling2D(3, 2, "same")),
+    "subsampling": after_conv(lambda: L.AveragePooling2D(1, 2)),
+    "global_average": after_conv(L.GlobalAveragePooling2D),
+    "global_average_kept": after_conv(
+        lambda: L.GlobalAveragePooling2D(keepdims=True), activation="relu"
+    ),
+    "global_max": after_conv(lambda: L.GlobalMaxPooling2D(keepdims=True)),
+    "upsampling": after_conv(lambda: L.UpSampling2D((2, 3))),
+    "zero_padding": chain(lambda: L.ZeroPadding2D(((1, 0), (2, 1))), lambda: L.Conv2D(4, 3)),
+    "zero_padding_of_channels": after_conv(
+        lambda: L.ZeroPadding2D((1, 0), data_format="channels_first"), activation="relu"
+    ),
+    "cropping": after_conv(lambda: L.Cropping2D(((1, 0), (0, 2)))),
+    "permute": after_conv(lambda: L.Permute((3, 1, 2)), lambda: L.Dense(3)),
+    "reshape": after_conv(lambda: L.Reshape((8, 8)), lambda: L.Dense(3)),
+    "relu": after_conv(L.MaxPooling2D, L.ReLU),
+    "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
+    "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
+    "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
+    "add": merged(L.Add),
+    "subtract": merged(L.Subtract),
+    "maximum": merged(L.Maximum),
+    "minimum": merged(L.Minimum),
+    "concatenate": merged(L.Concatenate, 3),
+    "concatenate_rows": merged(lambda: L.Concatenate(axis=1)),
+    "max_of_rows": operator(lambda x: x + ops.max(x, axis=2, keepdims=True)),
+    "max_of_channels": operator(lambda x: ops.max(x, axis=-1)),
+    "transpose": operator(lambda x: L.Dense(3)(ops.transpose(x, (0, 2, 3, 1)))),
+    "squeeze": operator(lambda x: ops.squeeze(ops.max(x, axis=1, keepdims=True), axis=1)),
+    "softmax": chain(L.Flatten, lambda: L.Dense(3), L.Softmax),
+    "sigmoid": chain(L.Flatten, lambda: L.Dense(3, activation="sigmoid")),
+    "tanh": chain(L.Flatten, lambda: L.Dense(3, activation="tanh")),
+}
+LINES = {
+    "conv1d": chain(lambda: L.Conv1D(5, 3)),
+    "conv1d_same": chain(lambda: L.Conv1D(5, 3, strides=2, padding="same")),
+    "conv1d_causal": chain(lambda: L.Conv1D(5, 3, padding="causal", dilation_rate=2)),
+    "conv1d_groups": chain(lambda: L.Conv1D(4, 3, groups=2)),
+    "dense_on_lines": chain(lambda: L.Dense(5, activation="relu")),
+    "max_pool_1d": after_conv1d(lambda: L.MaxPooling1D(2)),
+    "average_pool_1d": after_conv1d(lambda: L.AveragePooling1D(3, 2)),
+    "global_average_1d": after_conv1d(L.GlobalAveragePooling1D),
+    "global_max_1d": after_conv1d(L.GlobalMaxPooling1D),
+    "upsampling_1d": after_conv1d(lambda: L.UpSampling1D(3)),
+    "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),
+    "cropping_1d": after_conv1d(lambda: L.Cropping1D((1, 2))),
+    "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
+}
+
+
+def network(*layers, size=(6, 6, 4)) -> keras.Model:
+    """Return a model with one output for each of the named layers, or for all of them."""
+    branches = LINES if len(size) == 2 else IMAGES
+    inputs = keras.Input(size)
+    return keras.Model(inputs, {name: branches[name](inputs) for name in layers or branches})

@@ -1,0 +1,104 @@
+"""Random small networks."""
+
+import keras
+import numpy as np
+from hypothesis import strategies as st
+from keras import layers as L
+
+import keras_alt
+from keras_alt import QuantizeConfig
+from keras_alt.quantizer import quantizers
+
+# Half of them 8, because engines have kernels of their own for bytes.
+WIDTHS = st.one_of(st.just(8), st.integers(2, 8))
+
+
+@st.composite
+def networks(draw):
+    """Draw a small network: convolutions of all kinds, merges, pools, ReLUs."""
+    x = inputs = keras.Input((6, 6, 2))
+    for _ in range(draw(st.integers(1, 3))):
+        x = draw(st.sampled_from(BLOCKS))(draw, x)
+    if draw(st.booleans()):
+        x = L.GlobalAveragePooling2D()(x)
+    x = L.Dense(3)(L.Flatten()(x))
+    return keras.Model(inputs, x)
+
+
+def _convolution(draw, x):
+    kernel, strides = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    padding = draw(st.sampled_from(["same", "valid"])) if x.shape[1] >= 3 else "same"
+    activation = draw(st.sampled_from([None, "relu", "relu6"]))
+    groups = draw(st.sampled_from([1, 2])) if x.shape[-1] % 2 == 0 else 1
+    return L.Conv2D(
+        4, kernel, strides=strides, padding=padding, activation=activation, groups=groups
+    )(x)
+
+
+def _dilated(draw, x):
+    return L.Conv2D(4, 2, dilation_rate=2, padding="same")(x)
+
+
+def _depthwise(draw, x):
+    return L.DepthwiseConv2D(3, padding="same", depth_multiplier=draw(st.integers(1, 2)))(x)
+
+
+def _transposed(draw, x):
+    padding = draw(st.sampled_from(["same", "valid"]))
+    return L.Conv2DTranspose(4, draw(st.integers(1, 3)), strides=2, padding=padding)(x)
+
+
+def _residual(draw, x):
+    y = L.Conv2D(x.shape[-1], 3, padding="same")(x)
+    return L.ReLU()(L.Add()([x, y])) if draw(st.booleans()) else L.Subtract()([x, y])
+
+
+def _branches(draw, x):
+    y = L.Conv2D(3, 1, activation=draw(st.sampled_from([None, "relu"])))(x)
+    return L.Concatenate()([x, y])
+
+
+def _pool(draw, x):
+    kind = draw(st.sampled_from([L.MaxPooling2D, L.AveragePooling2D]))
+    return kind(2, draw(st.integers(1, 2)), padding="same")(x)
+
+
+def _leaky(draw, x):
+    return L.LeakyReLU(negative_slope=draw(st.sampled_from([0.1, 0.25])))(L.Conv2D(4, 1)(x))
+
+
+def _context(draw, x):
+    wide = keras.ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=2, keepdims=True)
+    return L.Add()([x, wide])
+
+
+BLOCKS = (
+    _convolution,
+    _dilated,
+    _depthwise,
+    _transposed,
+    _residual,
+    _branches,
+    _pool,
+    _leaky,
+    _context,
+)
+
+
+@st.composite
+def quantized_networks(draw, target, activations=WIDTHS):
+    """Draw a small network quantized for a target, with random thresholds, and inputs for it."""
+    config = QuantizeConfig(
+        weights=draw(st.integers(2, 8)),
+        activations=draw(activations),
+        inputs=draw(activations),
+        target=draw(target),
+    )
+    quantized = keras_alt.quantize_model(draw(networks()), config)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    for variable in quantized.weights:
+        if variable.name == "bias":
+            variable.assign(rng.normal(0, 0.3, variable.shape))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(2.0 ** rng.uniform(-2, 3))
+    return quantized, rng.normal(size=(8, 6, 6, 2)).astype("float32")
