@@ -24,7 +24,7 @@ import numpy as np
 
 import keras_alt
 from keras_alt.calibration import maximum
-from keras_alt.transforms import canonical
+from keras_alt.transforms import fold_batch_norm, inline
 
 VARIANTS = ("float", "folded", "litert", "paper", "tfmot")
 
@@ -63,7 +63,7 @@ def trainer(name, options):
         return tfmot_trainer(options)
     model = network(options)
     if name == "folded":
-        model = canonical(model, keras_alt.QuantizeConfig(target="litert"))
+        model = fold_batch_norm(inline(model))
     elif name != "float":
         model = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=name))
         keras_alt.calibrate(model, batch(options)[0], activations=maximum, verbose=False)

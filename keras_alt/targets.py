@@ -12,6 +12,7 @@ class Target:
         accumulators: whether the accumulator and the bias of a kernel layer are quantized with
             one trained threshold (16 bit in the paper). Otherwise the bias has 32 bit at the
             product of the input's and the kernel's scale, and the accumulator is exact.
+        sum_bits: width in which the engine adds up products; None where it is as wide as needed.
         narrow_weights: whether weights leave out the lowest code.
         add: rounding of additions.
         average_pool: rounding of average pools.
@@ -25,6 +26,7 @@ class Target:
 
     name: str
     accumulators: bool
+    sum_bits: int | None = None
     narrow_weights: bool = False
     add: str = "half_even"
     average_pool: str = "half_even"
@@ -51,6 +53,7 @@ TARGETS = {
         Target(
             "litert",
             accumulators=False,
+            sum_bits=32,
             narrow_weights=True,
             add="half_up",
             average_pool="half_away_stored",
@@ -59,7 +62,7 @@ TARGETS = {
             engines=("integer", "litert"),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.
-        Target("onnx", accumulators=False, engines=("integer", "onnxruntime")),
+        Target("onnx", accumulators=False, sum_bits=32, engines=("integer", "onnxruntime")),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
         Target(
             "hls",

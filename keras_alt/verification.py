@@ -15,7 +15,7 @@ from keras_alt.engines.bundle import Bundle
 from keras_alt.export.fitting import require_fit
 from keras_alt.export.folders import folder_written_whole
 from keras_alt.graph import deep_recursion
-from keras_alt.integer import Program, quantize_inputs, read
+from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,10 @@ def verify(
     program = read(model)
     chosen = _engine(engine)
     require_fit(program, engine)
-    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
-    _require_samples(arrays, batch_size)
-    codes = quantize_inputs(program, x)
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    arrays = input_arrays(program, x)
+    codes = quantize_inputs(program, arrays)
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
         session = chosen(model, program, folder)
         counts = _Counts(program)
@@ -137,7 +138,7 @@ def verify(
                     counts.add(position, values, computed[position])
             if record is not None:
                 outputs = [expected[position] for position in program.outputs]
-                record.add(batch, quantized, [values.astype(np.int64) for values in outputs])
+                record.add(batch, quantized, outputs)
             progress.add(len(batch[0]))
         rows = counts.rows()
         _require_outputs(program, rows, engine)
@@ -177,17 +178,6 @@ def _destination(bundle):
     return contextlib.nullcontext() if bundle is None else folder_written_whole(bundle)
 
 
-def _require_samples(arrays, batch_size):
-    counts = [len(a) if a.ndim else 0 for a in arrays]
-    if len(set(counts)) != 1 or not counts[0]:
-        raise ValueError(
-            "`x` must hold at least one sample, and as many for each input. "
-            f"Received: {' and '.join(map(str, counts))} samples"
-        )
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-
-
 def _require_outputs(program, rows, engine):
     hidden = [program.tensors[p].name for p in program.outputs if p not in rows]
     if hidden:
@@ -205,6 +195,11 @@ class _Counts:
         self.counts = {}
 
     def add(self, position, expected, codes):
+        if codes.shape != expected.shape:
+            raise RuntimeError(
+                f"The engine must give '{self.program.tensors[position].name}' in the shape that "
+                f"Keras has. Received: {codes.shape} instead of {expected.shape}"
+            )
         difference = np.abs(expected - codes)
         mismatches, total, most = self.counts.get(position, (0, 0, 0))
         self.counts[position] = (

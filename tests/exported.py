@@ -63,9 +63,9 @@ def with_large_codes(model, rng):
 
 def assert_usual_refusals(export, rng, folder, fitting, unfit):
     """Every exporter refuses these models with the way out."""
-    uncalibrated = keras_alt.quantize_model(models.residual(), QuantizeConfig(target=fitting))
+    uncalibrated = keras_alt.quantize_model(models.nested(), QuantizeConfig(target=fitting))
     assert_refused(export, uncalibrated, folder, "keras_alt.calibrate")
-    assert_refused(export, models.residual(), folder, "without any quantizer")
+    assert_refused(export, models.nested(), folder, "without any quantizer")
     other, _ = small(rng, unfit)
     assert_refused(export, other, folder, r"keras_alt.retarget\(model, target\)")
     inside, _ = quantized(models.float_inside(), rng, fitting)

@@ -79,9 +79,13 @@ def _savez(folder, name, batches):
 
 
 def _small(values):
-    """Return 64-bit integers in as few bytes as hold them: a proof has many."""
-    if values.dtype != np.int64:
+    """Return whole numbers of 64 bits in as few bytes as hold them: a proof has many.
+
+    Codes of Keras that are no integers stay as they are, and so differ from any.
+    """
+    if values.dtype.itemsize < 8 or not np.array_equal(values, np.rint(values)):
         return values
+    values = values.astype(np.int64)
     low, high = values.min(initial=0), values.max(initial=0)
     fitting = (d for d in SIZES if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
     return values.astype(next(fitting))

@@ -29,7 +29,8 @@ class HLS4MLEngine(Engine):
         self.shown = sorted({*inner, *self.outputs})
         plain = to_hls4ml(model, os.path.join(folder, "plain"))
         observed = os.path.join(folder, "observed")
-        self.names = write_project(program, self.shown, observed)
+        writer = write_project(program, self.shown, observed)
+        self.names, self.order = writer.values, writer.names
         with contained("g++ cannot compile hls4ml's project"), ThreadPoolExecutor() as pool:
             self.plain, self.observed = pool.map(simulation, (plain, observed))
 
@@ -42,7 +43,7 @@ class HLS4MLEngine(Engine):
 
     def _codes(self, project, positions, inputs):
         """Return codes by position; projects give those that share a tensor once."""
-        names = dict.fromkeys(self.names[p] for p in positions)
+        names = self._given(positions)
         values = project.predict(inputs[0] if len(inputs) == 1 else inputs)
         values = dict(zip(names, [values] if len(names) == 1 else values, strict=True))
         codes = {}
@@ -51,6 +52,11 @@ class HLS4MLEngine(Engine):
             scaled = np.ldexp(values[self.names[position]], -tensor.exponent)
             codes[position] = scaled.reshape(len(inputs[0]), *tensor.shape)
         return codes
+
+    def _given(self, positions):
+        """Return the names of what a project for some positions gives, in its order."""
+        wanted = {self.names[p] for p in positions}
+        return [name for name in self.order if name in wanted]
 
     def fed(self, arrays, codes):
         fed = {}
@@ -63,7 +69,7 @@ class HLS4MLEngine(Engine):
         shutil.rmtree(os.path.join(folder, "observed"))
         for library in glob.glob(os.path.join(folder, "plain", "firmware", "*.so")):
             os.remove(library)
-        arguments = list(dict.fromkeys(self.names[p] for p in self.outputs))
+        arguments = self._given(self.outputs)
         tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
         return [
             {"argument": arguments.index(name), "exponent": t.exponent, "shape": t.shape}

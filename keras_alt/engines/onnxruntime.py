@@ -13,6 +13,12 @@ class ONNXRuntimeEngine(Engine):
     name = "onnxruntime"
     package = "onnxruntime"
 
+    @classmethod
+    def version(cls):
+        import onnxruntime  # the module has several packages, onnxruntime-gpu for instance
+
+        return f"onnxruntime {onnxruntime.__version__}"
+
     def open(self, model, folder):
         require("onnx", "onnx")
         require("onnxruntime", "onnx")

@@ -4,7 +4,7 @@ import importlib.util
 
 import keras
 
-from keras_alt.integer import Program, read
+from keras_alt.integer import Program, accumulators, read
 from keras_alt.targets import get_target
 
 
@@ -16,7 +16,19 @@ def fitting_program(model: keras.Model, engine: str) -> Program:
     """Return the integer program of a model whose target `engine` computes."""
     program = read(model)
     require_fit(program, engine)
+    _require_width(program)
     return program
+
+
+def _require_width(program):
+    width = get_target(program.target).sum_bits
+    for row in accumulators(program):
+        if width is not None and row.bits > width:
+            raise ExportError(
+                f"Engines of target '{program.target}' add up products in {width} bits, so every "
+                "sum must fit: give the layer fewer bits, or calibrate it again. "
+                f"Received: layer '{row.layer}', which may need {row.bits} bits"
+            )
 
 
 def require_fit(program: Program, engine: str):

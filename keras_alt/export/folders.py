@@ -20,12 +20,6 @@ def folder_written_whole(path: str | os.PathLike):
             "A folder to write must be new or empty: remove what is there, or choose another "
             f"path. Received: path={path!r}"
         )
-    around = os.path.dirname(path)
-    if os.path.isdir(around) and not os.access(around, os.W_OK):
-        raise PermissionError(
-            "The folder around a folder to write must be writable: change its permissions, or "
-            f"choose another path. Received: path={path!r}"
-        )
     with written_whole(path) as temporary:
         os.mkdir(temporary)
         yield temporary

@@ -47,7 +47,7 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     return os.fspath(path)
 
 
-def write_project(program: Program, outputs: list[int], path: str | os.PathLike) -> dict[int, str]:
+def write_project(program: Program, outputs: list[int], path: str | os.PathLike):
     """Write a project that gives the tensors at some positions.
 
     Args:
@@ -56,7 +56,8 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
         path: of the folder to write.
 
     Returns:
-        The name of each position's tensor in the project's QONNX file.
+        The `ChannelsLastWriter`: its `values` are the names of positions in the project's QONNX
+        file, its `names` those of the outputs in their order.
     """
     import onnx
     import yaml
@@ -75,7 +76,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
         project.config.config["OutputDir"] = os.path.abspath(path)
         with open(os.path.join(temporary, CONFIG), "w") as file:
             yaml.dump(project.config.config, file, sort_keys=False)
-    return writer.values
+    return writer
 
 
 @contextlib.contextmanager

@@ -16,17 +16,21 @@ from keras_alt.integer import Program
 
 
 class ChannelsLastWriter:
-    """Writes the steps of a program as nodes; `values` has the name of each position's tensor.
+    """Writes the steps of a program as nodes.
 
     Args:
         program: from `keras_alt.integer.read`.
-        outputs: positions to give, in ascending order; hls4ml takes outputs in that of the nodes.
+        outputs: positions to give.
+
+    Attributes:
+        values: name of each position's tensor.
+        names: of the outputs, each once, in the order of their nodes, as hls4ml takes them.
     """
 
     def __init__(self, program: Program, outputs: list[int]):
         self.program, self.outputs = program, outputs
         self.nodes, self.initializers, self.shapes = [], [], {}
-        self.values = {}
+        self.values, self.names = {}, []
         self.inner = {}  # further nodes: the position whose range each stays in
 
     def model(self):
@@ -38,14 +42,17 @@ class ChannelsLastWriter:
             if step.operation not in NODES:
                 raise unsupported(step, f"the operation '{step.operation}'")
             NODES[step.operation](self, step)
-        outputs = list(dict.fromkeys(self.values[position] for position in self.outputs))
+        ends = {self.values[p] for p in self.outputs}
+        order = [*inputs, *(node.name for node in self.nodes)]
+        self.names = sorted(ends, key=order.index)
+        between = [name for name in self.shapes if name not in ends.union(inputs)]
         graph = helper.make_graph(
             self.nodes,
             "keras_alt",
             [self.info(name) for name in inputs],
-            [self.info(name) for name in outputs],
+            [self.info(name) for name in self.names],
             initializer=self.initializers,
-            value_info=[self.info(name) for name in self.shapes if name not in (*inputs, *outputs)],
+            value_info=[self.info(name) for name in between],
         )
         opsets = {"": 13, DOMAIN: 2, CHANNELS_LAST: 1}
         return helper.make_model(

@@ -50,7 +50,13 @@ class IntegerModel:
             raise ValueError(
                 f"The model has {len(tensors)} inputs. Received: {len(arrays)} arrays."
             )
-        return [_codes(t, np.asarray(a)) for t, a in zip(tensors, arrays, strict=True)]
+        codes = [_codes(t, np.asarray(a)) for t, a in zip(tensors, arrays, strict=True)]
+        if len({len(c) for c in codes}) > 1:
+            raise ValueError(
+                "Each input needs as many samples. "
+                f"Received: {' and '.join(str(len(c)) for c in codes)}"
+            )
+        return codes
 
     def trace(self, codes):
         """Return the codes of every tensor by its position, for one batch of input codes."""
@@ -81,7 +87,8 @@ def _codes(tensor, values):
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise ValueError(f"Input '{name}' must be finite. Received: NaN or infinity.")
-        codes = np.rint(np.ldexp(values.astype(np.float64), -tensor["exponent"]))
+        values = values.astype(np.float32).astype(np.float64)  # the model computes in float32
+        codes = np.rint(np.ldexp(values, -tensor["exponent"]))
         return np.clip(codes, low, high).astype(np.int64)
     codes = values.astype(np.int64)
     if codes.min() < low or codes.max() > high:

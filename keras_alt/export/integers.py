@@ -9,7 +9,7 @@ from importlib import resources
 import keras
 import numpy as np
 
-from keras_alt.export.fitting import fitting_program
+from keras_alt.export.fitting import ExportError, fitting_program
 from keras_alt.export.folders import folder_written_whole
 from keras_alt.export.packing import pack
 from keras_alt.formats import FixedPoint
@@ -41,9 +41,11 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
 
     Raises:
         NotIntegerError: names the layers that have no integer form.
+        ExportError: a float layer in front of the quantizers has weights.
         FileExistsError: there is something at `path`.
     """
     program = fitting_program(model, "integer")
+    _require_no_weights(program)
     with folder_written_whole(path) as folder:
         described = _Description(program)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
@@ -53,6 +55,17 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(standing_alone(package, source))
     return os.fspath(path)
+
+
+def _require_no_weights(program):
+    """Raise an error if a float layer in front has weights: the files tell its configuration."""
+    weighty = [layer.name for layer in program.entry.layers if layer.weights]
+    if weighty:
+        raise ExportError(
+            "Float layers in front of the first quantizer must have no weights: take them off the "
+            "model, and give constants (`Normalization(mean=..., variance=...)`) instead of "
+            f"adapted ones. Received: {', '.join(weighty)}"
+        )
 
 
 def standing_alone(package: str, source: str) -> str:
@@ -107,8 +120,6 @@ class _Description:
 
     def tensor(self, tensor: Tensor) -> dict:
         format = tensor.format
-        if format is not None and not format.qmin <= tensor.low <= tensor.high <= format.qmax:
-            format = None  # the sum of an average
         return {
             "name": tensor.name,
             "shape": tensor.shape,
@@ -125,11 +136,11 @@ class _Description:
         if not isinstance(value, Constant):
             return value
         # Calls of one layer share their constants.
-        for number in itertools.count(1):
-            free = name if number == 1 else f"{name}_{number}"
-            if _same(self.constants.setdefault(free, value), value):
-                return {"constant": free}
-        return None
+        numbers = itertools.count(2)
+        free = name
+        while not _same(self.constants.setdefault(free, value), value):
+            free = f"{name}_{next(numbers)}"
+        return {"constant": free}
 
 
 def as_text(contents: dict) -> str:
@@ -148,7 +159,7 @@ def as_text(contents: dict) -> str:
 
 
 def _line(value):
-    return json.dumps(value, default=int)  # NumPy's integers among them
+    return json.dumps(value, default=lambda number: number.item())  # NumPy's among them
 
 
 def _layers(model):

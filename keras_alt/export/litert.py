@@ -5,6 +5,7 @@ nothing else. Float layers in front and behind go through TensorFlow's own conve
 """
 
 import os
+import tempfile
 from dataclasses import replace
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 from keras_alt.export.fitting import ExportError, fitting_program, require
 from keras_alt.export.flatbuffer import LiteRTFile
 from keras_alt.export.litert_operators import HANDLERS, Operator
+from keras_alt.export.on_tensorflow import on_tensorflow
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program
@@ -134,7 +136,13 @@ class _Writer:
 
     @staticmethod
     def _index(tensors, tensor):
-        return next(i for i, t in enumerate(tensors) if t is tensor)
+        found = [i for i, t in enumerate(tensors) if t is tensor]
+        if len(found) != 1 or len({id(t) for t in tensors}) < len(tensors):
+            raise ExportError(
+                "LiteRT needs one quantizer for each input and each output of the model. "
+                f"Received: {len(found)} for '{tensor.name}'"
+            )
+        return found[0]
 
     def store(self, position, shape=None) -> int:
         """Add the tensor at a position to the file."""
@@ -289,9 +297,23 @@ def fused(low, high, tensor) -> tuple:
 
 def float_part(model: keras.Model) -> bytes:
     """Return a float model as a LiteRT file of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, "part.tflite")
+        if keras.backend.backend() == "tensorflow":
+            write_float_part(model, path)
+        else:
+            statement = "keras_alt.export.litert.write_float_part(model, path)"
+            on_tensorflow(model, statement, path)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def write_float_part(model: keras.Model, path: str):
+    """Write a float model with TensorFlow's converter."""
     import tensorflow as tf
 
     specs = [tf.TensorSpec((1, *t.shape[1:]), t.dtype) for t in model.inputs]
     function = tf.function(lambda *x: keras.tree.flatten(model(list(x), training=False)), specs)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    return converter.convert()
+    with open(path, "wb") as file:
+        file.write(converter.convert())

@@ -143,10 +143,17 @@ def _clip(writer, step):
     bounds = tuple(None if codes[k] is None else codes[k] * step_size for k in ("low", "high"))
     if step.inputs[0] in writer.pending:
         operator = writer.pending[step.inputs[0]]
+        both = zip(operator.bounds, bounds, (max, min), strict=True)
+        bounds = tuple(_tighter(first, second, choose) for first, second, choose in both)
         writer.pending[step.output] = replace(operator, bounds=bounds)
     else:
         stored = writer.at(step.inputs[0])
         writer.finish(Operator(None, [stored], x.shape, bounds=bounds), step.output)
+
+
+def _tighter(first, second, choose):
+    bounds = [bound for bound in (first, second) if bound is not None]
+    return choose(bounds) if bounds else None
 
 
 @handles("requantize")

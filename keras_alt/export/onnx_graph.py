@@ -18,14 +18,13 @@ class GraphWriter:
 
     Args:
         program: from `keras_alt.integer.read`.
-        channels_last: whether inputs and outputs have Keras' order of axes, or ONNX'.
     """
 
     opsets = {"": 21}
     batch = "batch"  # size of the first axis, or the name of one left open
 
-    def __init__(self, program: Program, channels_last: bool = True):
-        self.program, self.channels_last = program, channels_last
+    def __init__(self, program: Program):
+        self.program = program
         self.nodes, self.initializers = [], []
         self.held = {}  # name of each position's tensor, as this writer holds it
         self.sums = {}  # name of the float value of each position that is not on a grid
@@ -62,7 +61,7 @@ class GraphWriter:
         program = self.program
         inputs = [
             helper.make_tensor_value_info(
-                tensor.name, TensorProto.FLOAT, self.outside(tensor.shape[1:])
+                tensor.name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:])
             )
             for tensor in program.entry.inputs
         ]
@@ -72,7 +71,7 @@ class GraphWriter:
         for step in program.steps:
             HANDLERS[step.operation](self, step)
         outputs = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, self.outside(tensor.shape[1:]))
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
             for name, tensor in zip(self.end(), program.exit.outputs, strict=True)
         ]
         graph = helper.make_graph(
@@ -83,26 +82,15 @@ class GraphWriter:
             graph, producer_name="keras_alt", opset_imports=opsets, ir_version=10
         )
 
-    def outside(self, shape):
-        """Return the shape of an input or output of the file."""
-        if self.channels_last or len(shape) < 2:
-            return (self.batch, *shape)
-        return (self.batch, shape[-1], *shape[:-1])
-
     def begin(self) -> list[str]:
         """Add the float layers in front of the quantizers; return what they give."""
         entry = self.program.entry
-        if not self.channels_last and self.program.entry_layers:
-            raise ExportError(
-                "Float layers in front of the first quantizer need channels last. "
-                f"Received: {self.program.entry_layers}"
-            )
         names = {id(tensor): tensor.name for tensor in entry.inputs}
         self.float_layers(entry, names)
         results = []
         for tensor in entry.outputs:
             name = names[id(tensor)]
-            results.append(self.first(name, len(tensor.shape)) if self.channels_last else name)
+            results.append(self.first(name, len(tensor.shape)))
         return results
 
     def end(self) -> list[str]:
@@ -110,7 +98,7 @@ class GraphWriter:
         leave, names = self.program.exit, {}
         for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
             value, rank = self.value(position), len(tensor.shape)
-            names[id(tensor)] = self.last(value, rank) if self.channels_last else value
+            names[id(tensor)] = self.last(value, rank)
         self.float_layers(leave, names)
         results = []
         for name, tensor in zip(self.program.output_names, leave.outputs, strict=True):

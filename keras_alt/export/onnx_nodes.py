@@ -128,35 +128,32 @@ def _requantize(writer, step):
 
 @handles("add", "subtract")
 def _add(writer, step):
-    _same_rank(writer, step)
     kind = {"add": "Add", "subtract": "Sub"}[step.operation]
-    *others, last = [writer.value(p) for p in step.inputs]
-    value = others[0]
-    for number, other in enumerate([*others[1:], last]):
+    value, *others = [writer.value(p) for p in step.inputs]
+    for number, other in enumerate(others):
         value = writer.add(kind, [value, other], f"{writer.name(step.output)}/{kind}{number}")
     writer.sums[step.output] = value
 
 
 @handles("maximum", "minimum")
 def _extreme(writer, step):
-    _same_rank(writer, step)
+    _one_grid(writer, step)
     writer.compute(step, {"maximum": "Max", "minimum": "Min"}[step.operation])
     writer.held[step.output] = writer.store(writer.sums.pop(step.output), step.output)
 
 
-def _same_rank(writer, step):
-    ranks = {writer.rank(p) for p in step.inputs}
-    if len(ranks) > 1:
+def _one_grid(writer, step):
+    grids = {(t.exponent, t.format) for t in map(writer.tensor, step.inputs)}
+    if len(grids) > 1:
         raise ExportError(
-            f"ONNX needs operands of one rank. Received: {sorted(ranks)} axes at '{step.layer}'"
+            f"ONNX needs one scale and format for all operands of '{step.layer}': put one "
+            f"`Quantizer` behind each of them, as `quantize_model` does. Received: {len(grids)}"
         )
 
 
 @handles("concatenate")
 def _concatenate(writer, step):
-    tensors = [writer.tensor(p) for p in step.inputs]
-    if len({(t.exponent, t.format) for t in tensors}) > 1:
-        raise ExportError(f"ONNX needs one scale for all operands of '{step.layer}'.")
+    _one_grid(writer, step)
     writer.move(step, "Concat", axis=writer.axis(step.attributes["axis"], writer.rank(step.output)))
 
 
@@ -270,7 +267,11 @@ def _repeat(writer, step):
 
 
 def _softmax(writer, layer, name):
-    return writer.add("Softmax", [name], axis=-1)
+    if not isinstance(layer.axis, int):
+        raise ExportError(
+            f"ONNX has a softmax over one axis only. Received: axis={layer.axis} of '{layer.name}'"
+        )
+    return writer.add("Softmax", [name], axis=layer.axis)
 
 
 def _activation(writer, layer, name):

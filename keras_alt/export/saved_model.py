@@ -1,24 +1,15 @@
 """Export to TensorFlow's SavedModel, which runs without this package."""
 
 import os
-import subprocess
-import sys
-import tempfile
 
 import keras
 
 from keras_alt.export.fitting import ExportError
 from keras_alt.export.folders import folder_written_whole
+from keras_alt.export.on_tensorflow import on_tensorflow
 from keras_alt.graph import deep_recursion
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.quantizer import quantizers
-
-REBUILD = """
-import sys
-import keras, keras_alt
-model = keras.models.load_model(sys.argv[1], compile=False)
-keras_alt.export.to_saved_model(model, sys.argv[2])
-"""
 
 
 def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
@@ -46,7 +37,7 @@ def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
             with deep_recursion():
                 model.export(folder, format="tf_saved_model", verbose=False)
         else:
-            _rebuilt_on_tensorflow(model, folder)
+            on_tensorflow(model, "keras_alt.export.to_saved_model(model, path)", folder)
     return os.fspath(path)
 
 
@@ -70,28 +61,3 @@ def require_final(model: keras.Model):
                 "Batch norms must have settled: train with `keras_alt.callbacks.FreezeBatchNorm` "
                 f"first. Received: '{layer.path}', which still follows its batches."
             )
-
-
-def _rebuilt_on_tensorflow(model, folder):
-    with tempfile.TemporaryDirectory() as scratch:
-        file = os.path.join(scratch, "model.keras")
-        model.save(file)
-        # The user's own modules, too, are found where this process found them.
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
-        }
-        process = subprocess.run(
-            [sys.executable, "-c", REBUILD, file, folder],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if process.returncode:
-        raise ExportError(
-            f"Model '{model.name}' must load on the TensorFlow backend to be written as a "
-            "SavedModel; its own layers must be registered with `keras.saving`, in a module that "
-            f"is imported by loading. Received there:\n{process.stderr[-2000:]}"
-        )

@@ -46,16 +46,37 @@ def trace(program: Program, codes: list, keep=None) -> dict[int, np.ndarray]:
     return values
 
 
-def quantize_inputs(program: Program, x) -> list[np.ndarray]:
-    """Return the codes of the input quantizers."""
+def input_arrays(program: Program, x) -> list[np.ndarray]:
+    """Return inputs, in any structure that the Keras model takes, in the order of its inputs.
+
+    Raises:
+        ValueError: there are others than the model has, of other shapes, none or unequally many
+            samples, or they are not finite.
+    """
+    tensors, keys = program.entry.inputs, program.input_keys
+    if isinstance(x, dict):
+        if set(x) != set(keys):
+            raise ValueError(f"`x` must have the keys {keys}. Received: {list(x)}")
+        x = [x[key] for key in keys]
     arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
-    tensors = program.entry.inputs
     if len(arrays) != len(tensors):
         raise ValueError(
             f"Model '{program.name}' has {len(tensors)} inputs. Received: {len(arrays)} in `x`."
         )
     for tensor, array in zip(tensors, arrays, strict=True):
         _check(tensor, array)
+    counts = [len(array) for array in arrays]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise ValueError(
+            "`x` must hold at least one sample, and as many for each input. "
+            f"Received: {' and '.join(map(str, counts))} samples"
+        )
+    return arrays
+
+
+def quantize_inputs(program: Program, x) -> list[np.ndarray]:
+    """Return the codes of the input quantizers, for inputs as `input_arrays` takes them."""
+    arrays = input_arrays(program, x)
     entries = keras.tree.flatten(program.entry(arrays, training=False))
     results = []
     for entry, position in zip(entries, program.inputs, strict=True):

@@ -7,6 +7,13 @@ import numpy as np
 
 from keras_alt.formats import FixedPoint
 
+# The engine computes in 64 bits.
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+
+class NotIntegerError(ValueError):
+    """A model, or a layer of it, that has no integer form."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -82,6 +89,7 @@ class Program:
         target: name of the engine rules.
         inputs: positions of the tensors that `entry` gives.
         outputs: positions of the tensors that `exit` takes.
+        input_keys: what the inputs of the Keras model are called where they come as a dictionary.
         tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
         entry: float model up to the first quantizers (layers such as Rescaling).
         exit: float model behind the last quantizers (layers such as softmax).
@@ -97,6 +105,7 @@ class Program:
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
+    input_keys: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     taps: dict = field(default_factory=dict)
@@ -116,7 +125,21 @@ class Program:
         return len(self.tensors) - 1
 
     def add_step(self, operation: str, layer: str, inputs, tensor: Tensor, **attributes) -> int:
-        """Append an operation; return the position of its output."""
+        """Append an operation; return the position of its output.
+
+        Raises:
+            NotIntegerError: its numbers may need more than 64 bits.
+        """
+        bounds = [tensor.low, tensor.high]
+        if operation == "requantize":  # shifts first, then clips
+            x, shift = self.tensors[inputs[0]], max(-attributes["shift"], 0)
+            bounds += [x.low << shift, x.high << shift]
+        if min(bounds) < LOWEST or max(bounds) > HIGHEST:
+            raise NotIntegerError(
+                f"Layer '{layer}' must compute with 64 bits at most: its grids lie too far apart; "
+                f"calibrate on data like that of training. Received: {operation} with numbers from "
+                f"{min(bounds)} to {max(bounds)}"
+            )
         output = self.add_tensor(tensor)
         self.steps.append(Step(operation, layer, tuple(inputs), output, attributes))
         return output

@@ -7,15 +7,11 @@ import numpy as np
 from keras import ops
 
 from keras_alt.graph import Call, Graph, Replay, repeat
-from keras_alt.integer.program import Constant, Program, Tensor
+from keras_alt.integer.program import Constant, NotIntegerError, Program, Tensor
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.quantizer import RELU_MAX, Quantizer, quantizer_name, quantizers
 from keras_alt.roles import is_operator
-
-
-class NotIntegerError(ValueError):
-    """A model, or a layer of it, that has no integer form."""
 
 
 def read(model: keras.Model) -> Program:
@@ -59,7 +55,8 @@ class _Reader:
         self.program.outputs = [self.positions[tensor] for tensor in ends]
         self.program.taps.update({tensor: self.positions[tensor] for tensor in ends})
         self.program.exit = self.behind_ends(ends)
-        self.program.output_names = list(self.graph.model.output_names)
+        self.program.output_names = _unique(self.graph.model.output_names)
+        self.program.input_keys = _input_keys(self.graph.model)
         return self.program
 
     def behind_ends(self, ends):
@@ -266,6 +263,17 @@ def rounded(values, exponent, format) -> np.ndarray:
 @handles(Quantizer)
 def _quantizer(reader, call):
     return reader.requantize(reader.positions[call.inputs[0]], call.layer, call.layer, call=call)
+
+
+def _unique(names):
+    """Return names with a number where they repeat: one layer may give several outputs."""
+    return [f"{n}_{i}" if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+
+def _input_keys(model):
+    """Return what the inputs are called in a dictionary, in the order of the model's inputs."""
+    structure = model._inputs_struct
+    return sorted(structure) if isinstance(structure, dict) else [t.name for t in model.inputs]
 
 
 def _target(graph):

@@ -17,7 +17,8 @@ L = keras.layers
 def _merge(reader, call):
     """Bring the operands to one exponent, the finest, and merge them."""
     layer = call.layer
-    positions = reader.operands(call)
+    rank = max(len(tensor.shape) for tensor in call.inputs) - 1
+    positions = [_of_rank(reader, layer, p, rank) for p in reader.operands(call)]
     tensors = [reader.tensor(p) for p in positions]
     exponent = min(t.exponent for t in tensors)
     shifts = tuple(t.exponent - exponent for t in tensors)
@@ -30,6 +31,7 @@ def _merge(reader, call):
         low, high = lows[0] - highs[1], highs[0] - lows[1]
     else:
         low, high = min(lows), max(highs)
+    one_grid = len({(t.exponent, t.format) for t in tensors}) == 1
     sums = type(layer) in (L.Add, L.Subtract)
     tensor = Tensor(
         layer.name,
@@ -37,12 +39,23 @@ def _merge(reader, call):
         exponent,
         low,
         high,
-        None if sums else tensors[0].format,
+        tensors[0].format if one_grid and not sums else None,
     )
     operation = {L.Concatenate: "concatenate"}.get(type(layer), type(layer).__name__.lower())
     return reader.program.add_step(
         operation, layer.name, positions, tensor, shifts=shifts, **attributes
     )
+
+
+def _of_rank(reader, layer, position, rank):
+    """Return the tensor with axes of length 1 behind the batch, where Keras' merges have them."""
+    x = reader.tensor(position)
+    missing = rank - len(x.shape)
+    if not missing:
+        return position
+    shape = (*[1] * missing, *x.shape)
+    tensor = Tensor(x.name, shape, x.exponent, x.low, x.high, x.format)
+    return reader.program.add_step("reshape", layer.name, [position], tensor, shape=shape)
 
 
 @handles(L.ReLU)
@@ -78,8 +91,9 @@ def _pooled(reader, call, operation):
     window, strides = tuple(map(int, window)), tuple(map(int, strides))
     padding = paddings(layer.padding, space, window, strides, (1,) * len(space))
     cells = _valid_cells(space, window, strides, padding)
-    divisor, low, high = 1, x.low, x.high
+    divisor, low, high, format = 1, x.low, x.high, x.format
     if operation == "window_sum":
+        format = None
         divisor = int(cells.max()) if cells.min() == cells.max() else cells
         low, high = int(cells.max()) * x.low, int(cells.max()) * x.high
     tensor = Tensor(
@@ -88,7 +102,7 @@ def _pooled(reader, call, operation):
         x.exponent,
         low,
         high,
-        x.format,
+        format,
         divisor,
     )
     position = reader.program.add_step(

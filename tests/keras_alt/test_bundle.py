@@ -15,7 +15,6 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.engines.integer import IntegerEngine
 
-pytestmark = pytest.mark.backend
 ENGINES = {"integer": "litert", "litert": "litert", "onnxruntime": "onnx", "qonnx": "paper"}
 PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "qonnx": "qonnx"}
 

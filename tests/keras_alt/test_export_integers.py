@@ -23,7 +23,6 @@ from keras_alt.export.integer_runner import IntegerModel
 from keras_alt.export.packing import pack, unpack
 from keras_alt.integer import arithmetic
 
-pytestmark = pytest.mark.backend
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "integers.md"
 
 

@@ -33,17 +33,20 @@ def test_every_topology_is_exact(make, rng):
     assert_exact(*quantized(randomize(make(), rng), rng, "onnx"), "onnxruntime")
 
 
-@pytest.mark.parametrize("size", [(6, 6, 4), (8, 4)], ids=["images", "lines"])
 @pytest.mark.parametrize(
-    "widths",
-    [{}, {"weights": 4, "activations": 5}, {"activations": 12, "inputs": 16, "weights": 12}],
-    ids=["8", "4 and 5", "12"],
+    ("size", "widths"),
+    [
+        ((6, 6, 4), {}),
+        ((8, 4), {"weights": 4, "activations": 5}),
+        ((8, 4), {"weights": 12, "activations": 12, "inputs": 16}),
+    ],
+    ids=["images", "lines of 5 bits", "lines of 12 bits"],
 )
 def test_every_layer_is_exact(size, widths, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "onnx", **widths), "onnxruntime")
 
 
-@settings(exported.RANDOM, max_examples=15)
+@settings(exported.RANDOM, max_examples=10)
 @given(quantized_networks(st.just("onnx")))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "onnxruntime")

@@ -20,23 +20,53 @@ from keras_alt.integer.program import Constant
 onnx = pytest.importorskip("onnx", reason="the `onnx` extra is not installed")
 pytest.importorskip("qonnx", reason="the `onnx` extra is not installed")
 pytestmark = pytest.mark.tensorflow_only
-TOPOLOGIES = (models.residual, models.inverted_residual, models.leaky, models.two_outputs)
+TOPOLOGIES = (
+    (models.residual, "paper"),
+    (models.inverted_residual, "hls"),
+    (models.leaky, "paper"),
+    (models.two_outputs, "hls"),
+)
 
 
-@pytest.mark.parametrize("target", ["paper", "hls"])
-@pytest.mark.parametrize("make", TOPOLOGIES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), TOPOLOGIES, ids=lambda x: getattr(x, "__name__", x))
 def test_every_topology_is_exact(make, target, rng):
     model, x = quantized(randomize(make(), rng), rng, target)
     assert_exact(model, keras.tree.map_structure(lambda a: a[:4], x), "qonnx")
 
 
-@pytest.mark.parametrize("size", [(6, 6, 4), (8, 4)], ids=["images", "lines"])
-def test_every_layer_is_exact(size, rng):
-    model, x = quantized(layer_zoo.network(size=size), rng, "paper", weights=4, activations=6)
+@pytest.mark.parametrize(
+    ("size", "layers"),
+    [
+        (
+            (6, 6, 4),
+            (
+                "conv2d_oblong",
+                "conv2d_dilated_same",
+                "depthwise",
+                "transposed_narrow_same",
+                "dense_on_images",
+                "max_pool",
+                "average_pool_same",
+                "global_average",
+                "zero_padding",
+                "reshape",
+                "leaky_relu_below_six",
+                "maximum",
+                "concatenate_rows",
+                "max_of_channels",
+            ),
+        ),
+        ((8, 4), layer_zoo.LINES),
+    ],
+    ids=["images", "lines"],
+)
+def test_layers_are_exact(size, layers, rng):
+    network = layer_zoo.network(*layers, size=size)
+    model, x = quantized(network, rng, "paper", weights=4, activations=6)
     assert_exact(model, x[:4], "qonnx")
 
 
-@settings(exported.RANDOM, max_examples=8)
+@settings(exported.RANDOM, max_examples=6)
 @given(quantized_networks(st.sampled_from(["paper", "hls"])))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "qonnx")

@@ -12,7 +12,6 @@ import keras_alt
 from keras_alt import QuantizeConfig, integer
 from keras_alt.export import ExportError, saved_model, to_saved_model
 
-pytestmark = pytest.mark.backend
 RUN = """
 import sys
 import numpy as np, tensorflow as tf
@@ -59,6 +58,7 @@ def test_outputs_are_the_same_bits_without_keras(make, rng, tmp_path):
     np.testing.assert_array_equal(values, outputs(model, x)[0])
 
 
+@pytest.mark.backend
 def test_every_backend_writes_the_same_codes(rng, tmp_path):
     model, x = quantized(models.inverted_residual, rng, target="litert")
     program = integer.read(model)
@@ -116,6 +116,7 @@ def test_nothing_is_written_over_or_in_part(rng, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["full"]
 
 
+@pytest.mark.backend
 def test_a_model_that_cannot_be_rebuilt_says_why(rng, tmp_path, monkeypatch):
     model, _ = quantized(small, rng)
     monkeypatch.setattr(saved_model, "REBUILD", "raise SystemExit('no such layer')")

@@ -19,6 +19,8 @@ def main(folder):
     inputs = dict(zip(about["inputs"], arrays(folder, "inputs.npz")))  # noqa: B905
     expected = arrays(folder, "expected.npz")
     computed = engine.compute(folder, about, inputs)
+    if len(computed) != len(expected):
+        sys.exit(f"expected {len(expected)} outputs, got {len(computed)}")
     different = total = 0
     for want, got in zip(expected, computed):  # noqa: B905
         if want.shape != np.shape(got):
