@@ -11,8 +11,6 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.quantizer import quantizers
 
-pytestmark = pytest.mark.backend
-
 
 def train(model, x, steps=2):
     y = [np.zeros((4, *t.shape[1:]), "float32") for t in model.outputs]
@@ -22,7 +20,7 @@ def train(model, x, steps=2):
     return model.fit(x, y, epochs=steps, batch_size=4, verbose=0)
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
+@pytest.mark.parametrize("target", [pytest.param("paper", marks=pytest.mark.backend), "litert"])
 @pytest.mark.parametrize(
     "make", [*models.FUNCTIONAL, models.subclassed], ids=lambda make: make.__name__
 )
@@ -42,6 +40,7 @@ def test_every_topology_goes_all_the_way(make, target, rng, tmp_path):
     assert_same_outputs(q, keras.models.load_model(tmp_path / "model.keras"), x)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("make", [models.inception, models.operators, models.siamese])
 def test_h5_and_weights_round_trip(make, rng, tmp_path):
     model = randomize(make(), rng)
@@ -56,6 +55,7 @@ def test_h5_and_weights_round_trip(make, rng, tmp_path):
     assert_same_outputs(q, fresh, x)
 
 
+@pytest.mark.backend
 def test_a_reloaded_model_trains_on_bit_for_bit(rng, tmp_path):
     model = randomize(models.residual(), rng)
     x = sample(model, rng, 16)
@@ -74,6 +74,7 @@ def test_a_reloaded_model_trains_on_bit_for_bit(rng, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backend
 def test_shared_thresholds_stay_shared_in_a_file(rng, tmp_path):
     q = keras_alt.quantize_model(
         models.inception(), calibration_data=np.ones((2, 8, 8, 3), "float32")
@@ -84,6 +85,7 @@ def test_shared_thresholds_stay_shared_in_a_file(rng, tmp_path):
     assert len(q.trainable_variables) == len(again.trainable_variables)
 
 
+@pytest.mark.backend
 @pytest.mark.tensorflow_only
 def test_saved_model_gives_the_same_outputs(rng, tmp_path):
     import tensorflow as tf
@@ -97,6 +99,7 @@ def test_saved_model_gives_the_same_outputs(rng, tmp_path):
     np.testing.assert_array_equal(loaded.serve(x).numpy(), outputs(q, x)[0])
 
 
+@pytest.mark.backend
 def test_the_model_given_is_not_changed(rng):
     model = randomize(models.residual(), rng)
     before = model.get_weights()
@@ -105,11 +108,13 @@ def test_the_model_given_is_not_changed(rng):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backend
 def test_uncalibrated_outputs_are_not_numbers(rng):
     model = models.residual()
     assert np.isnan(outputs(keras_alt.quantize_model(model), sample(model, rng))[0]).all()
 
 
+@pytest.mark.backend
 def test_training_an_uncalibrated_model_is_an_error(rng, tmp_path):
     model = models.residual()
     q = keras_alt.quantize_model(model)
@@ -122,12 +127,14 @@ def test_training_an_uncalibrated_model_is_an_error(rng, tmp_path):
         again.fit(x, np.zeros((4, 5)), verbose=0)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("wrong", [None, "model.keras", L.Dense(3)])
 def test_something_else_than_a_model_is_an_error(wrong):
     with pytest.raises(TypeError, match="expects a Keras 3"):
         keras_alt.quantize_model(wrong)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("target", ["paper", "litert"])
 def test_outputs_are_codes_on_the_grid(target, rng):
     model = randomize(models.inverted_residual(), rng)
@@ -138,6 +145,7 @@ def test_outputs_are_codes_on_the_grid(target, rng):
     np.testing.assert_array_equal(codes, np.rint(codes))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("make", [models.residual, models.inverted_residual, models.nested])
 def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
     model = randomize(make(), rng)
@@ -151,6 +159,7 @@ def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
         np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())
 
 
+@pytest.mark.backend
 def test_a_bias_behind_a_merge_of_unlike_operands_has_the_scale_of_the_merge():
     inputs = keras.Input((4, 4, 2))
     x = L.Concatenate()([inputs, L.Conv2D(3, 1, activation="relu")(inputs)])
