@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# JAX compiles every test's network; without optimization that takes half the time.
+UNOPTIMIZED := "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 
 .PHONY: help demo test test-backends lint format bench clean
@@ -22,7 +24,7 @@ test: $(VENV)/.dev
 	$(RUN) -m pytest -n auto --dist worksteal
 
 test-backends: $(VENV)/.dev $(VENV)/.backends
-	KERAS_BACKEND=jax $(RUN) -m pytest -n auto --dist worksteal -m backend
+	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) -m pytest -n auto --dist worksteal -m backend
 	KERAS_BACKEND=torch $(RUN) -m pytest -n auto --dist worksteal -m backend
 
 lint: $(VENV)/.dev

@@ -1,5 +1,7 @@
 """A SavedModel computes what the Keras model computes, without this package."""
 
+import importlib
+
 import keras
 import models
 import numpy as np
@@ -10,7 +12,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
-from keras_alt.export import ExportError, saved_model, to_saved_model
+from keras_alt.export import ExportError, to_saved_model
 
 RUN = """
 import sys
@@ -116,10 +118,10 @@ def test_nothing_is_written_over_or_in_part(rng, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["full"]
 
 
-@pytest.mark.backend
 def test_a_model_that_cannot_be_rebuilt_says_why(rng, tmp_path, monkeypatch):
     model, _ = quantized(small, rng)
-    monkeypatch.setattr(saved_model, "REBUILD", "raise SystemExit('no such layer')")
+    rebuilding = importlib.import_module("keras_alt.export.on_tensorflow")
+    monkeypatch.setattr(rebuilding, "SCRIPT", "raise SystemExit('no such layer')\n")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match="registered with `keras.saving`.*\n.*no such layer"):
         to_saved_model(model, tmp_path / "saved")
