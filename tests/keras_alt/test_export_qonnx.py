@@ -66,7 +66,7 @@ def test_layers_are_exact(size, layers, rng):
     assert_exact(model, x[:4], "qonnx")
 
 
-@settings(exported.RANDOM, max_examples=6)
+@settings(exported.RANDOM, max_examples=4)
 @given(quantized_networks(st.sampled_from(["paper", "hls"])))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "qonnx")

@@ -18,7 +18,7 @@ from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.targets import TARGETS
 
 # Hundreds of random networks with those of the exporters' tests; JAX compiles each for seconds.
-EXAMPLES = 120 if keras.backend.backend() == "tensorflow" else 15
+EXAMPLES = 80 if keras.backend.backend() == "tensorflow" else 15
 # On other backends, the targets that round in the most different ways will do.
 EVERYWHERE = ("paper", "litert")
 TARGET_CASES = [
