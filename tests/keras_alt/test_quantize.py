@@ -68,7 +68,7 @@ def test_h5_and_weights_round_trip(make, rng, tmp_path):
 @pytest.mark.backend
 @pytest.mark.skipif(
     keras.backend.backend() == "torch",
-    reason="with equal weights and optimizer, training on differs on torch: not understood yet",
+    reason="torch's CPU kernels do not repeat bit for bit: two equal reloads differ by 6e-8, too",
 )
 def test_a_reloaded_model_trains_on_bit_for_bit(rng, tmp_path):
     model = randomize(models.residual(), rng)
