@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
 LAYERS = [
-    {"formats", "numerics", "roles", "graph", "files", "padding"},
+    {"formats", "numerics", "roles", "graph", "files", "handlers", "padding"},
     {"quantizer", "config", "targets"},
     {"layers"},
     {"transforms"},

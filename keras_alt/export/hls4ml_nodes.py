@@ -4,19 +4,11 @@ import numpy as np
 
 from keras_alt.export.fitting import ExportError
 from keras_alt.export.qonnx import ROUNDINGS
+from keras_alt.handlers import Handlers
 
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
-NODES = {}
-
-
-def handles(*operations):
-    """Register a function `(writer, step)` that adds the nodes of operations of the program."""
-
-    def register(function):
-        NODES.update(dict.fromkeys(operations, function))
-        return function
-
-    return register
+NODES = Handlers()  # `(writer, step)` adds the nodes of an operation of the program
+handles = NODES.handles
 
 
 def unsupported(step, what: str) -> ExportError:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from keras_alt.export.fitting import ExportError
+from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
@@ -32,17 +33,8 @@ class Operator:
     bias: np.ndarray | None = None  # codes, for the kernels
 
 
-HANDLERS = {}
-
-
-def handles(*operations):
-    """Register a function `(writer, step)` for operations of the program."""
-
-    def register(function):
-        HANDLERS.update(dict.fromkeys(operations, function))
-        return function
-
-    return register
+HANDLERS = Handlers()  # `(writer, step)` adds the operators of an operation of the program
+handles = HANDLERS.handles
 
 
 @handles("convolve")

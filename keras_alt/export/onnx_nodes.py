@@ -4,19 +4,11 @@ import keras
 import numpy as np
 
 from keras_alt.export.fitting import ExportError
+from keras_alt.handlers import Handlers
 
 L = keras.layers
-HANDLERS = {}
-
-
-def handles(*operations):
-    """Register a function `(writer, step)` for operations of the program."""
-
-    def register(function):
-        HANDLERS.update(dict.fromkeys(operations, function))
-        return function
-
-    return register
+HANDLERS = Handlers()  # `(writer, step)` adds the nodes of an operation of the program
+handles = HANDLERS.handles
 
 
 @handles("convolve")

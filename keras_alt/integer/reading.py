@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.graph import Call, Graph, Replay, repeat
+from keras_alt.handlers import Handlers
 from keras_alt.integer.program import Constant, NotIntegerError, Program, Tensor
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.numerics.rounding import ROUNDINGS
@@ -219,28 +220,10 @@ class _Reader:
         return self.program.add_step("transpose", layer.name, [position], tensor, axes=axes)
 
 
-HANDLERS = {}
-OPERATORS = {}
-
-
-def handles(*types):
-    """Register a function `(reader, call) -> position of the output` for types of layers."""
-
-    def register(function):
-        HANDLERS.update(dict.fromkeys(types, function))
-        return function
-
-    return register
-
-
-def handles_operators(*names):
-    """Register a function for Keras' operators of these class names."""
-
-    def register(function):
-        OPERATORS.update(dict.fromkeys(names, function))
-        return function
-
-    return register
+HANDLERS = Handlers()  # `(reader, call)` returns the position of the output, by type of layer
+handles = HANDLERS.handles
+OPERATORS = Handlers()  # the same by class name of an operator of Keras
+handles_operators = OPERATORS.handles
 
 
 def constant(values, quantizer) -> Constant:

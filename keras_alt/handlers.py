@@ -1,0 +1,14 @@
+"""Functions by what they handle."""
+
+
+class Handlers(dict):
+    """`{key: function}`, filled by a decorator."""
+
+    def handles(self, *keys):
+        """Return a decorator that enters a function under `keys`."""
+
+        def register(function):
+            self.update(dict.fromkeys(keys, function))
+            return function
+
+        return register
