@@ -1,0 +1,36 @@
+"""Files that are written completely or not at all."""
+
+import contextlib
+import os
+import tempfile
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike):
+    """Yield a temporary path of the same suffix that becomes `path` when the block succeeds.
+
+    Raises:
+        FileNotFoundError, PermissionError: the folder around it is missing, or not writable.
+        IsADirectoryError: `path` is a folder with something in it.
+    """
+    path = os.path.abspath(os.fspath(path))
+    folder, name = os.path.split(path)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"The folder of a file to write must exist: create it. Received: path={path!r}"
+        )
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(
+            "The folder of a file to write must be writable: change its permissions, or choose "
+            f"another path. Received: path={path!r}"
+        )
+    if os.path.isdir(path) and os.listdir(path):
+        raise IsADirectoryError(
+            "A file cannot replace a folder: add the name of a file, or choose another path. "
+            f"Received: path={path!r}"
+        )
+    suffix = name[name.index(".") :] if "." in name else ""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:
+        temporary = os.path.join(scratch, f"file{suffix}")
+        yield temporary
+        os.replace(temporary, path)
