@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from keras_route.checking import check
+from keras_route.legalize import footprint, legalize
+from keras_route.net import Net
+from keras_route.nets import draw_net, generate
+
+PINS = [(26, 3), (5, 12), (31, 25)]
+
+
+def pins_of(label):
+    return np.argwhere(label[..., 0])[:, ::-1]
+
+
+@pytest.mark.parametrize("size", [{}, {"height": 40, "width": 17, "max_pins": 9}])
+def test_routes_between_obstacles_are_legal(size, rng):
+    for label in generate(25, **size)[1]:
+        pins = pins_of(label)
+        blocked = rng.random((*label.shape[:2], 4)) < 0.2
+        blocked[pins[:, 1], pins[:, 0], 0] = False
+        log_odds = 8 * (label - 0.5) + rng.normal(0, 2, label.shape)
+        try:
+            route = legalize(log_odds, pins, blocked)
+        except ValueError:
+            continue  # whether a way is free: see the tests of mazes
+        assert check(Net.from_labels(route, pins), blocked) == []
+        assert not (footprint(route, pins) & blocked).any()
+
+
+@pytest.mark.parametrize("scale", [0, 1, 1e6, 1e30])
+def test_any_scores_give_a_legal_route(scale, rng):
+    for label in generate(5)[1]:
+        pins = pins_of(label)
+        route = legalize(scale * rng.normal(size=label.shape), pins)
+        assert check(Net.from_labels(route, pins)) == []
+
+
+def test_what_a_sure_network_decided_stays_where_nothing_is_in_the_way():
+    label = draw_net(PINS)
+
+    np.testing.assert_array_equal(legalize(100.0 * (label - 0.5), PINS), label)
+
+
+def test_a_blocked_pixel_costs_a_small_detour():
+    label = draw_net(PINS)
+    blocked = np.zeros((32, 32, 4), bool)
+    blocked[13, 15, 3] = True  # of m6, the trunk
+
+    route = legalize(16.0 * (label - 0.5), PINS, blocked)
+
+    assert check(Net.from_labels(route, PINS), blocked) == []
+    kept = np.count_nonzero(route & label) / np.count_nonzero(label)
+    assert kept > 0.8
+
+
+def test_without_a_network_routes_are_about_as_short_as_can_be():
+    nets = []
+    for label in generate(40)[1]:
+        pins = pins_of(label)
+        nets.append(Net.from_labels(legalize(np.zeros(label.shape), pins), pins))
+
+    length, shortest = (sum(getattr(n, a) for n in nets) for a in ("wire_length", "steiner_length"))
+    assert shortest - 1e-9 <= length < 1.02 * shortest
+
+
+def test_a_stack_below_a_pin_avoids_what_is_blocked():
+    blocked = np.zeros((32, 32, 4), bool)
+    blocked[3, 26, 1] = True  # m4 above a pin: the stack ends on m3
+
+    route = legalize(16.0 * (draw_net(PINS) - 0.5), PINS, blocked)
+
+    assert Net.from_labels(route, PINS).landing(26, 3) == "m3"
+
+
+def test_separated_pins_are_an_error_that_says_so():
+    wall = np.zeros((32, 32), bool)
+    wall[:, 20] = True
+
+    with pytest.raises(ValueError, match="block less.*blocked=128 of 4096"):
+        legalize(np.zeros((32, 32, 8)), PINS, wall)
+
+
+def test_blocked_has_the_size_of_the_window():
+    with pytest.raises(ValueError, match=r"Received: blocked of shape \(31, 32\)"):
+        legalize(np.zeros((32, 32, 8)), PINS, np.zeros((31, 32), bool))
