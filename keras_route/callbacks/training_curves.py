@@ -1,0 +1,100 @@
+"""Curves of the figures of a run."""
+
+import csv
+import math
+import os
+
+import keras
+
+from keras_route.files import written_whole
+
+VALIDATION = "val_"
+
+
+class TrainingCurves(keras.callbacks.Callback):
+    """Writes `training.csv` and `training.png` after every epoch: one panel for each figure.
+
+    Losses are drawn on a logarithmic axis. With precision, recall and F1 as metrics, the picture is
+    that of the published training. A run that starts at a later epoch continues the curves of the
+    one before.
+
+    Args:
+        folder: for both files; made if need be.
+
+    Attributes:
+        rows: `[{"epoch": epochs done, figure: value, ...}]`.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        super().__init__()
+        _figure(1)  # a missing matplotlib is told here, not after an epoch
+        self.folder = folder
+        self.rows = []
+
+    def on_train_begin(self, logs=None):
+        os.makedirs(self.folder, exist_ok=True)
+        path = self._path("csv")
+        self.rows = _read(path) if os.path.exists(path) else []
+
+    def on_epoch_end(self, epoch, logs=None):
+        earlier = [row for row in self.rows if row["epoch"] <= epoch]
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows = [*earlier, {"epoch": epoch + 1, **figures}]
+        with written_whole(self._path("csv")) as path:
+            _write(path, self.rows)
+        with written_whole(self._path("png")) as path:
+            draw(self.rows).savefig(path, dpi=110)
+
+    def _path(self, suffix):
+        return os.path.join(self.folder, f"training.{suffix}")
+
+
+def draw(rows: list[dict]):
+    """Return a matplotlib figure of training and validation curves, one panel for each figure."""
+    names = list(dict.fromkeys(name.removeprefix(VALIDATION) for row in rows for name in row))
+    names.remove("epoch")
+    figure, panels = _figure(len(names))
+    for name, panel in zip(names, panels, strict=False):
+        for key, label in ((name, "train"), (VALIDATION + name, "validation")):
+            points = [(row["epoch"], row[key]) for row in rows if key in row]
+            if points:
+                panel.plot(*zip(*points, strict=True), "-o", ms=3, label=label)
+        panel.set_title(name, fontsize=9)
+        panel.set_xlabel("epoch", fontsize=8)
+        panel.grid(color="0.88", lw=0.7)
+        panel.legend(fontsize=7)
+        if "loss" in name:
+            panel.set_yscale("log")
+    for panel in panels[len(names) :]:
+        panel.set_axis_off()
+    return figure
+
+
+def _figure(count):
+    """Return a figure with at least `count` panels, two in a row."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("Curves are drawn by matplotlib: pip install matplotlib.") from error
+    lines = math.ceil(count / 2)
+    figure = Figure(figsize=(9, 3 * lines), layout="tight")
+    return figure, figure.subplots(lines, 2, squeeze=False).ravel()
+
+
+def _write(path, rows):
+    names = dict.fromkeys(name for row in rows for name in row)
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _read(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {"epoch": int(row.pop("epoch"))} | {k: float(v) for k, v in row.items() if v}
+            for row in csv.DictReader(file)
+        ]

@@ -1,0 +1,50 @@
+"""What the scores of a network say about each layer of each pixel.
+
+A layer has two scores, interleaved in the last axis: channel 2k is off, 2k + 1 is on. The functions
+take arrays of NumPy and of every backend, and return the same kind.
+"""
+
+from keras_route.layers_map import LAYERS
+
+SCORES = 2 * len(LAYERS)
+
+
+def decide(scores):
+    """Return what is on: where the score of on exceeds that of off; equal scores are off.
+
+    Args:
+        scores: floats of shape (..., 16).
+
+    Returns:
+        Booleans of shape (..., 8), layers in the order of `LAYERS`.
+
+    Raises:
+        ValueError: the last axis is not 16 long.
+    """
+    _check(scores)
+    return scores[..., 1::2] > scores[..., ::2]
+
+
+def log_odds(scores):
+    """Return by how much on exceeds off, the logit of the probability of on.
+
+    Args:
+        scores: floats of shape (..., 16).
+
+    Returns:
+        Floats of shape (..., 8), layers in the order of `LAYERS`.
+
+    Raises:
+        ValueError: the last axis is not 16 long.
+    """
+    _check(scores)
+    return scores[..., 1::2] - scores[..., ::2]
+
+
+def _check(scores):
+    if scores.shape[-1] != SCORES:
+        raise ValueError(
+            f"Scores must have {SCORES} channels in their last axis, off and on of each of "
+            f"{', '.join(LAYERS)}: give the output of the network, channels last. "
+            f"Received: scores of shape {tuple(scores.shape)}"
+        )
