@@ -1,0 +1,138 @@
+"""The tracks of a whole chip: where its pins meet them, and which nets take them."""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from keras_route.layers_map import LAYERS
+from keras_route.net import Net
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A square grid of pixels over a chip; row 0 is at the top.
+
+    Args:
+        size: pixels of a side.
+        um_per_px: micrometres of a pixel, the pitch of the tracks.
+        left_um: x of the left edge.
+        bottom_um: y of the lower edge, y upwards.
+    """
+
+    size: int
+    um_per_px: float
+    left_um: float = 0.0
+    bottom_um: float = 0.0
+
+    @classmethod
+    def over(cls, die_um: Sequence[float], um_per_px: float) -> "Grid":
+        """Return a grid that covers a die, given as (left, bottom, right, top)."""
+        left, bottom, right, top = (float(edge) for edge in die_um)
+        side = max(right - left, top - bottom)
+        return cls(math.floor(side / um_per_px) + 1, um_per_px, left, bottom)
+
+    def pixels(self, position_um) -> np.ndarray:
+        """Return positions (P, 2) in micrometres as float pixels; pixel k reaches from k to k + 1.
+
+        Raises:
+            ValueError: positions outside the grid.
+        """
+        position_um = np.asarray(position_um, float)
+        corner = np.array([self.left_um, self.bottom_um])
+        x, y = ((position_um - corner) / self.um_per_px).T
+        pixels = np.stack([x, self.size - y], axis=1)
+        outside = (pixels < 0).any(axis=1) | (pixels > self.size).any(axis=1)
+        if outside.any():
+            raise ValueError(
+                "Pins lie on the die; x and y are micrometres, y upwards. Received: pins at "
+                f"{position_um[outside][:3].tolist()}, outside of {self}"
+            )
+        return pixels
+
+    def window(self, pins: np.ndarray, side: int) -> tuple[int, int]:
+        """Return the left column and the upper row of a window in the grid, centred on pins."""
+        centre = (pins.min(axis=0) + pins.max(axis=0) + 1) // 2
+        x, y = np.clip(centre - side // 2, 0, self.size - side)
+        return int(x), int(y)
+
+    def corner_um(self, placed: "Placed") -> tuple[float, float]:
+        """Return the lower left corner of a net's window in micrometres, y upwards."""
+        rows_below = self.size - placed.y - placed.net.height
+        return (
+            self.left_um + placed.x * self.um_per_px,
+            self.bottom_um + rows_below * self.um_per_px,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """A net at its place on a grid.
+
+    Args:
+        net: the net, in its window.
+        x: column of the grid where the window starts.
+        y: row of the grid where the window starts.
+    """
+
+    net: Net
+    x: int
+    y: int
+
+
+def access_points(pixels: np.ndarray, nets: np.ndarray, size: int) -> np.ndarray:
+    """Return for each pin the pixel where it meets the grid, which no other net's pin has.
+
+    Pins closer to each other than a pitch fall on one pixel. The nearest pin keeps it; the others
+    take the nearest free one of its eight neighbours, which a jog on m2 would have to reach.
+
+    Args:
+        pixels: positions (P, 2) in pixels, as floats.
+        nets: (P,) integers, the net of each pin.
+        size: pixels of a side of the grid.
+
+    Returns:
+        (P, 2) integers; -1 for a pin that finds all nine pixels taken.
+    """
+    around = np.array([(i, j) for j in (-1, 0, 1) for i in (-1, 0, 1)])
+    home = np.clip(np.floor(pixels).astype(int), 0, size - 1)
+    choices = home[:, None] + around
+    distance = np.linalg.norm(choices + 0.5 - pixels[:, None], axis=2)
+    distance[(choices < 0).any(axis=2) | (choices >= size).any(axis=2)] = np.inf
+    points, owner = np.full((len(pixels), 2), -1), {}
+    for flat in np.argsort(distance, axis=None, kind="stable"):
+        pin, choice = divmod(int(flat), len(around))
+        if points[pin, 0] >= 0 or not np.isfinite(distance[pin, choice]):
+            continue
+        if owner.setdefault(tuple(choices[pin, choice].tolist()), nets[pin]) == nets[pin]:
+            points[pin] = choices[pin, choice]
+    return points
+
+
+def shorts(placed: Iterable[Placed]) -> dict[tuple[str, int, int], list[int]]:
+    """Return every place that more than one net takes: `(layer, x, y)` to the nets' indices.
+
+    Taken are wires, vias, the pins on m2, and the stacks of vias from there to the landing metals.
+    """
+    takers = collections.defaultdict(list)
+    for index, item in enumerate(placed):
+        for layer, x, y in _taken(item.net):
+            takers[layer, x + item.x, y + item.y].append(index)
+    return {place: nets for place, nets in takers.items() if len(nets) > 1}
+
+
+def _taken(net):
+    """Return the set of `(layer, x, y)` that a net takes."""
+    taken = {("m2", x, y) for x, y in net.pins}
+    for wire in net.wires:
+        for x in range(wire.x0, wire.x1 + 1):
+            taken |= {(wire.layer, x, y) for y in range(wire.y0, wire.y1 + 1)}
+    taken |= {(via.layer, via.x, via.y) for via in net.vias}
+    for x, y in net.pins:
+        landing = net.landing(x, y)
+        if landing is not None:
+            taken.add(("via2", x, y))
+            taken |= {(layer, x, y) for layer in LAYERS[1 : LAYERS.index(landing)]}
+    return taken
