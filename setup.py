@@ -5,7 +5,8 @@ import pathlib
 from setuptools import find_packages, setup
 
 PLOTS = ["matplotlib>=3.8"]
-DEMO = [*PLOTS, "scikit-learn>=1.4"]
+GDS = ["gdstk>=0.9"]
+DEMO = [*PLOTS, *GDS, "scikit-learn>=1.4"]
 LITERT = ["ai-edge-litert>=2.0"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"]
 HLS = ["hls4ml>=1.1", "onnx>=1.17", "qonnx>=1.0"]
@@ -19,6 +20,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
+    package_data={"keras_route": ["presets/*.json", "presets/*.weights.h5"]},
+    entry_points={"console_scripts": ["keras-route=keras_route.cli:main"]},
     install_requires=[
         "tensorflow>=2.21",
         "keras>=3.15",
@@ -33,7 +36,7 @@ setup(
         "litert": LITERT,
         "onnx": ONNX,
         "hls": HLS,
-        "gds": ["gdstk>=0.9", "klayout>=0.29"],
+        "gds": [*GDS, "klayout>=0.29"],
         "plots": PLOTS,
         "demo": DEMO,
         "dev": [

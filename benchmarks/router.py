@@ -1,0 +1,192 @@
+"""The router: nets drawn, learned, scored and routed in a second.
+
+Example:
+
+    python benchmarks/router.py
+    python benchmarks/router.py --rounds 5 --threads 1
+
+Prints nets per second drawn into memory and into an HDF5 file, and made of scores by `decode` and
+by all that follows the network in `route`; then, for one thread and for two, milliseconds of a
+training step at batch 100 and microseconds of scoring a net. With torch installed, the published
+network runs in PyTorch too, with the same weights, on the same batches, in turn with Keras; the
+ratios are of medians of one run. It must give the same scores first.
+"""
+
+import argparse
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import keras_route
+from keras_route.decode import decode
+from keras_route.models.comparator import SCORES, decide
+from keras_route.routing import finish
+
+BATCH = 100
+ROUTED = 1000  # nets, about what `route` decodes at once
+# The published generator and network on a machine with two cores of an AMD EPYC.
+REFERENCE = {
+    "drawn into memory": "18,000-27,000",
+    "drawn into HDF5": "3,600",
+    "training step": "367 ms on one thread, 258 ms on two",
+    "scoring": "720 us on one thread, 370 us on two",
+}
+
+
+def main():
+    options = parse()
+    if options.in_process:
+        return networks(options.threads[0], options.rounds)
+    rates(options)
+    for threads in options.threads:
+        print(flush=True)
+        in_a_process(threads, options.rounds)
+    return None
+
+
+def rates(options):
+    """Print what needs no network."""
+    x, labels = keras_route.generate(ROUTED, seed=1, deduplicate=True)
+    pins = [np.argwhere(image[..., 0])[:, ::-1] for image in x]
+    rng = np.random.default_rng(0)
+    odds = (8.0 * labels - 4 + rng.normal(0, 2, labels.shape)).astype("float32")
+    drawn = options.nets
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "nets.h5"
+        jobs = {
+            "drawn into memory": (drawn, lambda: keras_route.generate(drawn)),
+            "drawn into HDF5": (drawn, lambda: keras_route.write_hdf5(file, drawn, verbose=False)),
+            "decoded": (ROUTED, lambda: decode(odds, pins)),
+            "decoded, as Net": (ROUTED, lambda: finish(odds, pins, [None] * ROUTED)),
+        }
+        times = interleaved({name: job for name, (_, job) in jobs.items()}, options.rounds)
+    print("nets per second on one core, median and best")
+    for name, seconds in times.items():
+        median, best = (jobs[name][0] / s for s in (np.median(seconds), min(seconds)))
+        known = f"  published: {REFERENCE[name]}" if name in REFERENCE else ""
+        print(f"  {name:18}{median:10,.0f}{best:10,.0f}{known}")
+
+
+def networks(threads, rounds):
+    """Print the times of the networks on so many threads, with PyTorch's where it is installed."""
+    keras.utils.set_random_seed(0)
+    published = keras_route.FCNRouter(height=32, width=32)
+    router = keras_route.Router()
+    x, y = keras_route.generate(BATCH, seed=2)
+    steps, scorers = {}, {}
+    for name, model in (("FCNRouter", published), ("Router", router)):
+        model.compile(
+            keras.optimizers.Adam(5e-4, epsilon=1e-8),
+            keras_route.losses.ScoreCrossEntropy(),
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        steps[name] = lambda model=model: model.train_on_batch(x, y)
+        scorers[name] = lambda model=model: decide(model.predict_on_batch(x))
+    if importlib.util.find_spec("torch"):
+        port = Port(threads)
+        published.load_torch(port.network.state_dict())
+        apart = np.abs(published.predict_on_batch(x) - port.scores(x)).max()
+        print(f"the PyTorch port has the same weights; its scores differ by {apart:.1e} at most")
+        if apart > 1e-4:
+            raise SystemExit("the port is another network")
+        steps["PyTorch port"] = lambda: port.step(x, y)
+        scorers["PyTorch port"] = lambda: decide(port.scores(x))
+    for title, jobs, unit, scale in (
+        ("training step", steps, "ms", 1e3),
+        ("scoring", scorers, "us", 1e6 / BATCH),
+    ):
+        show(title, interleaved(jobs, rounds), threads, unit, scale)
+
+
+def show(title, times, threads, unit, scale):
+    each = f"a {title} at batch {BATCH}" if title == "training step" else f"{title} a net"
+    print(f"{each} on {threads} thread{'s' * (threads > 1)}; published: {REFERENCE[title]}")
+    port = times.get("PyTorch port")
+    for name, seconds in times.items():
+        ratio = f"{np.median(seconds) / np.median(port):8.2f} x PyTorch" if port else ""
+        median, best = scale * np.median(seconds), scale * min(seconds)
+        print(f"  {name:14}{median:9.1f} {unit} (best {best:.1f}){ratio}", flush=True)
+
+
+class Port:
+    """The published network and its training in PyTorch, as its authors wrote them."""
+
+    def __init__(self, threads):
+        import torch
+        from torch import nn
+
+        torch.manual_seed(0)
+        torch.set_num_threads(threads)
+        self.torch = torch
+        layers = []
+        for stage in range(1, 15):
+            kernel = 33 if stage == 1 else 3
+            layers += [
+                nn.Conv2d(1 if stage == 1 else 16, 16, kernel, padding=kernel // 2),
+                nn.BatchNorm2d(16),
+                nn.LeakyReLU(),
+            ]
+        self.network = nn.Sequential(*layers, nn.Conv2d(16, SCORES, 3, padding=1))
+        self.loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0]))
+        self.optimizer = torch.optim.Adam(self.network.parameters(), 5e-4, weight_decay=1e-5)
+
+    def step(self, x, y):
+        self.network.train()
+        scores = self.network(self._images(x)).permute(0, 2, 3, 1).reshape(-1, 2)
+        loss = self.loss(scores, self.torch.from_numpy(y).long().reshape(-1))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def scores(self, x):
+        self.network.eval()
+        with self.torch.no_grad():
+            return self.network(self._images(x)).permute(0, 2, 3, 1).numpy()
+
+    def _images(self, x):
+        return self.torch.from_numpy(x).permute(0, 3, 1, 2).float()
+
+
+def interleaved(jobs, rounds):
+    """Return the seconds that each job takes, in turn with the others; a first round warms up."""
+    times = {name: [] for name in jobs}
+    for _ in range(1 + rounds):
+        for name, job in jobs.items():
+            started = time.perf_counter()
+            job()
+            times[name].append(time.perf_counter() - started)
+    return {name: seconds[1:] for name, seconds in times.items()}
+
+
+def in_a_process(threads, rounds):
+    """Run `networks` with so many threads, which a library reads when it is loaded."""
+    numbers = dict.fromkeys(
+        ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(threads)
+    )
+    command = [sys.executable, __file__, "--in-process", "--threads", threads, "--rounds", rounds]
+    subprocess.run(list(map(str, command)), env={**os.environ, **numbers}, check=True)
+
+
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=10, help="measurements of each figure")
+    parser.add_argument("--nets", type=int, default=10_000, help="to draw")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of the networks")
+    parser.add_argument("--in-process", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

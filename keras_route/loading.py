@@ -1,0 +1,38 @@
+"""A trained network by its name: a preset or a file."""
+
+import os
+
+import keras
+
+from keras_route import models  # noqa: F401 - registers the classes that presets name
+from keras_route.presets import from_preset, model_card
+
+FILE = ".keras"
+
+
+def load_network(name: str | os.PathLike) -> keras.Model:
+    """Return a network from images of pins to scores.
+
+    Args:
+        name: of a preset in this package; the path of one elsewhere, without suffix; or a file
+            that ends in `.keras`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: there is no such preset, or what is there is no network.
+    """
+    name = os.fspath(name)
+    if not name.endswith(FILE):
+        return from_preset(keras.saving.get_registered_object(model_card(name)["class"]), name)
+    if not os.path.exists(name):
+        raise FileNotFoundError(
+            f"There is no file to read a network from; `keras-route train` writes one. "
+            f"Received: name={name!r}"
+        )
+    try:
+        return keras.models.load_model(name, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"A network is read from a file that `model.save` wrote. Received: name={name!r} "
+            f"({str(error).splitlines()[0]})"
+        ) from error

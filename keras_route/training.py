@@ -1,0 +1,170 @@
+"""The recipes by which the networks of this package are trained."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+
+import keras
+
+from keras_route.callbacks import BestF1Checkpoint, RoutePreview, TrainingCurves
+from keras_route.dataset import NetDataset
+from keras_route.files import written_whole
+from keras_route.losses import ScoreCrossEntropy
+from keras_route.metrics import ExactMatch, PixelF1
+from keras_route.models import FCNRouter, Router
+from keras_route.nets import generate
+
+PREVIEWED = 9  # nets in a picture
+LAST = "last.keras"
+BEST = "best.keras"
+RECIPE = "recipe.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a network is trained: the length of the run, and what an update is like.
+
+    Args:
+        network: class of the network.
+        batch_size: nets in each update.
+        steps_per_epoch: updates from one validation to the next.
+        epochs: validations.
+        rate: learning rate, the largest one where it decays.
+        decays: whether the rate warms up over a twentieth of the run and then falls to zero along
+            a cosine; a constant rate otherwise.
+        on_weight: of the loss, see `ScoreCrossEntropy`.
+        clipnorm: limit of the norm of all gradients together, or None.
+    """
+
+    network: type
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    rate: float
+    decays: bool
+    on_weight: float
+    clipnorm: float | None
+
+    def new_model(self, height: int, width: int) -> keras.Model:
+        """Return a network of this recipe, which sees the whole of such a window if it can."""
+        if self.network is Router:
+            return Router(reach=2 * max(height, width) - 1)
+        return self.network()
+
+    def told(self) -> dict:
+        """Return the fields as JSON has them."""
+        return {**dataclasses.asdict(self), "network": self.network.__name__}
+
+    def compile(self, model: keras.Model):
+        """Give `model` the optimizer, the loss and the metrics of this recipe."""
+        model.compile(
+            keras.optimizers.Adam(self.schedule(), epsilon=1e-8, global_clipnorm=self.clipnorm),
+            ScoreCrossEntropy(self.on_weight),
+            metrics=[PixelF1(pins=False), ExactMatch()],
+            jit_compile=keras.backend.backend() == "jax",
+        )
+
+    def schedule(self):
+        """Return the learning rate, or its course."""
+        if not self.decays:
+            return self.rate
+        steps = self.epochs * self.steps_per_epoch
+        warmup = max(steps // 20, 1)
+        return keras.optimizers.schedules.CosineDecay(
+            self.rate / 100, steps - warmup, warmup_target=self.rate, warmup_steps=warmup
+        )
+
+
+RECIPES = {
+    # Fresh nets in every batch; equal weights, because a decision is right at the score of zero.
+    "router": Recipe(Router, 32, 1000, 30, 3e-3, True, 1.0, 1.0),
+    # The published one (Jain & Okabe, 2017), but for the batch of 10, of which they shipped
+    # weights too, and for fresh nets in place of 50,000 fixed ones.
+    "fcn": Recipe(FCNRouter, 10, 5000, 40, 5e-4, False, 3.0, None),
+}
+
+
+def train(
+    recipe: Recipe,
+    output: str | os.PathLike,
+    seed: int = 0,
+    validation: int = 2000,
+    verbose: int | str = "auto",
+    callbacks: Sequence = (),
+    **options,
+) -> keras.Model:
+    """Train a network on fresh nets; return it as it was at its best.
+
+    The folder keeps the best model (`best.keras`), the state after the last epoch (`last.keras`),
+    from which the same call goes on after an interruption, curves and pictures.
+
+    Args:
+        recipe: e.g. of `RECIPES`.
+        output: folder; made if need be.
+        seed: of the initial weights and of the nets.
+        validation: how many nets of the other split are decided after each epoch.
+        verbose: as in `fit`.
+        callbacks: more of them, as in `fit`.
+        **options: what the nets are like, see `generate`. Repeated pins are left out, unless they
+            say otherwise: an image of pins then has one label.
+
+    Raises:
+        ValueError: the folder holds a run of another recipe, seed or kind of nets.
+    """
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(seed)
+    options = {"deduplicate": True, **options}
+    last = output / LAST
+    _keep_to(output / RECIPE, {**recipe.told(), **options, "seed": seed})
+    if last.exists():
+        model = keras.models.load_model(last)
+    else:
+        model = recipe.new_model(options.get("height", 32), options.get("width", 32))
+        recipe.compile(model)
+    done = int(model.optimizer.iterations) // recipe.steps_per_epoch
+    fresh = NetDataset(
+        recipe.batch_size, recipe.steps_per_epoch, seed, done, split="train", **options
+    )
+    x, y = generate(validation, seed + 1, split="validation", **options)
+    best = BestF1Checkpoint(output / BEST, monitor="val_pixel_f1_without_pins")
+    model.fit(
+        fresh,
+        epochs=recipe.epochs,
+        initial_epoch=done,
+        validation_data=(x, y),
+        validation_batch_size=100,
+        callbacks=[
+            best,
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _save(model, last)),
+            TrainingCurves(output),
+            RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
+            *callbacks,
+        ],
+        verbose=verbose,
+    )
+    best.set_model(model)
+    best.restore()
+    return model
+
+
+def _keep_to(path, told):
+    """Write what a folder's run is like; a run that goes on must be like that."""
+    if not path.exists():
+        with written_whole(path) as temporary:
+            pathlib.Path(temporary).write_text(json.dumps(told, indent=1))
+    earlier = json.loads(path.read_text())
+    changed = [key for key in earlier | told if earlier.get(key) != told.get(key)]
+    if changed:
+        raise ValueError(
+            f"A run goes on as it began, which '{path}' tells: repeat its call, or choose another "
+            f"folder. Received: {', '.join(f'{key}={told.get(key)!r}' for key in changed)}; it "
+            f"began with {', '.join(f'{key}={earlier.get(key)!r}' for key in changed)}"
+        )
+
+
+def _save(model, path):
+    with written_whole(path) as temporary:
+        model.save(temporary)
