@@ -1,5 +1,7 @@
 """Trained fixed-point quantization for Keras 3."""
 
+import importlib
+
 from keras_alt import calibration as calibration
 from keras_alt import callbacks as callbacks
 from keras_alt import export as export
@@ -9,9 +11,17 @@ from keras_alt import optimizers as optimizers
 from keras_alt.calibration.calibrate import calibrate as calibrate
 from keras_alt.config import QuantizeConfig as QuantizeConfig
 from keras_alt.formats import FixedPoint as FixedPoint
+from keras_alt.masks import sparsity_masks as sparsity_masks
 from keras_alt.numerics.fake_quant import fake_quant as fake_quant
 from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer
 from keras_alt.reporting import report as report
 from keras_alt.retarget import retarget as retarget
 from keras_alt.verification import verify as verify
+
+
+def __getattr__(name):
+    # `keras_alt.tfmot` alone needs tensorflow-model-optimization, so it waits for its first use.
+    if name == "tfmot":
+        return importlib.import_module("keras_alt.tfmot")
+    raise AttributeError(f"module 'keras_alt' has no attribute {name!r}")

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import tree
 
+from keras_alt.origin import require_keras3
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -129,7 +131,12 @@ def deep_recursion(limit: int = 20_000):
 
 
 def functional(model: keras.Model) -> keras.Model:
-    """Return the functional model behind a Sequential one; others are that already."""
+    """Return the functional model behind a Sequential one; others are that already.
+
+    Raises:
+        TypeError: the model is of tf_keras.
+    """
+    require_keras3(model)
     return model._functional if isinstance(model, keras.Sequential) else model
 
 

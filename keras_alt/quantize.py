@@ -18,9 +18,10 @@ from keras_alt.layers import (
     QuantDepthwiseConv2D,
     QuantLeakyReLU,
 )
+from keras_alt.origin import require_keras3
 from keras_alt.quantizer import RELU_MAX, Quantizer
 from keras_alt.regions import Regions
-from keras_alt.roles import leaky_slope, relu_max
+from keras_alt.roles import is_kernel, leaky_slope, relu_max
 from keras_alt.sharing import Plan, scale_groups
 from keras_alt.targets import get_target
 from keras_alt.transforms import canonical
@@ -38,7 +39,10 @@ FUSED_RELUS = {bound: name for name, bound in RELU_MAX.items() if name not in (N
 
 
 def quantize_model(
-    model: keras.Model, config: QuantizeConfig | None = None, calibration_data=None
+    model: keras.Model,
+    config: QuantizeConfig | None = None,
+    calibration_data=None,
+    masks: dict | None = None,
 ) -> keras.Model:
     """Return a trainable fixed-point copy of `model`.
 
@@ -52,36 +56,44 @@ def quantize_model(
             traced. It is not changed.
         config: `QuantizeConfig`; by default 8 bit under the rules of the paper.
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
+        masks: which weights of a pruned model are not zero, `{"<layer>/kernel": boolean array}`,
+            from `keras_alt.sparsity_masks(model)` or `keras_alt.tfmot.to_keras3`. The others stay
+            zero through training, saving and export.
 
     Returns:
         Functional `keras.Model`. Loading it back from a file needs `import keras_alt` only.
     """
+    require_keras3(model)
     if not isinstance(model, keras.Model):
         raise TypeError(
             "`quantize_model` expects a Keras 3 `keras.Model`. "
             f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
         )
     config = QuantizeConfig() if config is None else config
-    quantized = insert_quantizers(canonical(model, config), config)
+    quantized = insert_quantizers(canonical(model, config), config, masks)
     if calibration_data is not None:
         calibrate(quantized, calibration_data)
     return quantized
 
 
-def insert_quantizers(model: keras.Model, config: QuantizeConfig) -> keras.Model:
+def insert_quantizers(
+    model: keras.Model, config: QuantizeConfig, masks: dict | None = None
+) -> keras.Model:
     """Return `model`, which must be canonical, with its layers quantized and quantizers placed."""
     graph = Graph(model)
     config.check_names([call.layer.name for call in graph.calls])
     regions = Regions(graph, config)
-    insertion = _Insertion(regions, scale_groups(regions))
+    masks = {} if masks is None else masks
+    _check_masks(masks, regions)
+    insertion = _Insertion(regions, scale_groups(regions), masks)
     return rewrite(graph, insertion.rule, insertion.on_input)
 
 
 class _Insertion:
     """Applies a plan while the graph is replayed."""
 
-    def __init__(self, regions: Regions, plan: Plan):
-        self.regions, self.plan = regions, plan
+    def __init__(self, regions: Regions, plan: Plan, masks: dict):
+        self.regions, self.plan, self.masks = regions, plan, masks
         self.target = get_target(regions.config.target)
         self.ends = regions.ends()
         self.norms = {
@@ -193,6 +205,7 @@ class _Insertion:
             "accumulator_bits": None if is_pool else widths.accumulators,
             "activation_bits": None,
             "target": self.target.name,
+            "sparse": f"{layer.name}/kernel" in self.masks,
         }
         if layer in self.norms:
             norm = self.norms[layer]
@@ -223,3 +236,20 @@ class _Insertion:
         for child in layer._layers:
             if isinstance(child, Quantizer):
                 child.log2_threshold.assign(math.nan)
+        if layer.sparse:
+            layer.set_mask("kernel", self.masks[f"{layer.name}/kernel"])
+
+
+def _check_masks(masks, regions):
+    names = [
+        f"{call.layer.name}/kernel"
+        for call in regions.graph.calls
+        if is_kernel(call) and not regions.is_float(call)
+    ]
+    unknown = sorted(set(masks) - set(names))
+    if unknown:
+        raise ValueError(
+            "Every key of `masks` must be '<layer>/kernel' of a layer that is quantized, after "
+            "nested models are inlined and batch norms folded. "
+            f"Received: {', '.join(unknown)}; kernels={', '.join(names)}"
+        )

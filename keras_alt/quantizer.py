@@ -9,6 +9,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.closed_form import rectified
 from keras_alt.numerics.fake_quant import exponent_of, fake_quant
+from keras_alt.origin import require_keras3
 
 RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
 
@@ -172,7 +173,12 @@ def checked_threshold(threshold, name):
 
 
 def quantizers(model: keras.Model) -> dict[str, Quantizer]:
-    """Return the quantizers of `model` in the order of its layers, by `<layer>/<role>`."""
+    """Return the quantizers of `model` in the order of its layers, by `<layer>/<role>`.
+
+    Raises:
+        TypeError: the model is of tf_keras.
+    """
+    require_keras3(model)
     found = {}
     for layer in model._flatten_layers(include_self=False, recursive=False):
         for quantizer in quantizers_of(layer):

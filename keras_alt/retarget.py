@@ -7,6 +7,7 @@ from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph, rewrite
 from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.masks import kernel_masks
 from keras_alt.quantize import QUANTIZED, insert_quantizers
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.roles import KERNELS
@@ -30,7 +31,8 @@ def retarget(model: keras.Model, target: str, calibration_data=None) -> keras.Mo
     """
     get_target(target)
     config = _configuration(model, target)
-    result = insert_quantizers(canonical(_unquantized(model), config), config)
+    masks = kernel_masks(model)
+    result = insert_quantizers(canonical(_unquantized(model), config), config, masks)
     known = quantizers(model)
     kept = []
     for name, quantizer in quantizers(result).items():

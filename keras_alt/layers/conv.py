@@ -117,10 +117,14 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
     Args: see `QuantizedKernel`, `SeparableConv2D`; `kernel_bits` holds for both kernels.
     """
 
+    role = "pointwise_kernel"
+
     def _create_kernel_quantizers(self):
         self.depthwise_kernel_quantizer = self._quantizer(self.kernel_format(), "depthwise_kernel")
         self.pointwise_kernel_quantizer = self._quantizer(self.kernel_format(), "pointwise_kernel")
         self.kernel_quantizer = self.pointwise_kernel_quantizer
+        self.depthwise_kernel_mask = self._mask("depthwise_kernel")
+        self.pointwise_kernel_mask = self._mask("pointwise_kernel")
         bits = self.activation_bits
         self.depthwise_quantizer = self._quantizer(
             None if bits is None else FixedPoint(bits),
@@ -147,7 +151,7 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
     def call(self, inputs, input_exponent=None, training=None):
         if not self.is_quantized:
             return keras.layers.SeparableConv2D.call(self, inputs)
-        kernel = self.depthwise_kernel
+        kernel = self.masked("depthwise_kernel", self.depthwise_kernel)
         if self.depthwise_kernel_quantizer is not None:
             kernel = self.depthwise_kernel_quantizer(kernel, training=training)
         y = ops.depthwise_conv(

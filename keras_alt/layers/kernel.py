@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.batch_norm import FoldedBatchNorm
+from keras_alt.layers.mask import KernelMask
 from keras_alt.numerics.closed_form import exact_log2
 from keras_alt.numerics.fake_quant import fake_quant
 from keras_alt.quantizer import RELU_MAX, Quantizer
@@ -33,7 +34,10 @@ class QuantizedKernel:
             accumulator rules put the bias on the grid of the products instead, and then `call`
             wants the input's scale exponent.
         batch_norm: arguments of a `FoldedBatchNorm` that follows the sum, or None.
+        sparse: whether a `KernelMask` holds weights of the kernel at zero.
     """
+
+    role = "kernel"  # of the kernel that takes part in the sum
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class QuantizedKernel:
         initial_threshold: float | None = None,
         target: str = "paper",
         batch_norm: dict | None = None,
+        sparse: bool = False,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
@@ -59,12 +64,14 @@ class QuantizedKernel:
             self.batch_norm = FoldedBatchNorm(
                 **batch_norm, name="batch_norm", dtype=self.dtype_policy
             )
+        self.sparse = sparse
         self._create_kernel_quantizers()
         self._create_accumulator_quantizers()
         self._create_output_quantizer()
 
     def _create_kernel_quantizers(self):
         self.kernel_quantizer = self._quantizer(self.kernel_format(), "kernel")
+        self.kernel_mask = self._mask("kernel")
 
     def _create_accumulator_quantizers(self):
         accumulates = get_target(self.target).accumulators
@@ -103,6 +110,11 @@ class QuantizedKernel:
             **kwargs,
         )
 
+    def _mask(self, role):
+        if not self.sparse:
+            return None
+        return KernelMask(name=f"{role}_mask", dtype=self.dtype_policy)
+
     def kernel_format(self) -> FixedPoint | None:
         """Return the format of the kernel's codes."""
         if self.kernel_bits is None:
@@ -123,24 +135,48 @@ class QuantizedKernel:
         """Return the kernel behind each kernel quantizer's role."""
         return {"kernel": self._kernel}
 
+    def masked(self, role: str, kernel):
+        """Return `kernel` behind the mask of its role, if it has one."""
+        mask = getattr(self, f"{role}_mask")
+        return kernel if mask is None else mask(kernel)
+
+    def set_mask(self, role: str, mask):
+        """Set the mask of a kernel, a boolean array of its shape, and the hidden weights to 0.
+
+        Raises:
+            ValueError: the shape does not fit.
+        """
+        kernel = self.kernels()[role]
+        if tuple(mask.shape) != tuple(kernel.shape):
+            raise ValueError(
+                f"The mask of '{self.name}/{role}' must have the kernel's shape "
+                f"{tuple(kernel.shape)}. Received: mask.shape={tuple(mask.shape)}"
+            )
+        getattr(self, f"{role}_mask").mask.assign(mask)
+        kernel.assign(self.masked(role, kernel))
+
     def constants(self) -> list:
         """Return `(quantizer, tensor)` for each kernel, as it is quantized outside training."""
         factor = None if self.batch_norm is None else self.batch_norm(None)[0]
-        return [
-            (quantizer, kernel if factor is None else kernel * self.kernel_scale(factor))
-            for role, kernel in self.kernels().items()
-            if (quantizer := getattr(self, f"{role}_quantizer")) is not None
-        ]
+        constants = []
+        for role, kernel in self.kernels().items():
+            quantizer = getattr(self, f"{role}_quantizer")
+            if quantizer is not None:
+                kernel = self.masked(role, kernel)
+                kernel = kernel if factor is None else kernel * self.kernel_scale(factor)
+                constants.append((quantizer, kernel))
+        return constants
 
     def build(self, input_shape):
         super().build(input_shape)
         if self.batch_norm is not None and not self.batch_norm.built:
             self.batch_norm.build((self.output_channels(input_shape),))
         for role, kernel in self.kernels().items():
-            quantizer = getattr(self, f"{role}_quantizer")
+            quantizer, mask = getattr(self, f"{role}_quantizer"), getattr(self, f"{role}_mask")
             if quantizer is not None:
                 quantizer.initializer = three_sigma_initializer(kernel)
             _build(quantizer)
+            _build(mask, kernel.shape)
         for quantizer in (
             self.accumulator_quantizer,
             self.bias_quantizer,
@@ -176,7 +212,7 @@ class QuantizedKernel:
     def is_quantized(self) -> bool:
         """Whether any width is set; otherwise the layer is its Keras twin."""
         return self.batch_norm is not None or any(
-            isinstance(child, Quantizer) for child in self._layers
+            isinstance(child, (Quantizer, KernelMask)) for child in self._layers
         )
 
     @property
@@ -197,16 +233,17 @@ class QuantizedKernel:
         return 32 if self._biases_at_product else self.bias_bits
 
     def _folded(self, inputs, training):
+        kernel = self.masked(self.role, self.kernel)
         bias = self.bias if self.use_bias else None
         if self.batch_norm is None:
-            return self.kernel, bias, None
+            return kernel, bias, None
         raw = None
         if training:
-            raw = self.linear(inputs, self.kernel)
+            raw = self.linear(inputs, kernel)
             raw = raw if bias is None else ops.add(raw, self._along_channels(bias))
         axis = 1 if self._along_channels_first else -1
         scale, offset, correction = self.batch_norm(raw, bias=bias, axis=axis)
-        return self.kernel * self.kernel_scale(scale), offset, correction
+        return kernel * self.kernel_scale(scale), offset, correction
 
     def folded_bias(self):
         """Return the bias outside training, that of a folded batch norm included, or None."""
@@ -260,6 +297,8 @@ class QuantizedKernel:
             config["target"] = self.target
         if self.batch_norm is not None:
             config["batch_norm"] = self.batch_norm.arguments()
+        if self.sparse:
+            config["sparse"] = True
         return config
 
 
@@ -278,7 +317,7 @@ def _signed(bits):
     return None if bits is None else FixedPoint(bits)
 
 
-def _build(quantizer):
+def _build(child, shape=()):
     # Sub-layers are built before their parent when a file is loaded.
-    if quantizer is not None and not quantizer.built:
-        quantizer.build(())
+    if child is not None and not child.built:
+        child.build(shape)

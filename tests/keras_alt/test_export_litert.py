@@ -39,7 +39,7 @@ def test_every_layer_is_exact(size, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "litert"), "litert")
 
 
-@settings(exported.RANDOM, max_examples=25)
+@settings(exported.RANDOM, max_examples=12)
 @given(quantized_networks(st.just("litert"), activations=st.just(8)))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "litert")

@@ -46,7 +46,7 @@ def test_every_layer_is_exact(size, widths, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "onnx", **widths), "onnxruntime")
 
 
-@settings(exported.RANDOM, max_examples=25)
+@settings(exported.RANDOM, max_examples=12)
 @given(quantized_networks(st.just("onnx")))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "onnxruntime")

@@ -17,8 +17,8 @@ from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.targets import TARGETS
 
-# Hundreds of random networks with those of the exporters' tests; JAX compiles each for seconds.
-EXAMPLES = 80 if keras.backend.backend() == "tensorflow" else 15
+# A hundred random networks with those of the exporters' tests; JAX compiles each for seconds.
+EXAMPLES = 40 if keras.backend.backend() == "tensorflow" else 8
 # On other backends, the targets that round in the most different ways will do.
 EVERYWHERE = ("paper", "litert")
 TARGET_CASES = [

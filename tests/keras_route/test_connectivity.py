@@ -66,7 +66,6 @@ def test_a_search_says_the_same_of_noise(shape, rng):
     np.testing.assert_array_equal(verdicts(noise), [by_pixels(image) for image in noise])
 
 
-@pytest.mark.backend
 def test_every_net_of_the_layout_rule_is_connected():  # check 26
     _, labels = generate(500, seed=0)
     assert verdicts(labels).all()

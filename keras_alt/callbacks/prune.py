@@ -1,0 +1,114 @@
+"""Magnitude pruning while a model trains."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
+from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.masks import m_by_n_mask, magnitude_mask
+from keras_alt.roles import KERNELS
+
+NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
+
+
+class Prune(keras.callbacks.Callback):
+    """Sets the smallest weights of each kernel to zero, and holds them there during `fit`.
+
+    For a float Keras 3 model before it is quantized, and for a quantized one while its thresholds
+    train. Kernels are chosen as by tensorflow-model-optimization's `prune_low_magnitude`: dense and
+    convolution kernels and the pointwise ones of separable convolutions, not depthwise kernels.
+    A weight that was pruned stays so. Behind the last step nothing holds the zeros but the values
+    themselves: `keras_alt.quantize_model(model, masks=keras_alt.sparsity_masks(model))` does, in
+    every later `fit`.
+
+    Args:
+        schedule: `(step) -> (prune now?, sparsity)`, such as tensorflow-model-optimization's
+            `PolynomialDecay` and `ConstantSparsity`. Step 0 is before the first batch; the count
+            goes on in the next `fit`.
+        sparsity_m_by_n: `(2, 4)` makes two of every four consecutive input channels zero at the
+            steps that the schedule names, whatever sparsity it gives.
+        skip: globs of layers that are not pruned.
+
+    Attributes:
+        masks: `{kernel variable's path: boolean array}` so far.
+    """
+
+    def __init__(
+        self,
+        schedule: Callable,
+        sparsity_m_by_n: tuple[int, int] | None = None,
+        skip: Sequence[str] = (),
+    ):
+        super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                "`schedule` must be a function of the step, such as "
+                "`tfmot.sparsity.keras.ConstantSparsity(0.5, 0)`. "
+                f"Received: schedule={schedule!r}"
+            )
+        if sparsity_m_by_n is not None:
+            m, n = sparsity_m_by_n
+            if not 0 < m < n:
+                raise ValueError(
+                    "`sparsity_m_by_n` must be (m, n) with 0 < m < n. "
+                    f"Received: sparsity_m_by_n={sparsity_m_by_n!r}"
+                )
+        self.schedule = schedule
+        self.sparsity_m_by_n = sparsity_m_by_n
+        self.skip = skip
+        self.masks = {}
+        self._step = 0
+
+    def on_train_begin(self, logs=None):
+        if not self._layers():
+            raise ValueError(
+                "`Prune` expects a model with dense or convolution layers that `skip` leaves. "
+                f"Received: model '{self.model.name}' without any."
+            )
+        self._prune()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        self._prune()
+
+    def _prune(self):
+        now, sparsity = self.schedule(self._step)
+        for layer in self._layers():
+            kernel = _kernel(layer)
+            if bool(now):
+                self.masks[kernel.path] = self._mask(kernel, float(sparsity))
+            if kernel.path in self.masks:
+                self._apply(layer, kernel, now)
+
+    def _mask(self, kernel, sparsity):
+        values = ops.convert_to_numpy(kernel.value)
+        values = values * self.masks.get(kernel.path, np.ones(values.shape, bool))
+        if self.sparsity_m_by_n is not None:
+            return m_by_n_mask(values, *self.sparsity_m_by_n)
+        return magnitude_mask(values, sparsity)
+
+    def _apply(self, layer, kernel, now):
+        mask = self.masks[kernel.path]
+        if getattr(layer, "sparse", False) and bool(now):
+            layer.set_mask(layer.role, mask)
+        kernel.assign(kernel.value * ops.cast(mask, kernel.dtype))
+
+    def _layers(self):
+        # `self.model` also brings the variables up to date on JAX.
+        return [
+            layer
+            for layer in self.model._flatten_layers()
+            if (type(layer) in KERNELS or isinstance(layer, QuantizedKernel))
+            and type(layer) not in NOT_PRUNED
+            and not any(fnmatch.fnmatchcase(layer.name, pattern) for pattern in self.skip)
+        ]
+
+
+def _kernel(layer):
+    """Return the variable that is pruned."""
+    is_separable = isinstance(layer, keras.layers.SeparableConv2D)
+    return layer.pointwise_kernel if is_separable else layer.kernel

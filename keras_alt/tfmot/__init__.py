@@ -1,0 +1,10 @@
+"""The bridge from tensorflow-model-optimization and tf_keras to Keras 3.
+
+`import keras_alt` does not import this package; `keras_alt.tfmot` does, on first use.
+"""
+
+from keras_alt.tfmot.alt import ALTQuantizeConfig as ALTQuantizeConfig
+from keras_alt.tfmot.alt import ALTQuantizer as ALTQuantizer
+from keras_alt.tfmot.alt import ALTScheme as ALTScheme
+from keras_alt.tfmot.conversion import to_keras3 as to_keras3
+from keras_alt.tfmot.ranges import set_thresholds as set_thresholds

@@ -1,0 +1,179 @@
+"""A model of tf_keras, whatever tensorflow-model-optimization made of it, in Keras 3."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_alt.graph import deep_recursion
+from keras_alt.masks import sparsity_masks
+from keras_alt.quantizer import quantizers
+from keras_alt.tfmot.layers import keras3_layer, weights_of
+from keras_alt.tfmot.nodes import Values, flat, keras3_name, nodes
+from keras_alt.tfmot.packages import imported
+from keras_alt.tfmot.ranges import learned_thresholds
+from keras_alt.tfmot.trained import is_trained, keras3_trained
+from keras_alt.tfmot.wrappers import unwrapped
+
+_, tf_keras = imported()
+TOLERANCE = 1e-5  # of the largest output
+BATCH = 2
+OPEN_SIZE = 64  # for sizes that the model leaves open
+
+
+def to_keras3(model) -> tuple[keras.Model, dict, dict]:
+    """Return `model`, of tf_keras, in Keras 3, with what tensorflow-model-optimization found.
+
+    Wrappers of pruning, clustering and quantization are taken off; those of `ALTScheme` become
+    quantized layers with the same thresholds. Both models then run on random inputs, and their
+    outputs must agree to 1e-5 of the largest.
+
+    Args:
+        model: functional or Sequential `tf_keras.Model`, pruned, clustered, annotated for
+            quantization, in training for it, or plain; trained here or loaded. It is not changed.
+
+    Returns:
+        `(model, masks, thresholds)`. The masks are those of kernels with zeros, as
+        `keras_alt.quantize_model(model, masks=masks)` takes them. The thresholds are the ranges
+        that tfmot learned, `{quantizer name: threshold}` for `keras_alt.tfmot.set_thresholds`.
+
+    Raises:
+        TypeError: it is no model of tf_keras.
+        NotImplementedError: Keras 3 has no such layer; the message names it.
+        ValueError: the outputs differ; the message names the first layer that does.
+    """
+    if not isinstance(model, tf_keras.Model):
+        raise TypeError(
+            "`to_keras3` expects a model of tf_keras. "
+            f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
+        )
+    conversion = _Conversion(model)
+    conversion.compare()
+    result = conversion.result
+    trained = {name: quantizer.threshold for name, quantizer in quantizers(result).items()}
+    return result, sparsity_masks(result), {**learned_thresholds(model), **trained}
+
+
+class _Conversion:
+    """The graph of one tf_keras model, called again on tensors of Keras 3."""
+
+    def __init__(self, model, nested=None):
+        self.model = model
+        self.nodes = nodes(model)
+        self.nested = {} if nested is None else nested  # by id of the tf_keras model
+        self.bare = {}  # layers of tf_keras without their wrappers, by id
+        self.layers = {}  # their Keras 3 forms
+        for node in self.nodes:
+            if id(node.layer) not in self.layers:
+                self.add(node.layer)
+        self.result = self.rebuilt()
+
+    def add(self, layer):
+        if is_trained(layer):
+            self.bare[id(layer)], self.layers[id(layer)] = layer, keras3_trained(layer)
+        else:
+            self.bare[id(layer)] = bare = unwrapped(layer)
+            self.layers[id(layer)] = self.converted(bare)
+
+    def converted(self, layer):
+        if layer is None:
+            return lambda x: x
+        if not isinstance(layer, tf_keras.Model):
+            return keras3_layer(layer)
+        if id(layer) not in self.nested:
+            self.nested[id(layer)] = _Conversion(layer, self.nested).result
+        return self.nested[id(layer)]
+
+    def rebuilt(self):
+        structure = self.model._nested_inputs, self.model._nested_outputs
+        keys = {}  # Keras 3 wants the inputs of a dictionary to have the names of their keys
+        if isinstance(structure[0], dict):
+            keys = {id(tensor): key for key, tensor in structure[0].items()}
+        inputs = [
+            keras.Input(
+                batch_shape=tuple(t.shape),
+                dtype=t.dtype.name,
+                name=keys.get(id(t), keras3_name(t.name)),
+            )
+            for t in self.model.inputs
+        ]
+        new = Values(self.model.inputs, inputs)
+        for node in self.nodes:
+            layer = self.layers[id(node.layer)]
+            fresh = isinstance(layer, keras.layers.Layer) and not layer.built
+            new.record(node, layer(*new(node.args), **_options(new(node.kwargs))))
+            if fresh and layer.weights:
+                layer.set_weights(weights_of(self.bare[id(node.layer)]))
+        with deep_recursion():
+            return keras.Model(*map(new, structure), name=keras3_name(self.model.name))
+
+    def compare(self):
+        """Run both models, layer by layer, on random inputs.
+
+        Raises:
+            ValueError: the outputs differ.
+        """
+        x = [_random(tensor) for tensor in self.model.inputs]
+        old = Values(self.model.inputs, [tf_keras.backend.constant(v, dtype=v.dtype) for v in x])
+        new = Values(self.model.inputs, [ops.convert_to_tensor(v) for v in x])
+        readers = _last_readers(self.nodes, self.model.outputs)
+        differing = []
+        for i, node in enumerate(self.nodes):
+            bare = self.bare[id(node.layer)] or (lambda x: x)
+            expected = bare(*old(node.args), **_options(old(node.kwargs)))
+            received = self.layers[id(node.layer)](*new(node.args), **_options(new(node.kwargs)))
+            old.record(node, expected)
+            new.record(node, received)
+            difference = _difference(expected, received)
+            if difference > TOLERANCE:
+                differing.append((node.layer.name, difference))
+            for tensor in readers.get(i, ()):
+                old.forget(tensor)
+                new.forget(tensor)
+        worst = max(_difference(old(t), new(t)) for t in self.model.outputs)
+        if worst > TOLERANCE:
+            name, difference = differing[0]
+            raise ValueError(
+                f"The outputs in Keras 3 must agree with those of tf_keras to {TOLERANCE} of the "
+                f"largest: replace layer '{name}', the first that differs (by {difference:.1e}), "
+                f"by others. Received: a difference of {worst:.1e}"
+            )
+
+
+def _options(kwargs):
+    """Return what Keras 3 layers are told too; the rest are defaults that tf_keras spells out."""
+    return {key: value for key, value in kwargs.items() if value is not None}
+
+
+def _random(tensor):
+    shape = [BATCH, *(OPEN_SIZE if size is None else size for size in tensor.shape[1:])]
+    rng = np.random.default_rng(0)
+    if tensor.dtype.is_floating:
+        return rng.normal(size=shape).astype(tensor.dtype.as_numpy_dtype)
+    return rng.integers(0, 2, size=shape).astype(tensor.dtype.as_numpy_dtype)
+
+
+def _last_readers(calls, outputs):
+    """Return which tensors nothing reads any more after each call, by its position."""
+    last = {}
+    for i, node in enumerate(calls):
+        for tensor in [*flat([node.args, node.kwargs]), *node.outputs]:
+            last[id(tensor)] = i, tensor
+    for tensor in outputs:
+        last.pop(id(tensor), None)
+    readers = {}
+    for i, tensor in last.values():
+        readers.setdefault(i, []).append(tensor)
+    return readers
+
+
+def _difference(expected, received):
+    """Return the largest difference relative to the largest expected magnitude."""
+    worst = 0.0
+    for a, b in zip(flat(expected), flat(received), strict=True):
+        a, b = np.asarray(a, np.float64), ops.convert_to_numpy(b).astype(np.float64)
+        if a.shape != b.shape:
+            return np.inf
+        scale = np.abs(a).max(initial=0.0) or 1.0
+        distance = np.abs(a - b).max(initial=0.0) / scale
+        worst = max(worst, distance if np.isfinite(distance) else np.inf)
+    return worst

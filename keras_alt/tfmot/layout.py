@@ -1,0 +1,128 @@
+"""The layout of ALT inside tfmot: the canonical form of a model, and what to quantize in it."""
+
+import dataclasses
+import inspect
+
+import keras
+
+from keras_alt.config import QuantizeConfig
+from keras_alt.formats import FixedPoint
+from keras_alt.graph import Graph, Replay
+from keras_alt.regions import Regions
+from keras_alt.roles import is_kernel
+from keras_alt.sharing import scale_groups
+from keras_alt.tfmot.conversion import to_keras3
+from keras_alt.tfmot.nodes import keras3_name
+from keras_alt.tfmot.packages import imported
+from keras_alt.transforms import canonical
+
+_, tf_keras = imported()
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A tf_keras model in canonical form, and its plan.
+
+    Attributes:
+        model: the `tf_keras.Model`, with a linear `Activation`, called `<layer>__<role>` as our
+            quantizers are, where inputs and outputs of float layers are quantized.
+        kernels: bits of kernels by the name of their layer.
+        outputs: formats of outputs by the name of their layer.
+    """
+
+    model: object
+    kernels: dict[str, int | None]
+    outputs: dict[str, FixedPoint]
+
+
+def planned(model, config: QuantizeConfig, annotated: dict[str, dict]) -> Layout:
+    """Return the layout of a float tf_keras model.
+
+    Args:
+        model: functional or Sequential; not changed.
+        config: the widths of annotated layers, unless they have their own.
+        annotated: the names of the layers that are quantized, with their own widths as in
+            `QuantizeConfig.overrides`.
+    """
+    names = [layer.name for layer in model.layers]
+    float_model, _, _ = to_keras3(model)
+    graph = Graph(canonical(float_model, config))
+    origins = {call.layer.name: _origin(call.layer.name, names) for call in graph.calls}
+    config = dataclasses.replace(
+        config,
+        skip=tuple(name for name, origin in origins.items() if origin not in annotated),
+        overrides={n: annotated[o] for n, o in origins.items() if annotated.get(o)},
+    )
+    regions = Regions(graph, config)
+    plan, ends = scale_groups(regions), regions.ends()
+    formats = {tensor: plan.group(place.key).format for tensor, place in plan.outputs.items()}
+    marks = {
+        tensor: plan.group(plan.outputs[tensor].key).name
+        for tensor in formats
+        if tensor not in graph.producer or regions.is_float(graph.producer[tensor])
+    }
+    kernels = {
+        call.layer.name: config.for_layer(call.layer.name, call.layer in ends).weights
+        for call in graph.calls
+        if is_kernel(call) and not regions.is_float(call)
+    }
+    outputs = {
+        marks.get(tensor) or graph.producer[tensor].layer.name: format
+        for tensor, format in formats.items()
+    }
+    return Layout(_rebuilt(graph, marks), kernels, outputs)
+
+
+def _origin(name, names):
+    """Return the layer of the original model that a canonical layer came from."""
+    fitting = [n for n in names if f"{name}_".startswith(f"{keras3_name(n)}_")]
+    return max(fitting, key=len, default=None)
+
+
+def _rebuilt(graph, marks):
+    """Return a Keras 3 graph in tf_keras, with linear layers behind the tensors of `marks`."""
+
+    def marked(old, tensor):
+        if old not in marks:
+            return tensor
+        return tf_keras.layers.Activation("linear", name=marks[old])(tensor)
+
+    sources = {
+        t: tf_keras.Input(batch_shape=t.shape, dtype=t.dtype, name=t.name) for t in graph.inputs
+    }
+    new = Replay({old: marked(old, tensor) for old, tensor in sources.items()})
+    layers = {}
+    for call in graph.calls:
+        if call.layer not in layers:
+            layers[call.layer] = _tf_keras_layer(call.layer)
+        layer = layers[call.layer]
+        fresh = not layer.built
+        kwargs = {key: value for key, value in call.kwargs.items() if value is not None}
+        outputs = keras.tree.flatten(layer(*new(call.args), **new(kwargs)))
+        new.record(call, list(map(marked, call.outputs, outputs)))
+        if fresh and call.layer.weights:
+            layer.set_weights(call.layer.get_weights())
+    model = graph.model
+    inputs = keras.tree.map_structure(sources.__getitem__, model._inputs_struct)
+    return tf_keras.Model(inputs, new(model._outputs_struct), name=model.name)
+
+
+def _tf_keras_layer(layer):
+    cls = getattr(tf_keras.layers, type(layer).__name__, None)
+    if cls is None or not isinstance(layer, keras.layers.Layer):
+        raise NotImplementedError(
+            f"`{layer.name}` must be a layer that tf_keras has too: write it as one. "
+            f"Received: {type(layer).__name__}"
+        )
+    known = {
+        name
+        for parent in cls.__mro__
+        if issubclass(parent, tf_keras.layers.Layer)
+        for name in inspect.signature(parent.__init__).parameters
+    }
+    config = {**layer.get_config(), "dtype": layer.dtype_policy.name}
+    if cls is tf_keras.layers.LeakyReLU:
+        config["alpha"] = config.pop("negative_slope")
+    # Initializers differ in their arguments; the weights are there already.
+    known = {key for key in known if not key.endswith("_initializer")} | {"dtype", "trainable"}
+    return cls.from_config({key: config[key] for key in config if key in known})

@@ -1,0 +1,101 @@
+"""What tensorflow-model-optimization wraps layers in, and what it learned there."""
+
+from keras_alt.tfmot.packages import imported
+
+tfmot, tf_keras = imported()
+UNLEARNED = (-6.0, 6.0)  # where tfmot's ranges start
+
+
+def unwrapped(layer):
+    """Return the layer of tf_keras that `layer` trains, None for a quantizer of a tensor.
+
+    Pruned kernels are multiplied by their masks, clustered ones replaced by their centroids;
+    a layer in training for quantization gets its float kernel and activation back.
+    """
+    kind = type(layer).__name__
+    if not is_wrapper(layer):
+        return layer
+    if kind == "QuantizeLayer":
+        return None
+    if kind == "QuantizeAnnotate":
+        return layer.layer
+    if kind == "PruneLowMagnitude":
+        masks = {weight.ref(): mask for weight, mask, _ in layer.pruning_vars}
+        return _copy(
+            layer.layer,
+            [(w * masks.get(w.ref(), 1.0)).numpy() for w in layer.layer.weights],
+        )
+    if kind == "ClusterWeightsMHA":
+        layer.update_clustered_weights_associations()
+        return layer.strip_clustering()
+    if kind == "ClusterWeights":
+        return _copy(layer.layer, _clustered(layer), layer.build_input_shape)
+    return _dequantized(layer)
+
+
+def is_wrapper(layer) -> bool:
+    """Return whether `layer` belongs to tensorflow-model-optimization."""
+    return type(layer).__module__.startswith("tensorflow_model_optimization.")
+
+
+def is_quantizing(layer) -> bool:
+    """Return whether `layer` computes its outputs on a grid."""
+    return is_wrapper(layer) and hasattr(layer, "optimizer_step")
+
+
+def ranges(layer) -> dict[str, float]:
+    """Return the largest magnitude of each range that tfmot learned, by its name for the tensor.
+
+    The names are `kernel`, `pre_activation`, `post_activation`, `output` and the like; a quantizer
+    of a tensor has its own name.
+    """
+    values = {w.name.split("/")[-1].split(":")[0]: w.numpy() for w in layer.weights}
+    found = {}
+    for name, low in values.items():
+        role = name.removesuffix("_min")
+        if role != name and f"{role}_max" in values:
+            low, high = float(low.min()), float(values[f"{role}_max"].max())
+            if (low, high) != UNLEARNED and max(-low, high) > 0:
+                found[role] = max(-low, high)
+    return found
+
+
+def _copy(layer, weights, input_shape=None):
+    """Return a built layer of the configuration of `layer` with these weights."""
+    copy = type(layer).from_config(layer.get_config())
+    copy.build(layer.input_shape if input_shape is None else input_shape)
+    copy.set_weights(weights)
+    return copy
+
+
+def _clustered(layer):
+    layer.update_clustered_weights_associations()
+    weights = layer.layer.get_weights()
+    for position, name in layer.position_original_weights.items():
+        weights.insert(position, layer.get_weight_from_layer(name).numpy())
+    return weights
+
+
+def _dequantized(wrapper):
+    """Return a copy of a `QuantizeWrapper`'s layer with its float weights and activation."""
+    inner = wrapper.layer
+    config = inner.get_config()
+    if config.get("activation") is not None:
+        config["activation"] = _activation(inner.activation)
+    copy = type(inner).from_config(config)
+    copy.build(wrapper.input_shape)
+    # The wrapper puts tensors in place of the layer's variables, which it keeps itself.
+    values = {_last(w): w for w in [*wrapper.weights, *inner.weights]}
+    copy.set_weights([values[_last(w)].numpy() for w in copy.weights])
+    return copy
+
+
+def _last(variable):
+    return variable.name.split("/")[-1]
+
+
+def _activation(function):
+    function = getattr(function, "activation", function)  # of a QuantizeAwareActivation
+    if type(function).__name__ == "NoOpActivation":
+        return "linear"
+    return tf_keras.activations.serialize(function)
