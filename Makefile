@@ -10,7 +10,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 .PHONY: help demo test test-backends lint format bench clean
 
 help:
-	@echo "make demo           train, quantize and retrain a small network on handwritten digits"
+	@echo "make demo           train and quantize a network on handwritten digits; route circuit nets"
 	@echo "make test           run the tests on TensorFlow"
 	@echo "make test-backends  run the backend-sensitive tests on JAX and torch"
 	@echo "make lint           check style;  make format  repair it"
@@ -19,6 +19,7 @@ help:
 
 demo: $(VENV)/.demo
 	$(RUN) examples/quickstart.py --output output/quickstart
+	$(RUN) examples/route_nets.py --output output/route
 
 test: $(VENV)/.dev
 	$(RUN) -m pytest -n auto --dist worksteal

@@ -73,7 +73,7 @@ class Recipe:
         steps = self.epochs * self.steps_per_epoch
         warmup = max(steps // 20, 1)
         return keras.optimizers.schedules.CosineDecay(
-            self.rate / 100, steps - warmup, warmup_target=self.rate, warmup_steps=warmup
+            self.rate / 100, max(steps - warmup, 1), warmup_target=self.rate, warmup_steps=warmup
         )
 
 

@@ -113,38 +113,37 @@ class LineBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.lines = lines
         self.reach = reach
-        self.sides = {
-            side: {
-                "context": layers.DepthwiseConv2D(
-                    size,
-                    padding="same",
-                    # By the length alone: Keras counts all channels as the fan-in.
-                    depthwise_initializer=keras.initializers.RandomNormal(stddev=reach**-0.5),
-                    name=f"{side}_context",
-                ),
-                **{
-                    role: _convolution(lines, f"{side}_{role}")
-                    for role in ("to_window", "mix", "from_window", "update")
-                },
-            }
-            for side, size in (("column", (1, reach)), ("row", (reach, 1)))
-        }
-        for members in self.sides.values():
-            for layer in members.values():
-                setattr(self, layer.name, layer)
+        for side, size in (("column", (1, reach)), ("row", (reach, 1))):
+            context = layers.DepthwiseConv2D(
+                size,
+                padding="same",
+                # By the length alone: Keras counts all channels as the fan-in.
+                depthwise_initializer=keras.initializers.RandomNormal(stddev=reach**-0.5),
+                name=f"{side}_context",
+            )
+            setattr(self, context.name, context)
+            for role in ("to_window", "mix", "from_window", "update"):
+                setattr(self, f"{side}_{role}", _convolution(lines, f"{side}_{role}"))
 
     def build(self, columns_shape, rows_shape):
         self.built = True
 
     def call(self, columns, rows):
-        column, row = self.sides["column"], self.sides["row"]
         window = ops.relu(
             ops.add(
-                column["to_window"](ops.max(columns, axis=2, keepdims=True)),
-                row["to_window"](ops.max(rows, axis=1, keepdims=True)),
+                self.column_to_window(ops.max(columns, axis=2, keepdims=True)),
+                self.row_to_window(ops.max(rows, axis=1, keepdims=True)),
             )
         )
-        return _updated(columns, window, column), _updated(rows, window, row)
+        return self._updated("column", columns, window), self._updated("row", rows, window)
+
+    def _updated(self, side, lines, window):
+        """Return one side's descriptors, renewed by what lies along its line and in the window."""
+        context, mix, from_window, update = (
+            getattr(self, f"{side}_{role}") for role in ("context", "mix", "from_window", "update")
+        )
+        x = ops.add(mix(context(lines)), from_window(window))
+        return ops.relu(ops.add(lines, update(ops.relu(x))))
 
     def get_config(self):
         return {**super().get_config(), "lines": self.lines, "reach": self.reach}
@@ -178,12 +177,6 @@ def _convolution(filters, name, size=1, kernel_initializer="he_normal"):
     return layers.Conv2D(
         filters, size, padding="same", kernel_initializer=kernel_initializer, name=name
     )
-
-
-def _updated(lines, window, members):
-    """Return one side's descriptors, renewed by what lies along its line and in the window."""
-    x = ops.add(members["mix"](members["context"](lines)), members["from_window"](window))
-    return ops.relu(ops.add(lines, members["update"](ops.relu(x))))
 
 
 def _along(convolution, pins):
