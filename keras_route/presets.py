@@ -89,8 +89,10 @@ def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping):
             f"A model card must tell {', '.join(TOLD)}; {', '.join(WRITTEN)} are written from the "
             f"model. Received: a card without {missing} and with {taken}"
         )
+    plain = type(model).from_config(model.get_config())
+    plain.set_weights(model.get_weights())  # Keras writes the optimizer of a compiled model, too
     with written_whole(_path(name, ".weights.h5")) as weights:
-        model.save_weights(weights)
+        plain.save_weights(weights)
         digest = _digest(weights)
     written = {
         "class": keras.saving.get_registered_name(type(model)),
