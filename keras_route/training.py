@@ -143,6 +143,7 @@ def train(
             RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
             *callbacks,
         ],
+        shuffle=False,  # nets are random as it is, and a run that goes on gets the same batches
         verbose=verbose,
     )
     best.set_model(model)
