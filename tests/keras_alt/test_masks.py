@@ -101,7 +101,6 @@ def test_masks_keep_both_kinds_of_sparsity_in_the_codes_and_nothing_else_does():
             assert nonzero_where_masked(q, masks) == 0
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_no_optimizer_moves_a_masked_code(optimizer):
     model = pruned()

@@ -47,7 +47,6 @@ def landing(y, x, nodes):
     return min((m.channel for m in METALS.values() if (y, x, m.channel) in nodes), default=None)
 
 
-@pytest.mark.backend
 def test_a_search_from_pixel_to_pixel_says_the_same(rng):
     _, labels = generate(300, seed=1, height=9, width=13)
     flips = rng.random(labels.shape) < rng.choice([0, 1e-3, 3e-3], size=(300, 1, 1, 1))

@@ -70,7 +70,6 @@ def test_training_goes_on_with_new_nets_in_a_second_fit():
     assert dataset.epoch == 3
 
 
-@pytest.mark.backend
 def test_one_epoch_repeats_bit_for_bit_and_is_disjoint_from_validation():
     options = {"height": 8, "width": 8, "max_pins": 2}
     validation = generate(50, split="validation", **options)

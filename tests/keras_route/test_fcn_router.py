@@ -66,7 +66,6 @@ def test_layers_and_constants_are_the_published_ones():  # check 35
     assert [relu.negative_slope for relu in of_kind(model, layers.LeakyReLU)] == [0.01] * 14
 
 
-@pytest.mark.backend
 def test_initial_weights_fill_the_range_of_pytorch():
     first, second = of_kind(FCNRouter(), layers.Conv2D)[:2]
     for layer, limit in ((first, 1 / 33), (second, 1 / 12)):
@@ -76,7 +75,6 @@ def test_initial_weights_fill_the_range_of_pytorch():
     assert not np.array_equal(first.bias, second.bias)
 
 
-@pytest.mark.backend
 def test_images_of_any_size_give_scores():  # check 36
     scores = FCNRouter()(np.zeros((2, 17, 40, 1), "uint8"))
     assert tuple(scores.shape) == (2, 17, 40, 16)
@@ -179,7 +177,6 @@ def test_weight_decay_is_part_of_the_gradient_of_every_weight():  # check 43
         np.testing.assert_allclose(start - adam[path], step, atol=1e-7, rtol=1e-4)
 
 
-@pytest.mark.backend
 def test_a_saved_network_is_the_same_network(rng, tmp_path):
     model = randomize(FCNRouter(height=12, width=10, weight_decay=2e-5), rng)
     metrics = [PixelF1(pins=False)]

@@ -12,8 +12,6 @@ from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecisi
 from keras_route.models.comparator import decide
 from keras_route.nets import generate
 
-pytestmark = pytest.mark.backend
-
 PIXEL = [PixelPrecision, PixelRecall, PixelF1]
 ALL = [*PIXEL, ConnectedRate, ExactMatch]
 SELECTIONS = [{}, {"pins": False}, {"layer": "m4"}, {"layer": "via5"}, {"layer": "pin"}]
@@ -120,6 +118,7 @@ def test_counts_beyond_float32_are_exact():
     assert int(ops.convert_to_numpy(metric.actual.value)) == 2**25 + 1
 
 
+@pytest.mark.backend
 def test_a_compiled_fit_reports_what_numpy_counts(rng):
     pins, labels = generate(24, seed=5, height=8, width=9)
     model = keras.Sequential(

@@ -37,7 +37,6 @@ def test_a_convolution_along_an_axis_is_its_matrix_product(size, rng):
         np.testing.assert_allclose(_along(layer, pins), layer(pins), atol=1e-5)
 
 
-@pytest.mark.backend
 def test_both_forms_have_the_same_kernel_gradient(rng):
     model = stirred(small(), rng)
     pins = rng.integers(0, 2, (3, 12, 9, 1)).astype("float32")
@@ -60,7 +59,6 @@ def test_both_forms_have_the_same_kernel_gradient(rng):
         )
 
 
-@pytest.mark.backend
 def test_any_size_runs_and_every_pixel_sees_every_other(rng):
     model = small()
     for variable in model.trainable_variables:  # then one more pin raises every score

@@ -14,8 +14,6 @@ from keras_route.models.comparator import decide
 from keras_route.nets import generate
 from keras_route.pictures import write_comparison
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture(scope="module")
 def data():
@@ -72,6 +70,7 @@ def test_a_later_run_has_to_beat_the_file(model, tmp_path):
     assert (BestF1Checkpoint(path).best, BestF1Checkpoint(path).epochs) == (0.7, 1)
 
 
+@pytest.mark.backend
 def test_training_goes_on_where_the_best_was(model, data, tmp_path):
     path = tmp_path / "best.keras"
     history = fit(model, data, BestF1Checkpoint(path), epochs=4)

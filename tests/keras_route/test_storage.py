@@ -125,7 +125,6 @@ def test_a_process_opens_the_file_itself(path, monkeypatch):
     assert dataset._file is not opened
 
 
-@pytest.mark.backend
 def test_models_train_on_a_file(path):
     write_hdf5(path, 20, verbose=False, height=8, width=8)
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(8, 3, padding="same")])
