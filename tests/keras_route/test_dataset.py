@@ -41,7 +41,6 @@ def test_a_batch_depends_on_seed_epoch_and_index_only():
     assert len(set(found)) == len(keys)
 
 
-@pytest.mark.backend
 def test_every_epoch_of_fit_has_nets_of_its_own_and_a_second_run_the_same():
     options = {"height": 8, "width": 8, "seed": 3}
     model = pixel_classifier()
