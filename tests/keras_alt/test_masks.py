@@ -83,7 +83,6 @@ def test_an_m_by_n_mask_keeps_the_largest_of_every_n_input_channels(shape, m, n,
         assert (np.where(chosen, values, np.inf).min(1) > hidden).all()
 
 
-@pytest.mark.backend
 def test_masks_keep_both_kinds_of_sparsity_in_the_codes_and_nothing_else_does():
     model = pruned()
     masks = keras_alt.sparsity_masks(model)
