@@ -79,7 +79,7 @@ class Recipe:
 
 RECIPES = {
     # Fresh nets in every batch; equal weights, because a decision is right at the score of zero.
-    "router": Recipe(Router, 32, 1000, 30, 3e-3, True, 1.0, 1.0),
+    "router": Recipe(Router, 32, 1000, 12, 3e-3, True, 1.0, 1.0),
     # The published one (Jain & Okabe, 2017), but for the batch of 10, of which they shipped
     # weights too, and for fresh nets in place of 50,000 fixed ones.
     "fcn": Recipe(FCNRouter, 10, 5000, 40, 5e-4, False, 3.0, None),
