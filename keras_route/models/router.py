@@ -73,13 +73,13 @@ class Router(keras.Model):
         self.from_row_lines = _convolution(features, "from_row_lines")
         self.pixel_blocks = [PixelBlock(features, name=f"pixel_{i}") for i in range(pixel_blocks)]
         self.scores = layers.Conv2D(SCORES, 1, name="scores")
-        self.build()
+        # Any size of image will do for the variables; a quantized network has this window.
+        self.build((None, (reach + 1) // 2, (reach + 1) // 2, 1))
 
     from_preset = classmethod(from_preset)
 
-    def build(self, input_shape=None):
-        # An image of any size makes the same variables.
-        self.call(keras.KerasTensor((None, 8, 8, 1)))
+    def build(self, input_shape):
+        self.call(keras.KerasTensor(input_shape))
         self.built = True
 
     def call(self, pins):

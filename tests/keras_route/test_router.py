@@ -16,9 +16,7 @@ SMALL = {"reach": 23, "stem": 4, "lines": 8, "features": 8, "line_blocks": 2, "p
 
 
 def small(**sizes):
-    model = Router(**{**SMALL, **sizes})
-    model.build((None, 12, 12, 1))
-    return model
+    return Router(**{**SMALL, **sizes})
 
 
 def stirred(model, rng):
