@@ -5,9 +5,9 @@ import pytest
 
 EIGHT = (
     "DenseNet121",
-    "EfficientNetB0",
     "MobileNet",
     "MobileNetV2",
+    "MobileNetV3Large",
     "MobileNetV3Small",
     "ResNet50V2",
     "VGG16",
