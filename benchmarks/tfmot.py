@@ -13,6 +13,8 @@ x_test and y_test, as Fashion-MNIST does.
 
 import argparse
 import os
+import pathlib
+import sys
 import tempfile
 import time
 
@@ -28,7 +30,9 @@ from keras_alt.tfmot.packages import imported
 tfmot, tf_keras = imported()
 import tensorflow as tf  # noqa: E402
 
-BATCH = 64
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "examples"))
+from from_tfmot import BATCH, images  # noqa: E402
+
 LOSS = "sparse_categorical_crossentropy"
 
 
@@ -92,25 +96,14 @@ VARIANTS = {
 
 def fit(model, optimizer, train, epochs, library):
     """Train; return the median seconds of a step."""
-    clock = step_clock(library)
+    started, ended = [], []
+    clock = library.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: started.append(time.perf_counter()),
+        on_train_batch_end=lambda batch, logs: ended.append(time.perf_counter()),
+    )
     model.compile(optimizer, LOSS)
     model.fit(*train, batch_size=BATCH, epochs=epochs, callbacks=[clock], verbose=0)
-    return float(np.median(clock.seconds[2:]))
-
-
-def step_clock(library):
-    class StepClock(library.callbacks.Callback):
-        def __init__(self):
-            super().__init__()
-            self.seconds = []
-
-        def on_train_batch_begin(self, batch, logs=None):
-            self.started = time.perf_counter()
-
-        def on_train_batch_end(self, batch, logs=None):
-            self.seconds.append(time.perf_counter() - self.started)
-
-    return StepClock()
+    return float(np.median(np.subtract(ended, started)[2:]))
 
 
 def converted(model):
@@ -140,22 +133,6 @@ def depthwise_separable_net(shape):
         x = block(x, layers.Conv2D(filters, 1, use_bias=False))
     x = layers.GlobalAveragePooling2D()(x)
     return tf_keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
-
-
-def images(path):
-    """Return (x, y) for training and test, x in [0, 1]."""
-    if path is None:
-        from sklearn.datasets import load_digits
-
-        x, y = load_digits(return_X_y=True)
-        order = np.random.default_rng(0).permutation(len(x))
-        x, y = (x[order] / 16.0).astype("float32").reshape(-1, 8, 8, 1), y[order]
-        return (x[:1297], y[:1297]), (x[1297:], y[1297:])
-    with np.load(path) as file:
-        return tuple(
-            ((file[f"x_{part}"] / 255.0).astype("float32")[..., None], file[f"y_{part}"])
-            for part in ("train", "test")
-        )
 
 
 def parse():

@@ -88,13 +88,9 @@ def network(options):
 
 def tfmot_trainer(options):
     """Return the step of tensorflow-model-optimization's quantization-aware training."""
-    import tensorflow as tf
+    from keras_alt.tfmot.packages import imported  # here, because its memory counts
 
-    tf.keras.__version__  # noqa: B018 - decides what tf.keras is before tfmot changes it
-    import tensorflow_model_optimization as tfmot
-    import tf_keras
-
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # tfmot's import sets it
+    tfmot, tf_keras = imported()
 
     if options.network == "resnet20":
         model = resnet20(tf_keras)

@@ -32,7 +32,7 @@ def sparsity_masks(model: keras.Model) -> dict[str, np.ndarray]:
 def kernel_masks(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the masks that the layers of a quantized model hold, as `sparsity_masks` does."""
     return {
-        f"{name}/kernel": ops.convert_to_numpy(layer.kernel_mask.mask.value)
+        f"{name}/kernel": ops.convert_to_numpy(layer.mask_of(layer.role).mask.value)
         for name, layer in kernel_layers(model).items()
         if isinstance(layer, QuantizedKernel) and layer.sparse
     }
@@ -51,7 +51,7 @@ def magnitude_mask(kernel: np.ndarray, sparsity: float) -> np.ndarray:
     """Return the mask that keeps the largest magnitudes.
 
     As tfmot's: `round(size * (1 - sparsity))` are kept, at least one, and of equal ones all that
-    reach the smallest magnitude kept; zeros are not.
+    reach the smallest magnitude kept.
 
     Args:
         kernel: array of any shape.
@@ -60,19 +60,19 @@ def magnitude_mask(kernel: np.ndarray, sparsity: float) -> np.ndarray:
     magnitudes = np.abs(kernel)
     count = max(1, round(kernel.size * (1.0 - sparsity)))
     smallest = np.partition(magnitudes.ravel(), -count)[-count]
-    return (magnitudes >= smallest) & (magnitudes > 0)
+    return magnitudes >= smallest
 
 
-def m_by_n_mask(kernel: np.ndarray, m: int, n: int) -> np.ndarray:
+def m_by_n_mask(kernel: np.ndarray, m: int, n: int, axis: int = -2) -> np.ndarray:
     """Return the mask with `m` zeros among every `n` consecutive input channels.
 
-    As tfmot's `sparsity_m_by_n`: input channels are the second axis from the end, and the last
-    group is filled up with zeros.
+    As tfmot's `sparsity_m_by_n`: the last group is filled up with zeros.
 
     Args:
         kernel: of a dense layer, (input, output), or a convolution, (..., input, output).
+        axis: of the input channels; the last one in a transposed convolution.
     """
-    rows = np.abs(np.moveaxis(kernel, -2, -1))
+    rows = np.abs(np.moveaxis(kernel, axis, -1))
     missing = -rows.shape[-1] % n
     padded = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(0, missing)])
     groups = padded.reshape(*padded.shape[:-1], -1, n)
@@ -80,4 +80,4 @@ def m_by_n_mask(kernel: np.ndarray, m: int, n: int) -> np.ndarray:
     mask = np.zeros(groups.shape, bool)
     np.put_along_axis(mask, order[..., : n - m], True, axis=-1)
     mask = mask.reshape(padded.shape)[..., : rows.shape[-1]]
-    return np.moveaxis(mask, -1, -2)
+    return np.moveaxis(mask, -1, axis)

@@ -61,10 +61,12 @@ class Prune(keras.callbacks.Callback):
         self.sparsity_m_by_n = sparsity_m_by_n
         self.skip = skip
         self.masks = {}
+        self._pruned = []
         self._step = 0
 
     def on_train_begin(self, logs=None):
-        if not self._layers():
+        self._pruned = [layer for layer in self.model._flatten_layers() if self._is_pruned(layer)]
+        if not self._pruned:
             raise ValueError(
                 "`Prune` expects a model with dense or convolution layers that `skip` leaves. "
                 f"Received: model '{self.model.name}' without any."
@@ -76,36 +78,41 @@ class Prune(keras.callbacks.Callback):
         self._prune()
 
     def _prune(self):
+        self.model  # noqa: B018 - on JAX this brings the variables up to date
         now, sparsity = self.schedule(self._step)
-        for layer in self._layers():
+        for layer in self._pruned:
             kernel = _kernel(layer)
             if bool(now):
-                self.masks[kernel.path] = self._mask(kernel, float(sparsity))
+                self.masks[kernel.path] = mask = self._mask(layer, kernel, float(sparsity))
+                if _holds_zeros(layer):
+                    layer.set_mask(layer.role, mask)
+                    continue
             if kernel.path in self.masks:
-                self._apply(layer, kernel, now)
+                kernel.assign(kernel.value * ops.cast(self.masks[kernel.path], kernel.dtype))
 
-    def _mask(self, kernel, sparsity):
-        values = ops.convert_to_numpy(kernel.value)
-        values = values * self.masks.get(kernel.path, np.ones(values.shape, bool))
-        if self.sparsity_m_by_n is not None:
-            return m_by_n_mask(values, *self.sparsity_m_by_n)
-        return magnitude_mask(values, sparsity)
+    def _mask(self, layer, kernel, sparsity):
+        """Return the mask for now, which hides what an earlier one does."""
+        earlier = self.masks.get(kernel.path)
+        if earlier is None:
+            earlier = np.ones(kernel.shape, bool)
+            if _holds_zeros(layer):
+                earlier = ops.convert_to_numpy(layer.mask_of(layer.role).mask.value)
+        values = ops.convert_to_numpy(kernel.value) * earlier
+        if self.sparsity_m_by_n is None:
+            return earlier & magnitude_mask(values, sparsity)
+        axis = -1 if isinstance(layer, keras.layers.Conv2DTranspose) else -2
+        return earlier & m_by_n_mask(values, *self.sparsity_m_by_n, axis=axis)
 
-    def _apply(self, layer, kernel, now):
-        mask = self.masks[kernel.path]
-        if getattr(layer, "sparse", False) and bool(now):
-            layer.set_mask(layer.role, mask)
-        kernel.assign(kernel.value * ops.cast(mask, kernel.dtype))
-
-    def _layers(self):
-        # `self.model` also brings the variables up to date on JAX.
-        return [
-            layer
-            for layer in self.model._flatten_layers()
-            if (type(layer) in KERNELS or isinstance(layer, QuantizedKernel))
+    def _is_pruned(self, layer):
+        return (
+            (type(layer) in KERNELS or isinstance(layer, QuantizedKernel))
             and type(layer) not in NOT_PRUNED
             and not any(fnmatch.fnmatchcase(layer.name, pattern) for pattern in self.skip)
-        ]
+        )
+
+
+def _holds_zeros(layer):
+    return isinstance(layer, QuantizedKernel) and layer.sparse
 
 
 def _kernel(layer):

@@ -135,9 +135,13 @@ class QuantizedKernel:
         """Return the kernel behind each kernel quantizer's role."""
         return {"kernel": self._kernel}
 
+    def mask_of(self, role: str) -> KernelMask | None:
+        """Return the mask of a kernel, None unless the layer is sparse."""
+        return getattr(self, f"{role}_mask")
+
     def masked(self, role: str, kernel):
         """Return `kernel` behind the mask of its role, if it has one."""
-        mask = getattr(self, f"{role}_mask")
+        mask = self.mask_of(role)
         return kernel if mask is None else mask(kernel)
 
     def set_mask(self, role: str, mask):
@@ -152,7 +156,7 @@ class QuantizedKernel:
                 f"The mask of '{self.name}/{role}' must have the kernel's shape "
                 f"{tuple(kernel.shape)}. Received: mask.shape={tuple(mask.shape)}"
             )
-        getattr(self, f"{role}_mask").mask.assign(mask)
+        self.mask_of(role).mask.assign(mask)
         kernel.assign(self.masked(role, kernel))
 
     def constants(self) -> list:
@@ -172,7 +176,7 @@ class QuantizedKernel:
         if self.batch_norm is not None and not self.batch_norm.built:
             self.batch_norm.build((self.output_channels(input_shape),))
         for role, kernel in self.kernels().items():
-            quantizer, mask = getattr(self, f"{role}_quantizer"), getattr(self, f"{role}_mask")
+            quantizer, mask = getattr(self, f"{role}_quantizer"), self.mask_of(role)
             if quantizer is not None:
                 quantizer.initializer = three_sigma_initializer(kernel)
             _build(quantizer)

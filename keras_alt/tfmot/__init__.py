@@ -5,6 +5,6 @@
 
 from keras_alt.tfmot.alt import ALTQuantizeConfig as ALTQuantizeConfig
 from keras_alt.tfmot.alt import ALTQuantizer as ALTQuantizer
-from keras_alt.tfmot.alt import ALTScheme as ALTScheme
 from keras_alt.tfmot.conversion import to_keras3 as to_keras3
 from keras_alt.tfmot.ranges import set_thresholds as set_thresholds
+from keras_alt.tfmot.scheme import ALTScheme as ALTScheme

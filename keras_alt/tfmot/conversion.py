@@ -8,7 +8,7 @@ from keras_alt.graph import deep_recursion
 from keras_alt.masks import sparsity_masks
 from keras_alt.quantizer import quantizers
 from keras_alt.tfmot.layers import keras3_layer, weights_of
-from keras_alt.tfmot.nodes import Values, flat, keras3_name, nodes
+from keras_alt.tfmot.nodes import Values, flat, keras3_name, nodes, options
 from keras_alt.tfmot.packages import imported
 from keras_alt.tfmot.ranges import learned_thresholds
 from keras_alt.tfmot.trained import is_trained, keras3_trained
@@ -100,7 +100,7 @@ class _Conversion:
         for node in self.nodes:
             layer = self.layers[id(node.layer)]
             fresh = isinstance(layer, keras.layers.Layer) and not layer.built
-            new.record(node, layer(*new(node.args), **_options(new(node.kwargs))))
+            new.record(node, layer(*new(node.args), **options(new(node.kwargs))))
             if fresh and layer.weights:
                 layer.set_weights(weights_of(self.bare[id(node.layer)]))
         with deep_recursion():
@@ -119,8 +119,8 @@ class _Conversion:
         differing = []
         for i, node in enumerate(self.nodes):
             bare = self.bare[id(node.layer)] or (lambda x: x)
-            expected = bare(*old(node.args), **_options(old(node.kwargs)))
-            received = self.layers[id(node.layer)](*new(node.args), **_options(new(node.kwargs)))
+            expected = bare(*old(node.args), **options(old(node.kwargs)))
+            received = self.layers[id(node.layer)](*new(node.args), **options(new(node.kwargs)))
             old.record(node, expected)
             new.record(node, received)
             difference = _difference(expected, received)
@@ -137,11 +137,6 @@ class _Conversion:
                 f"largest: replace layer '{name}', the first that differs (by {difference:.1e}), "
                 f"by others. Received: a difference of {worst:.1e}"
             )
-
-
-def _options(kwargs):
-    """Return what Keras 3 layers are told too; the rest are defaults that tf_keras spells out."""
-    return {key: value for key, value in kwargs.items() if value is not None}
 
 
 def _random(tensor):

@@ -49,28 +49,31 @@ def from_config(cls: type, layer, **changes):
     """
     config = {key: _plain(value) for key, value in layer.get_config().items()}
     config.update(name=keras3_name(layer.name), dtype=layer.dtype_policy.name, **changes)
-    known = _arguments(cls)
+    known = arguments_of(cls, L.Layer) | {"name", "trainable", "dtype"}
     return cls.from_config({key: value for key, value in config.items() if key in known})
+
+
+def arguments_of(cls: type, base: type) -> set[str]:
+    """Return the names of the constructor's arguments of `cls`, up to the class `base`."""
+    return {
+        name
+        for parent in cls.__mro__
+        if issubclass(parent, base)
+        for name in inspect.signature(parent.__init__).parameters
+    }
 
 
 def _plain(value):
     """Return a configuration's value as Python's own types."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_plain, value)) if type(value) is tuple else list(map(_plain, value))
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, list):
+        return list(map(_plain, value))
     if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "numpy"):
         return np.asarray(value).tolist()
     return value
-
-
-def _arguments(cls):
-    return {
-        name
-        for parent in cls.__mro__
-        if issubclass(parent, L.Layer)
-        for name in inspect.signature(parent.__init__).parameters
-    } | {"name", "trainable", "dtype"}
 
 
 @handles("BatchNormalization", "SyncBatchNormalization")

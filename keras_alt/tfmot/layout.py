@@ -1,7 +1,6 @@
 """The layout of ALT inside tfmot: the canonical form of a model, and what to quantize in it."""
 
 import dataclasses
-import inspect
 
 import keras
 
@@ -12,7 +11,8 @@ from keras_alt.regions import Regions
 from keras_alt.roles import is_kernel
 from keras_alt.sharing import scale_groups
 from keras_alt.tfmot.conversion import to_keras3
-from keras_alt.tfmot.nodes import keras3_name
+from keras_alt.tfmot.layers import arguments_of
+from keras_alt.tfmot.nodes import keras3_name, options
 from keras_alt.tfmot.packages import imported
 from keras_alt.transforms import canonical
 
@@ -97,8 +97,7 @@ def _rebuilt(graph, marks):
             layers[call.layer] = _tf_keras_layer(call.layer)
         layer = layers[call.layer]
         fresh = not layer.built
-        kwargs = {key: value for key, value in call.kwargs.items() if value is not None}
-        outputs = keras.tree.flatten(layer(*new(call.args), **new(kwargs)))
+        outputs = keras.tree.flatten(layer(*new(call.args), **new(options(call.kwargs))))
         new.record(call, list(map(marked, call.outputs, outputs)))
         if fresh and call.layer.weights:
             layer.set_weights(call.layer.get_weights())
@@ -114,12 +113,7 @@ def _tf_keras_layer(layer):
             f"`{layer.name}` must be a layer that tf_keras has too: write it as one. "
             f"Received: {type(layer).__name__}"
         )
-    known = {
-        name
-        for parent in cls.__mro__
-        if issubclass(parent, tf_keras.layers.Layer)
-        for name in inspect.signature(parent.__init__).parameters
-    }
+    known = arguments_of(cls, tf_keras.layers.Layer)
     config = {**layer.get_config(), "dtype": layer.dtype_policy.name}
     if cls is tf_keras.layers.LeakyReLU:
         config["alpha"] = config.pop("negative_slope")

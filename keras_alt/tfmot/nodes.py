@@ -65,6 +65,11 @@ def keras3_name(name: str) -> str:
     return name.split(":")[0].replace("/", "_")
 
 
+def options(kwargs: dict) -> dict:
+    """Return the arguments that say something; tf_keras spells out defaults, which are None."""
+    return {key: value for key, value in kwargs.items() if value is not None}
+
+
 def is_symbolic(value) -> bool:
     """Return whether `value` is a symbolic tensor of tf_keras."""
     return hasattr(value, "_keras_history")

@@ -5,6 +5,7 @@ import keras
 from keras_alt.quantize import FUSED_RELUS, QUANTIZED
 from keras_alt.quantizer import Quantizer
 from keras_alt.roles import relu_max
+from keras_alt.tfmot.alt import ALTQuantizeConfig
 from keras_alt.tfmot.layers import from_config, keras3_layer, weights_of
 from keras_alt.tfmot.nodes import keras3_name
 from keras_alt.tfmot.wrappers import is_quantizing, unwrapped
@@ -15,7 +16,7 @@ THRESHOLD = "_log2_threshold"
 def is_trained(layer) -> bool:
     """Return whether `layer` is wrapped with an `ALTQuantizeConfig`."""
     config = getattr(layer, "quantize_config", None)
-    return is_quantizing(layer) and type(config).__name__ == "ALTQuantizeConfig"
+    return is_quantizing(layer) and isinstance(config, ALTQuantizeConfig)
 
 
 def keras3_trained(wrapper):

@@ -2,7 +2,7 @@
 
 from keras_alt.tfmot.packages import imported
 
-tfmot, tf_keras = imported()
+_, tf_keras = imported()
 UNLEARNED = (-6.0, 6.0)  # where tfmot's ranges start
 
 

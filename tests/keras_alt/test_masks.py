@@ -157,6 +157,9 @@ def test_a_hand_written_separable_layer_has_both_masks(rng):
     for quantizer, values in layer.constants():
         mask = keras.ops.convert_to_numpy(getattr(layer, f"{quantizer.role}_mask").mask.value)
         assert not np.any(keras.ops.convert_to_numpy(values)[~mask])
+    model = keras.Sequential([keras.Input((4, 4, 4)), layer])
+    pointwise = keras.ops.convert_to_numpy(layer.pointwise_kernel_mask.mask.value)
+    assert_same_masks(kernel_masks(model), {f"{layer.name}/kernel": pointwise})
 
 
 def test_a_mask_that_fits_nothing_is_an_error():

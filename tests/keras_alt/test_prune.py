@@ -87,6 +87,31 @@ def test_two_of_four_input_channels_are_pruned():
     assert (np.count_nonzero(kernel.reshape(-1, 4, 2), axis=1) == 2).all()
 
 
+def test_input_channels_are_the_last_axis_of_a_transposed_convolution():
+    layers = [keras.Input((4, 4, 4)), L.Conv2DTranspose(3, 2, name="up"), L.Flatten(), L.Dense(2)]
+    model = fit(keras.Sequential(layers), Prune(every_step(0.0), sparsity_m_by_n=(2, 4)))
+    kernel = keras.ops.convert_to_numpy(model.get_layer("up").kernel)
+    assert kernel.shape == (2, 2, 3, 4)
+    assert (np.count_nonzero(kernel, axis=-1) == 2).all()
+
+
+def test_a_kernel_that_starts_at_zero_is_not_held_there():
+    zeros = L.Dense(2, kernel_initializer="zeros", name="zeros")
+    model = keras.Sequential([keras.Input((4, 4, 4)), L.Flatten(), zeros])
+    fit(model, Prune(lambda step: (step == 0, 0.0)), epochs=1)
+    assert sparsities(model)["zeros/kernel"] == 0.0
+
+
+def test_what_given_masks_hide_stays_hidden():
+    mask = np.ones((32, 2), bool)
+    mask[1:4] = False  # three of the first four input channels
+    q = keras_alt.quantize_model(network(), masks={"dense/kernel": mask})
+    keras_alt.calibrate(q, data()[0], verbose=False)
+    prune = Prune(every_step(0.0), sparsity_m_by_n=(2, 4))
+    fit(q, prune, epochs=1, optimizer=keras_alt.optimizers.alt(1e-2))
+    assert not kernel_masks(q)["dense/kernel"][~mask].any()
+
+
 @pytest.mark.backend
 def test_a_quantized_model_is_pruned_while_its_thresholds_train():
     model = network()

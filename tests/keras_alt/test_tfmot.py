@@ -176,7 +176,7 @@ def test_a_model_in_training_for_quantization_gives_float_layers_and_thresholds(
 
 def test_what_cannot_move_is_named():
     class Own(L.Layer):
-        pass
+        """A layer that Keras 3 does not have."""
 
     inputs = L.Input((4,))
     with pytest.raises(NotImplementedError, match=r"'mine'.*Own"):

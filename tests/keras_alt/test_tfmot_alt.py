@@ -156,3 +156,14 @@ def test_layers_that_are_not_annotated_stay_float(float_model, data):
     model(data[0], training=True)
     new, _, found = keras_alt.tfmot.to_keras3(model)
     assert set(found) == {"pointwise/kernel", "pointwise/output", "relu6/output"}
+
+
+def test_a_config_of_ones_own_kind_keeps_its_thresholds():
+    class Own(keras_alt.tfmot.ALTQuantizeConfig):
+        """A user's."""
+
+    dense = QUANTIZATION.quantize_annotate_layer(L.Dense(2, name="dense"), Own())
+    with QUANTIZATION.quantize_scope({"Own": Own}):
+        model = QUANTIZATION.quantize_apply(tf_keras.Sequential([L.Input((4,)), dense]))
+    model(np.ones((2, 4), "float32"), training=True)
+    assert {"dense/kernel", "dense/output"} <= set(keras_alt.tfmot.to_keras3(model)[2])
