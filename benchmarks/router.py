@@ -29,6 +29,7 @@ import numpy as np
 import keras_route
 from keras_route.decode import decode
 from keras_route.models.comparator import SCORES, decide
+from keras_route.pins import pins_of
 from keras_route.routing import finish
 
 BATCH = 100
@@ -56,7 +57,7 @@ def main():
 def rates(options):
     """Print what needs no network."""
     x, labels = keras_route.generate(ROUTED, seed=1, deduplicate=True)
-    pins = [np.argwhere(image[..., 0])[:, ::-1] for image in x]
+    pins = pins_of(x)
     rng = np.random.default_rng(0)
     odds = (8.0 * labels - 4 + rng.normal(0, 2, labels.shape)).astype("float32")
     drawn = options.nets

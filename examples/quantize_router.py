@@ -24,8 +24,6 @@ from keras_alt.callbacks import FreezeThresholds
 from keras_route import NetDataset, Router, evaluate, generate
 from keras_route.losses import ScoreCrossEntropy
 
-HELD_OUT_SEED = 2026
-
 
 def main():
     options = parse()
@@ -86,7 +84,7 @@ def retrain(student, options, size):
 
 def measured(model, options, size):
     progress = keras.utils.Progbar(options.count, unit_name="net", verbose=options.verbose)
-    return evaluate(model, options.count, HELD_OUT_SEED, progress=progress.update, **size)
+    return evaluate(model, options.count, progress=progress.update, **size)
 
 
 def parse():

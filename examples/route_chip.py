@@ -32,9 +32,11 @@ from keras_route.gds import write_gds
 from keras_route.grid import Grid, Placed, access_points, shorts
 from keras_route.guide import guides
 from keras_route.lefdef import Design, read_def, write_def
+from keras_route.models.comparator import scores_of
 from keras_route.net import Net
 from keras_route.nets import draw_net
 from keras_route.pictures import write_png
+from keras_route.pins import pins_of
 from keras_route.steiner import MOST_POINTS
 
 PICTURE_DOTS = 2000  # of a side, about
@@ -59,7 +61,7 @@ def main():
     left_out |= {chip.names[net]: reason for net, reason in given_up.items()}
     print(
         f"\nconnected: {len(placed)} of {len(design.nets)} nets "
-        f"({len(placed) / len(design.nets):.2%}), {len(pins) / seconds:.0f} nets/s"
+        f"({len(placed) / len(design.nets):.2%}), {len(placed) / seconds:.0f} nets/s"
     )
     for name, reason in left_out.items():
         print(f"  not routed: {name}: {reason}")
@@ -110,10 +112,13 @@ def lengths(nets):
     compared = [net for net in nets if len(net.pins) <= MOST_POINTS]
     length = sum(net.wire_length for net in compared)
     shortest = sum(net.steiner_length for net in compared)
-    print(
-        f"length: {sum(net.wire_length for net in nets):.0f} um; {length / shortest:.4f} of the "
-        f"shortest trees for the {len(compared)} nets of up to {MOST_POINTS} pins"
+    ratio = (
+        f"{length / shortest:.4f} of the shortest trees for the {len(compared)} nets of up to "
+        f"{MOST_POINTS} pins"
+        if compared
+        else f"none has as few as {MOST_POINTS} pins, to compare with the shortest trees"
     )
+    print(f"length: {sum(net.wire_length for net in nets):.0f} um; {ratio}")
 
 
 def proof(chip):
@@ -186,8 +191,7 @@ class LayoutRule:
     name = "rule"
 
     def predict(self, images, batch_size, verbose):
-        labels = np.stack([draw_net(np.argwhere(image[..., 0])[:, ::-1]) for image in images])
-        return 10.0 * np.stack([1 - labels, labels], axis=-1).reshape(*labels.shape[:3], 16)
+        return 10 * scores_of([draw_net(pins) for pins in pins_of(images)])
 
 
 def network(options):

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import keras_route
+from keras_route import layout
 from keras_route.loading import load_network
 from keras_route.net_files import writer
 from keras_route.pictures import write_comparison
@@ -66,7 +67,10 @@ def main():
 
 
 def named(nets):
-    return [dataclasses.replace(net, name=f"net_{i}") for i, net in enumerate(nets)]
+    return [
+        dataclasses.replace(net, name=name)
+        for net, name in zip(nets, layout.names(nets), strict=True)
+    ]
 
 
 def parse():

@@ -22,11 +22,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from keras_route.evaluation import evaluate
+from keras_route.evaluation import HELD_OUT_SEED, evaluate
 from keras_route.presets import save_preset
 from keras_route.training import RECIPES, train
-
-HELD_OUT_SEED = 2026
 
 
 def main():
@@ -46,7 +44,7 @@ def main():
         **size,
     )
     progress = keras.utils.Progbar(options.count, unit_name="net")
-    figures = evaluate(model, options.count, HELD_OUT_SEED, progress=progress.update, **size)
+    figures = evaluate(model, options.count, progress=progress.update, **size)
     for key, row in figures.items():
         print(f"{'all' if key == 'all' else f'{key} pins'}: {row}")
     if options.name:

@@ -1,9 +1,12 @@
 """The grammar of the command line of `keras-route`."""
 
 import argparse
+import math
 import pathlib
 
+from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.net_files import WRITERS
+from keras_route.nets import NetFamily
 from keras_route.presets import preset_names
 from keras_route.training import RECIPES
 
@@ -61,7 +64,7 @@ def _add_train(commands):
         ("--epochs", _positive, "from one validation to the next"),
         ("--steps-per-epoch", _positive, "updates of an epoch"),
         ("--batch-size", _positive, "nets of an update"),
-        ("--rate", float, "the largest learning rate"),
+        ("--rate", _positive_float, "the largest learning rate"),
     ):
         parser.add_argument(
             name,
@@ -79,7 +82,7 @@ def _add_evaluate(commands):
     parser.epilog += "keras-route evaluate router_32 --count 10000 --json figures.json"
     _add_model(parser)
     parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
-    parser.add_argument("--seed", type=_natural, default=2026)
+    parser.add_argument("--seed", type=_natural, default=HELD_OUT_SEED)
     parser.add_argument("--batch-size", type=_positive, default=100)
     parser.add_argument("--json", type=pathlib.Path, help="file for the same figures")
     _add_nets(parser, "repeated pins count, as published")
@@ -102,7 +105,7 @@ def _add_route(commands):
         help=f"file that ends in {', '.join(WRITERS)}; may be given several times",
     )
     _add_model(parser, "--model", default="router_32")
-    _add_window(parser, height=32, width=32, window_um=11.0)
+    _add_window(parser, NetFamily.height, NetFamily.width, NetFamily.window_um)
     parser.add_argument(
         "--blocked",
         type=pathlib.Path,
@@ -154,6 +157,16 @@ def _positive(text):
 
 def _natural(text):
     return _integer(text, 0)
+
+
+def _positive_float(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return value
 
 
 def _integer(text, least):

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 
 from keras_route.layers_map import METALS, VIAS
+from keras_route.legalize import footprint, per_metal
 from keras_route.net import Net
 
 
@@ -35,12 +36,14 @@ def check(net: Net, blocked=None) -> list[Violation]:
 
     Args:
         net: any `Net`.
-        blocked: bool array (height, width, 4), True where the net must have no m3, m4, m5, m6;
-            of shape (height, width), True where it must have no metal. If not given, all is free.
+        blocked: bool array (height, width, 4), True where the net must have no m3, m4, m5, m6,
+            neither wires nor the stacks of vias below its pins; of shape (height, width), True
+            where it must have no metal. If not given, all is free.
 
     Raises:
         ValueError: `blocked` has another shape.
     """
+    blocked = per_metal(blocked, net.height, net.width)
     outside = [
         Violation("outside", f"{part} is not within {net.width} columns and {net.height} rows")
         for part in net.outside()
@@ -48,14 +51,14 @@ def check(net: Net, blocked=None) -> list[Violation]:
     if outside:
         return outside
     labels = net.to_labels()
-    merged = net.merged()
+    merged = Net.from_labels(labels, net.pins)
     return [
         *_pins(merged),
         *_vias(labels),
         *_direction(net),
         *_dangling(merged),
         *_open(merged),
-        *_blocked(labels, blocked),
+        *_blocked(footprint(labels, net.pins) & blocked),
     ]
 
 
@@ -114,10 +117,7 @@ def _open(net):
 
 def _pieces(net):
     """Return the connected pieces of a net: sets of nodes, those of the pins on "m2"."""
-    runs = [
-        [(w.layer, x, y) for x in range(w.x0, w.x1 + 1) for y in range(w.y0, w.y1 + 1)]
-        for w in net.wires
-    ]
+    runs = [[(wire.layer, x, y) for x, y in wire.pixels()] for wire in net.wires]
     metal = set(itertools.chain(*runs))
     pins = [[("m2", x, y), (net.landing(x, y), x, y)] for x, y in net.pins]
     vias = [
@@ -136,21 +136,10 @@ def _metals(via):
     return VIAS[via.layer].below, VIAS[via.layer].above
 
 
-def _blocked(labels, blocked):
-    if blocked is None:
-        return
-    blocked = np.asarray(blocked, bool)
-    size = labels.shape[:2]
-    if blocked.shape not in (size, (*size, len(METALS))):
-        raise ValueError(
-            f"`blocked` has the shape of the window, {size}, for all metals, or "
-            f"{(*size, len(METALS))} with one channel for each of {', '.join(METALS)}. "
-            f"Received: blocked of shape {blocked.shape}"
-        )
-    for i, metal in enumerate(METALS.values()):
-        taken = blocked if blocked.ndim == 2 else blocked[..., i]
-        for x, y in _places(taken & (labels[..., metal.channel] > 0)):
-            yield Violation("blocked", f"{metal.name} at ({x}, {y}) is blocked")
+def _blocked(taken):
+    for i, metal in enumerate(METALS):
+        for x, y in _places(taken[..., i]):
+            yield Violation("blocked", f"{metal} at ({x}, {y}) is blocked")
 
 
 def _places(mask):

@@ -48,12 +48,12 @@ class ChipRouter:
     ):
         self.grid, self.guides, self.names = grid, guides, names
         self.pins = [np.unique(net, axis=0) for net in pins]
-        self.owner = np.full((grid.size, grid.size, len(METALS)), FREE)
+        self.owner = np.full((grid.size, grid.size, len(METALS)), FREE, "int32")
         self.fights = np.zeros(self.owner.shape)
         self.placed: dict[int, Placed] = {}
         self.searched: set[int] = set()  # nets that did not get the route of a guide
         self.takes = collections.Counter()
-        self.pin_owner = np.full((grid.size, grid.size), FREE)
+        self.pin_owner = np.full((grid.size, grid.size), FREE, "int32")
         for net, (name, places) in enumerate(zip(names, self.pins, strict=True)):
             received = f"Received: net {name!r} with pins={places.tolist()}"
             if len(places) < 2 or (places < 0).any() or (places >= grid.size).any():
@@ -93,16 +93,22 @@ class ChipRouter:
 
     def _place(self, net):
         """Place a net where all is free; return whether it could be."""
-        for margin in MARGINS:
-            window = self._window(net, margin)
-            others = self._others(net, window)
-            labels = self._guided(net, window, others)
-            if labels is None:
-                labels = self._search(net, window, others, 0.0)
+        for window, labels in self._free_ways(net):
             if labels is not None:
                 self._keep(net, window, labels)
                 return True
         return False
+
+    def _free_ways(self, net):
+        """Yield windows and the label images of free routes in them, or None where there is none.
+
+        The route of the guide comes first, then those of searches in larger and larger windows.
+        """
+        window = self._window(net, MARGINS[0])
+        yield window, self._guided(net, window)
+        for margin in MARGINS:
+            window = self._window(net, margin)
+            yield window, self._search(net, window, self._others(net, window), 0.0)
 
     def _push(self, net):
         """Place a net where that costs least, and return the nets that gave way.
@@ -135,12 +141,13 @@ class ChipRouter:
         owner = self.owner[window.rows, window.columns]
         return (owner != FREE) & (owner != net)
 
-    def _guided(self, net, window, others):
+    def _guided(self, net, window):
         """Return the label image of the guide's route, or None if there is none that is free."""
         if net not in self.guides:
             return None
         guide = self.guides[net]
         labels = window.paste(guide, guide.labels, 0)
+        others = self._others(net, window)
         if (footprint(labels, window.local(self.pins[net])) & others).any():
             return None
         self.searched.discard(net)
@@ -156,11 +163,11 @@ class ChipRouter:
         return None if metal is None else drawn(metal, pins)
 
     def _log_odds(self, net, window):
-        """Return log-odds for a window: what the network did not see is as off as most it saw."""
+        """Return log-odds for a window, zeros without a guide."""
         if net not in self.guides:
             return np.zeros((window.side, window.side, len(LAYERS)))
         guide = self.guides[net]
-        return window.paste(guide, guide.log_odds, np.median(guide.log_odds, axis=(0, 1)))
+        return window.paste(guide, guide.log_odds, guide.beyond)
 
     def _keep(self, net, window, labels):
         pins = window.local(self.pins[net])
@@ -173,15 +180,16 @@ class ChipRouter:
             pins,
             window_um=window.side * self.grid.um_per_px,
             name=self.names[net],
-            repaired=changed > 0,
             changed=changed,
         )
         self.placed[net] = Placed(routed, window.x, window.y)
 
     def _remove(self, net):
         """Take a net off the grid, all but the places above its pins."""
-        del self.placed[net]
-        self.owner[self.owner == net] = FREE
+        placed = self.placed.pop(net)
+        window = _Window(placed.x, placed.y, placed.net.width)
+        owner = self.owner[window.rows, window.columns]
+        owner[owner == net] = FREE
         x, y = self.pins[net].T
         self.owner[y, x, 0] = net
 

@@ -23,7 +23,6 @@ from keras_route.storage import write_hdf5
 from keras_route.tables import figures_table, nets_table
 from keras_route.training import BEST, RECIPES, train
 
-BLOCK = 1000
 INTERRUPTED = 130  # exit status
 
 
@@ -91,7 +90,16 @@ def _route(options):
     pins = read_pins(options.pins, options.height, options.width)
     blocked = None if options.blocked is None else _mask(options.blocked)
     model = load_network(options.model)
-    nets = _routed(model, pins, blocked, options)
+    nets = route(
+        model,
+        list(pins.values()),
+        options.height,
+        options.width,
+        blocked,
+        options.window_um,
+        progress=keras.utils.Progbar(len(pins), unit_name="net").update,
+    )
+    nets = [dataclasses.replace(net, name=name) for net, name in zip(nets, pins, strict=True)]
     _say(nets_table(nets))
     for path, write in writers.items():
         write(nets, path)
@@ -106,22 +114,6 @@ def _route(options):
         f"differ from the network's raw decision"
     )
     return 0 if legal == len(nets) else 1
-
-
-def _routed(model, pins, blocked, options):
-    progress = keras.utils.Progbar(len(pins), unit_name="net")
-    names, nets = list(pins), []
-    for start in range(0, len(names), BLOCK):
-        nets += route(
-            model,
-            [pins[name] for name in names[start : start + BLOCK]],
-            options.height,
-            options.width,
-            blocked,
-            options.window_um,
-        )
-        progress.update(len(nets))
-    return [dataclasses.replace(net, name=name) for net, name in zip(nets, names, strict=True)]
 
 
 def _mask(path):

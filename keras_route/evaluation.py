@@ -6,10 +6,11 @@ import numpy as np
 
 from keras_route.checking import check
 from keras_route.connectivity import connected
-from keras_route.nets import generate
-from keras_route.routing import finish, log_odds_of
+from keras_route.nets import NetFamily, generate
+from keras_route.pins import pins_of
+from keras_route.routing import BLOCK, finish, log_odds_of
 
-BLOCK = 1000
+HELD_OUT_SEED = 2026  # of the nets that are told of, in model cards too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,12 @@ class Figures:
 
 
 def evaluate(
-    model, count: int = 10_000, seed: int = 2026, batch_size: int = 100, progress=None, **options
+    model,
+    count: int = 10_000,
+    seed: int = HELD_OUT_SEED,
+    batch_size: int = 100,
+    progress=None,
+    **options,
 ) -> dict:
     """Return `Figures` of a router on nets of the validation split, over all and by pins.
 
@@ -80,10 +86,10 @@ def evaluate(
 def _rows(model, x, labels, batch_size, options):
     """Return counts and outcomes, one row for each net."""
     height, width = x.shape[1:3]
-    pins = [np.argwhere(image[..., 0])[:, ::-1] for image in x]
+    pins = pins_of(x)
     odds = log_odds_of(model, pins, height, width, batch_size)
     actual, raw = labels.astype(bool), odds > 0
-    nets = finish(odds, pins, [None] * len(pins), options.get("window_um", 11.0))
+    nets = finish(odds, pins, [None] * len(pins), NetFamily(**options).window_um)
     routed = np.stack([net.to_labels() for net in nets])
     wires, guess = actual[..., 1:], raw[..., 1:]
     return {

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from keras_route.layers_map import LAYERS
 from keras_route.net import Net
 
 
@@ -126,13 +125,7 @@ def shorts(placed: Iterable[Placed]) -> dict[tuple[str, int, int], list[int]]:
 def _taken(net):
     """Return the set of `(layer, x, y)` that a net takes."""
     taken = {("m2", x, y) for x, y in net.pins}
-    for wire in net.wires:
-        for x in range(wire.x0, wire.x1 + 1):
-            taken |= {(wire.layer, x, y) for y in range(wire.y0, wire.y1 + 1)}
-    taken |= {(via.layer, via.x, via.y) for via in net.vias}
-    for x, y in net.pins:
-        landing = net.landing(x, y)
-        if landing is not None:
-            taken.add(("via2", x, y))
-            taken |= {(layer, x, y) for layer in LAYERS[1 : LAYERS.index(landing)]}
+    taken |= {(wire.layer, x, y) for wire in net.wires for x, y in wire.pixels()}
+    taken |= {(via.name, x, y) for via, x, y in net.cuts()}
+    taken |= {(via.below, x, y) for x, y in net.pins for via in net.stack(x, y)}
     return taken

@@ -1,6 +1,7 @@
 """What a network says about the nets of a chip."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,6 +26,11 @@ class Guide:
     y: int
     log_odds: np.ndarray
     labels: np.ndarray
+
+    @functools.cached_property
+    def beyond(self) -> np.ndarray:
+        """(8,) log-odds of what the network did not see: as off as most that it saw."""
+        return np.median(self.log_odds, axis=(0, 1))
 
 
 def guides(

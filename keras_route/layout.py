@@ -12,13 +12,18 @@ CUT_NM = 30  # enclosed by 5 nm of both metals
 TOP = "TOP"  # the cell, or design, that holds all nets
 
 
+def titles(nets: Sequence[Net]) -> list[str]:
+    """Return the names of nets; those without one are numbered."""
+    return [net.name or f"net_{i}" for i, net in enumerate(nets)]
+
+
 def names(nets: Sequence[Net]) -> list[str]:
-    """Return the names of nets in a file; those without one are numbered.
+    """Return the names of nets in a layout file: `titles` that it can hold.
 
     Raises:
         ValueError: a name is taken twice, or has a character that a file cannot hold.
     """
-    found = [net.name or f"net_{i}" for i, net in enumerate(nets)]
+    found = titles(nets)
     counts = collections.Counter([TOP, *found])
     for name in found:
         if counts[name] > 1 or not name.isprintable() or set(name) & set(" ;"):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from keras_route.layers_map import LAYERS, METALS, VIAS
-from keras_route.maze import BLOCKED, Maze, cheapest_tree
+from keras_route.maze import BLOCKED, DEAREST, Maze, cheapest_tree
 
 METAL_CHANNELS = [metal.channel for metal in METALS.values()]
 VIA_CHANNELS = [via.channel for via in VIAS.values()]
@@ -24,7 +24,8 @@ def legalize(log_odds, pins, blocked=None, window_um: float = 11.0) -> np.ndarra
     single trunk.
 
     Args:
-        log_odds: array (height, width, 8), score of on minus score of off; zeros without a network.
+        log_odds: array (height, width, 8), score of on minus score of off; zeros without a network,
+            and as zero counts what is not a number.
         pins: (n, 2) integers `(x, y)` inside the window, two of them different.
         blocked: bool array (height, width, 4): where the net must have no m3, m4, m5, m6, neither
             wires nor the stacks of vias below its pins; of shape (height, width): no metal.
@@ -73,12 +74,13 @@ def costs(log_odds, blocked: np.ndarray, um_per_px: tuple[float, float], extra_o
     """Return the maze in which a route costs its resistance and what surprises the network.
 
     Args:
-        log_odds: array (height, width, 8).
+        log_odds: array (height, width, 8), as for `legalize`.
         blocked: bool array (height, width, 4).
         um_per_px: micrometres of a pixel along x and along y.
         extra_ohm: what each pixel of each metal costs more, (height, width, 4) or one for all.
     """
-    surprise = OHM_PER_NAT * np.logaddexp(0, -np.moveaxis(np.asarray(log_odds, "float64"), -1, 0))
+    odds = np.nan_to_num(np.asarray(log_odds, "float64"), nan=0.0, posinf=np.inf, neginf=-np.inf)
+    surprise = OHM_PER_NAT * np.logaddexp(0, -np.moveaxis(odds, -1, 0))
     wire = [m.ohm_per_um * um_per_px[0 if m.horizontal else 1] for m in METALS.values()]
     via = [via.ohm for via in VIAS.values()]
     extra = np.moveaxis(np.broadcast_to(extra_ohm, blocked.shape), -1, 0)
@@ -90,7 +92,7 @@ def costs(log_odds, blocked: np.ndarray, um_per_px: tuple[float, float], extra_o
 def _steps(surprise, ohm):
     """Return costs in whole steps; what is too unlikely to tell from impossible is cut off."""
     total = STEPS_PER_OHM * (surprise + np.array(ohm)[:, None, None])
-    return np.minimum(np.rint(total), BLOCKED >> 10).astype("int64")
+    return np.minimum(np.rint(total), DEAREST).astype("int64")
 
 
 def drawn(metal: np.ndarray, pins: Iterable[tuple[int, int]]) -> np.ndarray:

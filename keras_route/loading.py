@@ -23,7 +23,14 @@ def load_network(name: str | os.PathLike) -> keras.Model:
     """
     name = os.fspath(name)
     if not name.endswith(FILE):
-        return from_preset(keras.saving.get_registered_object(model_card(name)["class"]), name)
+        kind = model_card(name)["class"]
+        cls = keras.saving.get_registered_object(kind)
+        if cls is None:
+            raise ValueError(
+                f"A preset must hold a network of a registered class: import the module of {kind} "
+                f"first. Received: name={name!r}"
+            )
+        return from_preset(cls, name)
     if not os.path.exists(name):
         raise FileNotFoundError(
             f"There is no file to read a network from; `keras-route train` writes one. "

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_route.layers_map import METALS
+from keras_route.steiner import halves
 
-BLOCKED = 1 << 28  # the cost of a pixel that must not be used; no real path costs as much
-UNREACHED = 1 << 30
+DEAREST = 1 << 18  # what a pixel, or a via, that may be used costs at most
+# The cost of a pixel that must not be used. No path costs as much, not even one through all pixels
+# and vias of 4096 x 4096 pixels in four metals, fewer than 1 << 27.
+BLOCKED = DEAREST << 27
+UNREACHED = BLOCKED << 2
 HORIZONTAL = np.array([metal.horizontal for metal in METALS.values()])
 EXACT_PINS = 6
 EXACT_NODES = 1 << 21
@@ -20,9 +24,9 @@ class Maze:
     equality.
 
     Args:
-        pixels: int64 array (4, height, width), 1 or more: the cost of using a pixel of each metal;
-            `BLOCKED` where it must not be used.
-        vias: int64 array (3, height, width), 0 or more: the cost of each via.
+        pixels: int64 array (4, height, width), 1 to `DEAREST`: the cost of using a pixel of each
+            metal; `BLOCKED` where it must not be used.
+        vias: int64 array (3, height, width), 0 to `DEAREST`: the cost of each via.
     """
 
     def __init__(self, pixels, vias):
@@ -58,8 +62,8 @@ class Maze:
         Returns:
             `cost`.
         """
-        total = None
-        while total != (total := int(cost.sum())):
+        rows = None  # their sums; one over all pixels could leave the range of int64
+        while not np.array_equal(rows, rows := cost.sum(axis=-1)):
             self._run(cost[..., HORIZONTAL, :, :], HORIZONTAL, self._upto[1], -1, cost)
             self._climb(cost)
             self._run(cost[..., ~HORIZONTAL, :, :], ~HORIZONTAL, self._upto[0], -2, cost)
@@ -147,7 +151,7 @@ def _exact(maze, pins):
     for size in range(2, len(others) + 1):
         subsets = [s for s in range(len(cost)) if s.bit_count() == size]
         for subset in subsets:
-            joined = [cost[half] + cost[subset - half] for half in _halves(subset)]
+            joined = [cost[half] + cost[subset - half] for half in halves(subset)]
             cost[subset] = np.minimum.reduce(joined) - maze.pixels
         cost[subsets] = maze.flood(cost[subsets])
     arrival, node = _arrival(maze, cost[-1], last)
@@ -167,24 +171,13 @@ def _exact(maze, pins):
 
 def _split(maze, cost, subset, node):
     """Return the two halves of `subset` that meet at `node` at the cost found there."""
-    for half in _halves(subset):
+    for half in halves(subset):
         if (
             cost[(half, *node)] + cost[(subset - half, *node)] - maze.pixels[node]
             == (cost[(subset, *node)])
         ):
             return (half, node), (subset - half, node)
     raise RuntimeError(f"A tree must start somewhere. Received: node={node}, subset={subset}")
-
-
-def _halves(subset):
-    """Return the subsets of a bit mask that hold its lowest bit, without the mask itself."""
-    lowest = subset & -subset
-    rest = half = subset - lowest
-    halves = []
-    while half:
-        half = (half - 1) & rest
-        halves.append(half + lowest)
-    return halves
 
 
 def _nearest_first(maze, pins):

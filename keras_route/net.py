@@ -31,7 +31,6 @@ class Net:
         width: pixels of the window along x.
         window_um: size of the window in micrometres, in both directions.
         name: the net's name in files.
-        repaired: whether the net differs from what a network decided.
         changed: how many pixels of its label image differ from what a network decided.
     """
 
@@ -42,7 +41,6 @@ class Net:
     width: int = 32
     window_um: float = 11.0
     name: str = ""
-    repaired: bool = False
     changed: int = 0
 
     @classmethod
@@ -54,7 +52,7 @@ class Net:
         Args:
             labels: (height, width, 8) array of zeros and ones, layers in the order of `LAYERS`.
             pins: the pins in the order to keep; if not given, those of the image, row by row.
-            attributes: further arguments of `Net`: `window_um`, `name`, `repaired`, `changed`.
+            attributes: further arguments of `Net`: `window_um`, `name`, `changed`.
 
         Raises:
             TypeError: a pin is not given as two integers.
@@ -134,6 +132,11 @@ class Net:
         return [*stacks, *((VIAS[via.layer], via.x, via.y) for via in self.vias)]
 
     @property
+    def repaired(self) -> bool:
+        """Whether the net differs from what a network decided."""
+        return self.changed > 0
+
+    @property
     def um_per_px(self) -> tuple[float, float]:
         """Micrometres of a pixel along x and along y."""
         return self.window_um / self.width, self.window_um / self.height
@@ -188,9 +191,7 @@ class Net:
         Raises:
             ValueError: only one pin is given, or one is not a pin of the net.
         """
-        resistors = resistance.resistors(
-            Net.from_labels(self.to_labels(), window_um=self.window_um)
-        )
+        resistors = resistance.resistors(self.merged())
         if pin_a is None and pin_b is None:
             return sum(ohm for _, _, ohm in resistors)
         for pin in (pin_a, pin_b):
@@ -229,6 +230,7 @@ class Net:
         try:
             with open(path, encoding="utf-8") as file:
                 fields = json.load(file)
+            fields.pop("repaired", None)  # older files tell what follows from `changed`
             return cls(
                 **{
                     **fields,

@@ -12,6 +12,7 @@ import numpy as np
 from keras_route import pictures
 from keras_route.files import written_whole
 from keras_route.gds import write_gds
+from keras_route.layout import titles
 from keras_route.lefdef import write_def
 from keras_route.net import Net
 
@@ -48,12 +49,11 @@ def write_svg(nets: Sequence[Net], path: str | os.PathLike):
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n')
         file.write('<rect width="100%" height="100%" fill="gainsboro"/>\n')
-        for i, net in enumerate(nets):
+        for i, (net, title) in enumerate(zip(nets, titles(nets), strict=True)):
             x, y = i % columns * across + UNITS * MARGIN // 2, i // columns * down
-            name = _escaped(net.name or f"net_{i}")
             file.write(
                 f'<g transform="translate({x} {y})"><text y="{UNITS * 1.2:g}" '
-                f'font-family="sans-serif" font-size="{UNITS}">{name}</text>'
+                f'font-family="sans-serif" font-size="{UNITS}">{_escaped(title)}</text>'
                 f'<g transform="translate(0 {UNITS * 1.5:g})">\n{pictures.svg(net)}</g></g>\n'
             )
         file.write("</svg>\n")
@@ -90,11 +90,11 @@ def _figure(nets):
     rows = max(-(-len(nets) // columns), 1)
     drawing = Figure(figsize=(2.2 * columns, 2.4 * rows), layout="constrained")
     axes = drawing.subplots(rows, columns, squeeze=False).flat
-    for i, net in enumerate(nets):
-        axes[i].imshow(pictures.colours(net.to_labels()), interpolation="nearest")
-        axes[i].set(xticks=[], yticks=[])
+    for axis, net, title in zip(axes, nets, titles(nets), strict=False):
+        axis.imshow(pictures.colours(net.to_labels()), interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
         # A dollar sign would start a formula.
-        axes[i].set_title((net.name or f"net_{i}").replace("$", r"\$"), fontsize=8)
+        axis.set_title(title.replace("$", r"\$"), fontsize=8)
     for axis in axes[len(nets) :]:
         axis.remove()
     return drawing

@@ -46,6 +46,11 @@ class Wire:
         """Distance between the centres of its end pixels; 0 for a wire of one pixel."""
         return self.x1 - self.x0 + self.y1 - self.y0
 
+    def pixels(self) -> list[tuple[int, int]]:
+        """Return `(x, y)` of its pixels, from its left or upper end to the other."""
+        columns, rows = range(self.x0, self.x1 + 1), range(self.y0, self.y1 + 1)
+        return [(x, y) for x in columns for y in rows]
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Via:

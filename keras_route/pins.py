@@ -81,6 +81,24 @@ def join(parts: list[PinSets]) -> PinSets:
     )
 
 
+def pins_of(images) -> list[np.ndarray]:
+    """Return the pins that images show, (n, 2) integers `(x, y)` of each, row by row.
+
+    Args:
+        images: array (N, height, width, 1) of zeros and ones.
+
+    Raises:
+        ValueError: another shape, or other values.
+    """
+    if images.shape[-1] != 1 or not np.isin(images, (0, 1)).all():
+        raise ValueError(
+            "Images of pins have the shape (N, height, width, 1) and hold zeros and ones. "
+            f"Received: pins of shape {images.shape} with values from {images.min()} to "
+            f"{images.max()}"
+        )
+    return [np.argwhere(image)[:, ::-1] for image in images[..., 0]]
+
+
 def one_net(pins, height: int, width: int) -> PinSets:
     """Check the pins of one net and return them.
 

@@ -25,7 +25,7 @@ def _pieces(net, wire, nodes):
     """Yield the pieces of a wire between neighbours among its ends and the nodes on it."""
     metal = METALS[wire.layer]
     um = metal.ohm_per_um * net.um_per_px[0 if metal.horizontal else 1]
-    points = [(x, y) for x in range(wire.x0, wire.x1 + 1) for y in range(wire.y0, wire.y1 + 1)]
+    points = wire.pixels()
     ends = {points[0], points[-1]}
     stops = [point for point in points if point in ends or (wire.layer, *point) in nodes]
     for (x0, y0), (x1, y1) in zip(stops, stops[1:], strict=False):

@@ -1,6 +1,6 @@
 """From pins to legal nets: what a network decides, and what is made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from keras_route.decode import decode
 from keras_route.legalize import footprint, legalize, per_metal
 from keras_route.models.comparator import SCORES, log_odds
 from keras_route.net import Net
-from keras_route.pins import one_net
+from keras_route.pins import one_net, pins_of
 
 BLOCK = 1024
 
@@ -21,6 +21,7 @@ def route(
     blocked=None,
     window_um: float = 11.0,
     batch_size: int = 128,
+    progress: Callable[[int], None] | None = None,
 ) -> list[Net]:
     """Return a net for each set of pins, each one connected and legal.
 
@@ -40,6 +41,7 @@ def route(
             (N, height, width, 4) for each net.
         window_um: size of the window in micrometres, in both directions.
         batch_size: nets that the network sees at once.
+        progress: called with the number of nets done so far.
 
     Returns:
         List of `Net`; `repaired` and `changed` compare with what the network decided.
@@ -50,7 +52,8 @@ def route(
             another shape; a net whose pins are separated by what is blocked.
     """
     if getattr(pins, "ndim", 0) == 4:
-        pins, height, width = _pins_of(np.asarray(pins))
+        height, width = pins.shape[1:3]
+        pins = pins_of(np.asarray(pins))
     # Checks every net before any is routed.
     nets = [one_net(net, height, width) for net in pins]
     pins = [np.stack([net.x, net.y], axis=1) for net in nets]
@@ -60,6 +63,8 @@ def route(
         part = pins[start : start + BLOCK]
         decided = log_odds_of(model, part, height, width, batch_size)
         routed += finish(decided, part, blocked[start : start + BLOCK], window_um)
+        if progress is not None:
+            progress(len(routed))
     return routed
 
 
@@ -103,21 +108,9 @@ def finish(
             labels[i] = legalize(decided[i], pins[i], taken, window_um)
     changed = np.count_nonzero(labels.astype(bool) != (decided > 0), axis=(1, 2, 3)).tolist()
     return [
-        Net.from_labels(label, net, window_um=window_um, repaired=count > 0, changed=count)
+        Net.from_labels(label, net, window_um=window_um, changed=count)
         for label, net, count in zip(labels, pins, changed, strict=True)
     ]
-
-
-def _pins_of(images):
-    """Return the pins that images show, row by row, and the size of the images."""
-    if images.shape[-1] != 1 or not np.isin(images, (0, 1)).all():
-        raise ValueError(
-            "Images of pins have the shape (N, height, width, 1) and hold zeros and ones. "
-            f"Received: pins of shape {images.shape} with values from {images.min()} to "
-            f"{images.max()}"
-        )
-    pins = [np.argwhere(image)[:, ::-1] for image in images[..., 0]]
-    return pins, *images.shape[1:3]
 
 
 def _each(blocked, count, height, width):

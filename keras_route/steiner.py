@@ -41,18 +41,18 @@ def steiner_length(points: Iterable[tuple[float, float]]) -> float:
         if subset & (subset - 1) == 0:
             length[subset] = distance[others[subset.bit_length() - 1]]
         else:
-            halves = _halves(subset)
-            joined = (length[halves] + length[subset - halves]).min(axis=0)
+            half = np.array(halves(subset))
+            joined = (length[half] + length[subset - half]).min(axis=0)
             length[subset] = (joined + distance).min(axis=1)
     return float(length[-1, last])
 
 
-def _halves(subset):
+def halves(subset: int) -> list[int]:
     """Return the subsets of a bit mask that hold its lowest bit, without the mask itself."""
     lowest = subset & -subset
-    rest = subset - lowest
-    halves, half = [], rest
+    rest = half = subset - lowest
+    found = []
     while half:
         half = (half - 1) & rest
-        halves.append(half + lowest)
-    return np.array(halves)
+        found.append(half + lowest)
+    return found

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from keras_route.evaluation import Figures
+from keras_route.layout import titles
 from keras_route.net import Net
 from keras_route.steiner import MOST_POINTS
 
@@ -26,11 +27,11 @@ def nets_table(nets: Sequence[Net]) -> str:
     what the network decided.
     """
     rows = [["net", "pins", "wire um", "shortest", "vias", "ohm", "changed px"]]
-    for i, net in enumerate(nets):
+    for net, title in zip(nets, titles(nets), strict=True):
         few = len(set(net.pins)) <= MOST_POINTS
         rows.append(
             [
-                net.name or f"net_{i}",
+                title,
                 str(len(net.pins)),
                 f"{net.wire_length:.2f}",
                 f"{net.steiner_length:.2f}" if few else "-",

@@ -14,7 +14,7 @@ from keras_route.files import written_whole
 from keras_route.losses import ScoreCrossEntropy
 from keras_route.metrics import ExactMatch, PixelF1
 from keras_route.models import FCNRouter, Router
-from keras_route.nets import generate
+from keras_route.nets import NetFamily, generate
 
 PREVIEWED = 9  # nets in a picture
 LAST = "last.keras"
@@ -49,9 +49,7 @@ class Recipe:
 
     def new_model(self, height: int, width: int) -> keras.Model:
         """Return a network of this recipe, which sees the whole of such a window if it can."""
-        if self.network is Router:
-            return Router(reach=2 * max(height, width) - 1)
-        return self.network()
+        return self.network.for_window(height, width)
 
     def told(self) -> dict:
         """Return the fields as JSON has them."""
@@ -79,10 +77,28 @@ class Recipe:
 
 RECIPES = {
     # Fresh nets in every batch; equal weights, because a decision is right at the score of zero.
-    "router": Recipe(Router, 32, 1000, 12, 3e-3, True, 1.0, 1.0),
+    "router": Recipe(
+        Router,
+        batch_size=32,
+        steps_per_epoch=1000,
+        epochs=12,
+        rate=3e-3,
+        decays=True,
+        on_weight=1.0,
+        clipnorm=1.0,
+    ),
     # The published one (Jain & Okabe, 2017), but for the batch of 10, of which they shipped
     # weights too, and for fresh nets in place of 50,000 fixed ones.
-    "fcn": Recipe(FCNRouter, 10, 5000, 40, 5e-4, False, 3.0, None),
+    "fcn": Recipe(
+        FCNRouter,
+        batch_size=10,
+        steps_per_epoch=5000,
+        epochs=40,
+        rate=5e-4,
+        decays=False,
+        on_weight=3.0,
+        clipnorm=None,
+    ),
 }
 
 
@@ -116,19 +132,19 @@ def train(
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
-    options = {"deduplicate": True, **options}
+    family = NetFamily(split="train", **{"deduplicate": True, **options})
+    nets = dataclasses.asdict(family)
     last = output / LAST
-    _keep_to(output / RECIPE, {**recipe.told(), **options, "seed": seed})
+    told = {**recipe.told(), **nets, "seed": seed, "validation": validation}
+    _keep_to(output / RECIPE, told)
     if last.exists():
         model = keras.models.load_model(last)
     else:
-        model = recipe.new_model(options.get("height", 32), options.get("width", 32))
+        model = recipe.new_model(family.height, family.width)
         recipe.compile(model)
     done = int(model.optimizer.iterations) // recipe.steps_per_epoch
-    fresh = NetDataset(
-        recipe.batch_size, recipe.steps_per_epoch, seed, done, split="train", **options
-    )
-    x, y = generate(validation, seed + 1, split="validation", **options)
+    fresh = NetDataset(recipe.batch_size, recipe.steps_per_epoch, seed, done, **nets)
+    x, y = generate(validation, seed + 1, **{**nets, "split": "validation"})
     best = BestF1Checkpoint(output / BEST, monitor="val_pixel_f1_without_pins")
     model.fit(
         fresh,

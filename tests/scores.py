@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from keras_route.models.comparator import scores_of
 from keras_route.nets import draw_net
+from keras_route.pins import pins_of
 
 
 class Decided:
@@ -14,12 +16,10 @@ class Decided:
         self.labels = labels
 
     def predict(self, images, batch_size, verbose):
-        on = np.asarray(self.labels(images), "float32")
-        return np.stack([1 - on, on], axis=-1).reshape(*on.shape[:3], 16)
+        return scores_of(np.asarray(self.labels(images), "float32"))
 
 
 def layout_rule(images):
     """Return the label image (N, height, width, 8) of each image of pins, as `draw_net` draws."""
     height, width = images.shape[1:3]
-    pins = [np.argwhere(image[..., 0])[:, ::-1] for image in images]
-    return np.stack([draw_net(net, height, width) for net in pins])
+    return np.stack([draw_net(net, height, width) for net in pins_of(images)])

@@ -52,7 +52,10 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     """
     cells = {name: cell for lef in lef_paths for name, cell in read_cells(lef).items()}
     statements = list(_statements(path))
-    heads = {s[0]: s for s in statements if s[0] in ("DESIGN", "UNITS", "DIEAREA")}
+    heads = {}
+    for statement in statements:
+        if statement[0] in ("DESIGN", "UNITS", "DIEAREA"):
+            heads.setdefault(statement[0], statement)  # a property of designs is DESIGN again
     if len(heads) < 3:
         raise ValueError(
             "A DEF file states DESIGN, UNITS and DIEAREA: write it out of a placed design. "

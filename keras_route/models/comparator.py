@@ -1,8 +1,10 @@
 """What the scores of a network say about each layer of each pixel.
 
-A layer has two scores, interleaved in the last axis: channel 2k is off, 2k + 1 is on. The functions
-take arrays of NumPy and of every backend, and return the same kind.
+A layer has two scores, interleaved in the last axis: channel 2k is off, 2k + 1 is on. `decide`
+and `log_odds` take arrays of NumPy and of every backend, and return the same kind.
 """
+
+import numpy as np
 
 from keras_route.layers_map import LAYERS
 
@@ -39,6 +41,28 @@ def log_odds(scores):
     """
     _check(scores)
     return scores[..., 1::2] - scores[..., ::2]
+
+
+def scores_of(labels) -> np.ndarray:
+    """Return scores whose decision is given, each 0 or 1: the inverse of `decide`.
+
+    Args:
+        labels: zeros and ones of shape (..., 8), layers in the order of `LAYERS`.
+
+    Returns:
+        float32 array (..., 16).
+
+    Raises:
+        ValueError: the last axis is not 8 long, or there are other values.
+    """
+    labels = np.asarray(labels)
+    on = labels != 0
+    if labels.shape[-1:] != (len(LAYERS),) or not np.array_equal(on, labels):
+        raise ValueError(
+            f"Labels hold zeros and ones in {len(LAYERS)} channels, one for each of "
+            f"{', '.join(LAYERS)}. Received: labels of shape {labels.shape} of {labels.dtype}"
+        )
+    return np.stack([~on, on], axis=-1).reshape(*on.shape[:-1], SCORES).astype("float32")
 
 
 def _check(scores):

@@ -78,6 +78,11 @@ class Router(keras.Model):
 
     from_preset = classmethod(from_preset)
 
+    @classmethod
+    def for_window(cls, height: int, width: int) -> keras.Model:
+        """Return a new network in which every pixel of such a window sees every other."""
+        return cls(reach=2 * max(height, width) - 1)
+
     def build(self, input_shape):
         self.call(keras.KerasTensor(input_shape))
         self.built = True

@@ -109,13 +109,24 @@ def test_legs_on_neighbouring_tracks_do_not_join():
 
 def test_blocked_metal_is_named(net):
     blocked = np.zeros((32, 32, 4), bool)
-    blocked[..., 0] = True  # m3, which this net does not use
-    assert check(net, blocked) == []
     blocked[13, 10, 3] = True
+    blocked[13, 10, :3] = True  # metals that this net does not use
     assert [str(violation) for violation in check(net, blocked)] == [
         "blocked: m6 at (10, 13) is blocked"
     ]
-    assert len(check(net, np.ones((32, 32), bool))) == 59 - 3 - 3  # pixels without pins and vias
+    wires = 59 - 3 - 3  # pixels without pins and vias
+    stacks = 3 * 2  # m3 and m4 below pins that land on m5
+    assert len(check(net, np.ones((32, 32), bool))) == wires + stacks
+
+
+def test_a_stack_below_a_pin_keeps_off_what_is_blocked(net):
+    blocked = np.zeros((32, 32, 4), bool)
+    blocked[..., 0] = True  # m3, of which this net has nothing but the stacks below its pins
+    assert [str(violation) for violation in check(net, blocked)] == [
+        "blocked: m3 at (26, 3) is blocked",
+        "blocked: m3 at (5, 12) is blocked",
+        "blocked: m3 at (31, 25) is blocked",
+    ]
 
 
 @pytest.mark.parametrize("shape", [(32,), (32, 31), (32, 32, 8), (4, 32, 32)])

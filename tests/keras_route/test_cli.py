@@ -145,7 +145,7 @@ def test_route_keeps_off_what_is_blocked_in_windows_of_any_size(run, network, pi
 
 def test_a_broken_rule_is_told(run, network, pins, tmp_path, monkeypatch):
     bare = [Net(((3, 5), (20, 9)), (), ()), Net(((0, 0), (31, 31)), (), ())]
-    monkeypatch.setattr(cli, "route", lambda *arguments: bare)
+    monkeypatch.setattr(cli, "route", lambda *arguments, **options: bare)
 
     status, out, _ = run("route", pins, "--model", network, "--output", tmp_path / "nets.json")
 
@@ -238,6 +238,8 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
         ("generate out.h5 --count 0", "expected an integer of 1 or more, got '0'"),
         ("generate out.h5 --seed 1.5", "expected an integer of 0 or more, got '1.5'"),
         ("train run --network vgg", "invalid choice: 'vgg'"),
+        ("train run --rate -1", "expected a positive number, got '-1'"),
+        ("train run --rate nan", "expected a positive number, got 'nan'"),
         ("train run --split train", "unrecognized arguments: --split"),
         ("route pins.csv", "required: --output"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_route.models.comparator import decide, log_odds
+from keras_route.models.comparator import decide, log_odds, scores_of
 
 pytestmark = pytest.mark.backend
 
@@ -31,6 +31,19 @@ def test_equal_scores_are_off(scores):
 def test_the_result_is_of_the_kind_of_the_scores(scores):
     assert type(decide(scores)) is type(scores)
     assert type(log_odds(scores)) is type(scores)
+
+
+def test_scores_of_labels_decide_them(rng):
+    labels = rng.integers(0, 2, (3, 5, 4, 8))
+
+    np.testing.assert_array_equal(decide(scores_of(labels)), labels)
+    np.testing.assert_array_equal(log_odds(scores_of(labels)), 2 * labels - 1)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((2, 4, 4, 16)), np.full((2, 8), 0.5), np.zeros(())])
+def test_scores_are_made_of_labels(labels):
+    with pytest.raises(ValueError, match="zeros and ones.*Received: labels of shape"):
+        scores_of(labels)
 
 
 @pytest.mark.parametrize("function", [decide, log_odds])

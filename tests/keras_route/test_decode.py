@@ -8,13 +8,10 @@ from keras_route.decode import decode
 from keras_route.layers_map import METALS
 from keras_route.net import Net
 from keras_route.nets import generate
+from keras_route.pins import pins_of
 
 PAIRS = (("m4", "m3"), ("m4", "m5"), ("m6", "m5"))
 SIZES = [{}, {"height": 12, "width": 7}, {"height": 64, "width": 48, "max_pins": 9}]
-
-
-def pins_of(labels):
-    return [np.argwhere(label[..., 0])[:, ::-1] for label in labels]
 
 
 def family(pins, height, width):
@@ -45,19 +42,19 @@ def family(pins, height, width):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_the_layout_rule_draws_stays_as_it_is(size):
-    _, labels = generate(500, **size)
+    images, labels = generate(500, **size)
 
-    np.testing.assert_array_equal(decode(8.0 * labels - 4, pins_of(labels)), labels)
+    np.testing.assert_array_equal(decode(8.0 * labels - 4, pins_of(images)), labels)
 
 
 def test_no_route_of_the_family_has_a_larger_sum(rng):
-    _, labels = generate(60, height=9, width=6)
+    images, labels = generate(60, height=9, width=6)
     log_odds = rng.integers(-9, 9, labels.shape).astype("float32")
     log_odds[..., 0] = 0
 
-    routes = decode(log_odds, pins_of(labels))
+    routes = decode(log_odds, pins_of(images))
 
-    for odds, route, pins in zip(log_odds, routes, pins_of(labels), strict=True):
+    for odds, route, pins in zip(log_odds, routes, pins_of(images), strict=True):
         sums = {drawn.tobytes(): (odds * drawn).sum() for drawn in family(pins, 9, 6)}
         assert sums[route.tobytes()] == max(sums.values())
 
@@ -65,25 +62,25 @@ def test_no_route_of_the_family_has_a_larger_sum(rng):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scale", [0, 1, 1e30, np.nan])
 def test_any_scores_give_legal_nets(size, scale, rng):
-    _, labels = generate(60, **size)
+    images, labels = generate(60, **size)
     log_odds = scale * rng.normal(size=labels.shape)
 
-    for route, pins in zip(decode(log_odds, pins_of(labels)), pins_of(labels), strict=True):
+    for route, pins in zip(decode(log_odds, pins_of(images)), pins_of(images), strict=True):
         assert check(Net.from_labels(route, pins)) == []
 
 
 def test_noise_of_the_scores_is_overcome(rng):
-    _, labels = generate(300)
+    images, labels = generate(300)
     log_odds = 8 * (labels - 0.5) + rng.normal(0, 4, labels.shape)
 
     assert ((log_odds > 0) != labels).any(axis=(1, 2, 3)).all()
-    assert (decode(log_odds, pins_of(labels)) == labels).all(axis=(1, 2, 3)).mean() > 0.97
+    assert (decode(log_odds, pins_of(images)) == labels).all(axis=(1, 2, 3)).mean() > 0.97
 
 
 def test_a_net_does_not_depend_on_the_others_of_its_batch(rng):
-    _, labels = generate(300)
+    images, labels = generate(300)
     log_odds = rng.normal(size=labels.shape)
-    pins = pins_of(labels)
+    pins = pins_of(images)
 
     together = decode(log_odds, pins)
 

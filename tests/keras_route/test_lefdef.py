@@ -127,6 +127,13 @@ def test_what_is_missing_is_named(files, old, new, complaint):
         read_def(files / "design.def", files / "cells.lef")
 
 
+def test_properties_of_designs_do_not_rename_it(files):
+    more = "END PROPERTYDEFINITIONS"
+    text = DESIGN_DEF.replace(more, f"  DESIGN area REAL RANGE 0 9 ;\n{more}", 1)
+    (files / "design.def").write_text(text)
+    assert read_def(files / "design.def", files / "cells.lef").name == "adder"
+
+
 def test_a_cell_without_a_size_is_named(files):
     (files / "cells.lef").write_text("MACRO X\n PIN A\n END A\nEND X\n")
     with pytest.raises(ValueError, match=r"states its SIZE.*macro X"):

@@ -13,9 +13,7 @@ CARD = dict.fromkeys(("recipe", "seed", "hardware", "hours", "metrics"), "none")
 
 @pytest.fixture
 def model():
-    model = Router(reach=7, stem=2, lines=3, features=4, line_blocks=1, pixel_blocks=1)
-    model.build((None, 8, 8, 1))
-    return model
+    return Router(reach=7, stem=2, lines=3, features=4, line_blocks=1, pixel_blocks=1)
 
 
 def test_presets_and_files_give_the_network(model, tmp_path, rng):
@@ -35,6 +33,15 @@ def test_any_keras_network_is_loaded(tmp_path):
     )
 
     assert load_network(tmp_path / "plain.keras").count_params() == 160
+
+
+def test_a_preset_of_an_unknown_class_is_refused(model, tmp_path):
+    save_preset(model, tmp_path / "small", CARD)
+    card = (tmp_path / "small.json").read_text()
+    (tmp_path / "small.json").write_text(card.replace("keras_route>Router", "elsewhere>Network"))
+
+    with pytest.raises(ValueError, match="import the module of elsewhere>Network"):
+        load_network(tmp_path / "small")
 
 
 def test_names_of_nothing_are_refused(tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -145,9 +146,22 @@ def test_no_net_is_shorter_than_its_steiner_tree():
 
 
 def test_json_keeps_everything(tmp_path):
-    net = dataclasses.replace(published_net(), name="clk[0]", repaired=True, changed=4)
+    net = dataclasses.replace(published_net(), name="clk[0]", changed=4)
     net.to_json(tmp_path / "net.json")
     assert Net.from_json(tmp_path / "net.json") == net
+
+
+def test_json_that_tells_whether_a_net_was_repaired_is_read(tmp_path):
+    net = dataclasses.replace(published_net(), changed=4)
+    old = {**dataclasses.asdict(net), "repaired": True}
+    (tmp_path / "net.json").write_text(json.dumps(old))
+    assert Net.from_json(tmp_path / "net.json") == net
+
+
+def test_a_net_is_repaired_where_it_changed():
+    net = published_net()
+    assert not net.repaired
+    assert dataclasses.replace(net, changed=1).repaired
 
 
 def test_json_holds_numbers_of_numpy(tmp_path):

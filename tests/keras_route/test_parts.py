@@ -24,6 +24,20 @@ def test_wires_are_maximal_runs(rng, share):
     np.testing.assert_array_equal(covered[..., metals], labels[..., metals])
 
 
+@pytest.mark.parametrize("ends", [(3, 5, 7, 5), (3, 5, 3, 9), (3, 5, 3, 5), (3, 5, 6, 9)])
+def test_a_wire_lists_the_pixels_that_it_draws(ends):
+    x0, y0, x1, y1 = ends
+    drawn = np.zeros((20, 31), int)
+    drawn[y0 : y1 + 1, x0 : x1 + 1] = 1
+
+    pixels = parts.Wire("m4", *ends).pixels()
+
+    assert (pixels[0], pixels[-1]) == ((x0, y0), (x1, y1))
+    for x, y in pixels:
+        drawn[y, x] -= 1
+    assert not drawn.any()
+
+
 def test_vias_are_where_their_layer_is_on(rng):
     labels = rng.random((20, 31, 8)) < 0.1
     vias = list(parts.vias(labels))

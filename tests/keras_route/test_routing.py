@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from keras_route.checking import check
+from keras_route.models.comparator import scores_of
 from keras_route.nets import generate
+from keras_route.pins import pins_of
 from keras_route.routing import route
 
 
@@ -18,11 +20,7 @@ class Decided:
     def predict(self, images, batch_size, verbose):
         pins = [image.tobytes() for image in self.labels[..., :1].astype("float32")]
         labels = self.labels[[pins.index(image.tobytes()) for image in images]]
-        return np.stack([1.0 - labels, 1.0 * labels], axis=-1).reshape(*labels.shape[:3], 16)
-
-
-def pins_of(labels):
-    return [np.argwhere(label[..., 0])[:, ::-1] for label in labels]
+        return scores_of(labels)
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def labels():
 
 
 def test_what_a_network_decided_right_is_kept(labels):
-    nets = route(Decided(labels), pins_of(labels))
+    nets = route(Decided(labels), pins_of(labels[..., :1]))
 
     for net, label in zip(nets, labels, strict=True):
         np.testing.assert_array_equal(net.to_labels(), label)
@@ -47,7 +45,7 @@ def test_repairs_are_counted_in_pixels(labels, rng):
             y, x, layer = places[rng.integers(len(places))]
             decided[i, y, x, 1 + layer] = value
 
-    nets = route(Decided(decided), pins_of(labels))
+    nets = route(Decided(decided), pins_of(labels[..., :1]))
 
     for net, label in zip(nets, decided, strict=True):
         assert check(net) == []
@@ -60,12 +58,12 @@ def test_repairs_are_counted_in_pixels(labels, rng):
 def test_images_and_lists_of_pins_give_the_same_nets(labels):
     model = Decided(labels)
 
-    assert route(model, labels[..., :1]) == route(model, pins_of(labels))
+    assert route(model, labels[..., :1]) == route(model, pins_of(labels[..., :1]))
 
 
 def test_an_untrained_network_gives_legal_nets_in_windows_of_any_size():
     model = keras.Sequential([keras.layers.Conv2D(16, 5, padding="same")])
-    pins = pins_of(generate(20, height=24, width=40)[1])
+    pins = pins_of(generate(20, height=24, width=40)[0])
 
     nets = route(model, pins, height=24, width=40, window_um=5.5)
 
@@ -78,11 +76,11 @@ def test_an_untrained_network_gives_legal_nets_in_windows_of_any_size():
 @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 4), (40, 32, 32, 4)])
 def test_nets_keep_off_what_is_blocked(labels, shape, rng):
     blocked = rng.random(shape) < 0.01
-    for i, pins in enumerate(pins_of(labels)):  # no pin is covered
+    for i, pins in enumerate(pins_of(labels[..., :1])):  # no pin is covered
         x, y = pins.T
         (blocked[i] if len(shape) == 4 else blocked)[y, x] = False
 
-    nets = route(Decided(labels), pins_of(labels), blocked=blocked)
+    nets = route(Decided(labels), pins_of(labels[..., :1]), blocked=blocked)
 
     for i, net in enumerate(nets):
         assert check(net, blocked[i] if len(shape) == 4 else blocked) == []
@@ -117,10 +115,10 @@ def test_wrong_scores_are_refused(labels):
             return np.zeros((len(images), 32, 32, 8))
 
     with pytest.raises(ValueError, match=r"Received: model='decided', which returns \(40,"):
-        route(Wrong(labels), pins_of(labels))
+        route(Wrong(labels), pins_of(labels[..., :1]))
 
 
 @pytest.mark.parametrize("shape", [(32, 31), (39, 32, 32, 4), (40, 32, 31, 4)])
 def test_wrong_shapes_of_what_is_blocked_are_refused(labels, shape):
     with pytest.raises(ValueError, match="Received: blocked of shape"):
-        route(Decided(labels), pins_of(labels), blocked=np.zeros(shape, bool))
+        route(Decided(labels), pins_of(labels[..., :1]), blocked=np.zeros(shape, bool))

@@ -62,6 +62,9 @@ def test_a_folder_keeps_to_its_recipe(tmp_path):
     ):
         with pytest.raises(ValueError, match="A run goes on as it began.*began with"):
             train(other, tmp_path, validation=8, verbose=0, **WINDOW)
+    train(short, tmp_path, validation=8, verbose=0, **WINDOW, max_pins=5)  # as by default
+    with pytest.raises(ValueError, match="Received: validation=9; it began with validation=8"):
+        train(short, tmp_path, validation=9, verbose=0, **WINDOW)
     with pytest.raises(ValueError, match="Received: seed=7; it began with seed=0"):
         train(short, tmp_path, seed=7, validation=8, verbose=0, **WINDOW)
 
