@@ -66,7 +66,9 @@ def trainer(name, options):
         model = fold_batch_norm(inline(model))
     elif name != "float":
         model = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=name))
-        keras_alt.calibrate(model, batch(options)[0], activations=maximum, verbose=False)
+        x = batch(options)[0]
+        # One sample at a time, because the memory of training is measured, not that of calibration.
+        keras_alt.calibrate(model, x, activations=maximum, batch_size=1, verbose=False)
     quantized = name in ("litert", "paper")
     optimizer = keras_alt.optimizers.alt(1e-6) if quantized else keras.optimizers.Adam(1e-6)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -46,6 +46,8 @@ def main():
     options = parse()
     options.output.mkdir(parents=True, exist_ok=True)
     design = read(options)
+    if not design.nets:
+        raise SystemExit(f"{design.name} has no net of two pins or more: nothing to route")
     grid = Grid.over(design.die_um, options.pitch)
     print(f"{design.name}: {len(design.nets)} nets, {grid.size} tracks each way in every layer")
     pins, left_out = access(grid, design.nets)

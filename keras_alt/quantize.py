@@ -4,6 +4,8 @@ import functools
 import math
 
 import keras
+import numpy as np
+from keras import ops
 
 from keras_alt.calibration.calibrate import calibrate
 from keras_alt.config import QuantizeConfig
@@ -83,8 +85,7 @@ def insert_quantizers(
     graph = Graph(model)
     config.check_names([call.layer.name for call in graph.calls])
     regions = Regions(graph, config)
-    masks = {} if masks is None else masks
-    _check_masks(masks, regions)
+    masks = _checked_masks({} if masks is None else masks, regions)
     insertion = _Insertion(regions, scale_groups(regions), masks)
     return rewrite(graph, insertion.rule, insertion.on_input)
 
@@ -240,16 +241,33 @@ class _Insertion:
             layer.set_mask("kernel", self.masks[f"{layer.name}/kernel"])
 
 
-def _check_masks(masks, regions):
-    names = [
-        f"{call.layer.name}/kernel"
+def _checked_masks(masks, regions):
+    kernels = {
+        f"{call.layer.name}/kernel": ops.convert_to_numpy(call.layer.kernel)
         for call in regions.graph.calls
         if is_kernel(call) and not regions.is_float(call)
-    ]
-    unknown = sorted(set(masks) - set(names))
+    }
+    unknown = sorted(set(masks) - set(kernels))
     if unknown:
         raise ValueError(
             "Every key of `masks` must be '<layer>/kernel' of a layer that is quantized, after "
             "nested models are inlined and batch norms folded. "
-            f"Received: {', '.join(unknown)}; kernels={', '.join(names)}"
+            f"Received: {', '.join(unknown)}; kernels={', '.join(kernels)}"
         )
+    return {**masks, **_masks_of_copies(masks, kernels)}
+
+
+def _masks_of_copies(masks, kernels):
+    """A layer that several batch norms read is folded into `<layer>`, `<layer>_<norm>`, ..."""
+
+    def is_copy(name, kernel, original, mask):
+        follows = name not in masks and name.startswith(original.removesuffix("/kernel") + "_")
+        fits = follows and kernel.shape == np.shape(mask)
+        return fits and not kernel[~np.asarray(mask, bool)].any()
+
+    return {
+        name: mask
+        for name, kernel in kernels.items()
+        for original, mask in masks.items()
+        if is_copy(name, kernel, original, mask)
+    }

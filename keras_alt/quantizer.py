@@ -8,7 +8,12 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.closed_form import rectified
-from keras_alt.numerics.fake_quant import exponent_of, fake_quant
+from keras_alt.numerics.fake_quant import (
+    exponent_of,
+    fake_quant,
+    fake_quant_sum,
+    remembered_sum,
+)
 from keras_alt.origin import require_keras3
 
 RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
@@ -94,21 +99,33 @@ class Quantizer(keras.layers.Layer):
         """
         if self.observer is not None:
             self.observe(inputs, activation)
-        log2_threshold = self.log2_threshold.value
-        log2_threshold = ops.where(
-            self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold
-        )
-        y = fake_quant(
-            inputs,
-            log2_threshold,
-            self.format,
-            rounding=rounding,
-            relu_max=RELU_MAX[activation or self.activation],
-            fused=bool(training),
-        )
+        log2_threshold = self.trained_log2_threshold()
+        relu_max = RELU_MAX[activation or self.activation]
+        terms = remembered_sum(inputs) if training else None
+        if terms is not None:
+            y = fake_quant_sum(terms, log2_threshold, (self.format, rounding, relu_max))
+        else:
+            y = fake_quant(
+                inputs,
+                log2_threshold,
+                self.format,
+                rounding=rounding,
+                relu_max=relu_max,
+                fused=bool(training),
+            )
         if with_exponent:
             return y, ops.stop_gradient(exponent_of(log2_threshold, self.format))
         return y
+
+    def trained_log2_threshold(self):
+        """Return the variable's value, through which no gradient flows while it is frozen."""
+        log2_threshold = self.log2_threshold.value
+        return ops.where(self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold)
+
+    def rules(self):
+        """Return `(log2_threshold, (format, rounding, relu_max))` of an ordinary call."""
+        steps = (self.format, "half_even", RELU_MAX[self.activation])
+        return self.trained_log2_threshold(), steps
 
     def compute_output_spec(
         self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None

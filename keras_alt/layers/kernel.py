@@ -7,7 +7,7 @@ from keras_alt.formats import FixedPoint
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.layers.mask import KernelMask
 from keras_alt.numerics.closed_form import exact_log2
-from keras_alt.numerics.fake_quant import fake_quant
+from keras_alt.numerics.fake_quant import QuantizedSum, fake_quant, remember_sum
 from keras_alt.quantizer import RELU_MAX, Quantizer
 from keras_alt.targets import get_target
 
@@ -202,15 +202,25 @@ class QuantizedKernel:
         y = self.linear(inputs, kernel)
         if correction is not None:
             y = y * self._along_channels(correction)
-        if self.accumulator_quantizer is not None:
-            y = self.accumulator_quantizer(y, training=training)
         if bias is not None:
             if self.bias_quantizer is not None:
                 bias = self.bias_quantizer(bias, training=training)
             elif self._biases_at_product:
                 bias = self._at_product_scale(bias, input_exponent, exponent)
-            y = ops.add(y, self._along_channels(bias))
-        return self._finish(y, training)
+        return self._finish(self._summed(y, bias, training), training)
+
+    def _summed(self, y, bias, training):
+        """Return `accumulator(y) + bias`."""
+        total, accumulators = y, ()
+        if self.accumulator_quantizer is not None:
+            total = self.accumulator_quantizer(y, training=training)
+            accumulators = (self.accumulator_quantizer.rules(),)
+        if bias is None:
+            return total
+        total = ops.add(total, self._along_channels(bias))
+        if training and not self._along_channels_first:
+            remember_sum(total, QuantizedSum(y, bias, accumulators))
+        return total
 
     @property
     def is_quantized(self) -> bool:

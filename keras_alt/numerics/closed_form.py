@@ -40,6 +40,33 @@ def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
     return upstream * inside, per_element
 
 
+def sum_forward(x, bias, log2_thresholds, rules):
+    """Return `activation(accumulator(x) + bias)` on the activation's grid.
+
+    Args:
+        log2_thresholds: of the activation and, if the sum is quantized, of the accumulator.
+        rules: `(format, rounding, relu_max)` of each.
+    """
+    return forward(_sum(x, bias, log2_thresholds, rules), log2_thresholds[0], *rules[0])
+
+
+def sum_backward_terms(x, bias, log2_thresholds, upstream, rules):
+    """Return `dx`, `dsum`, and for each threshold the elements' shares as `backward_terms` does."""
+    total = _sum(x, bias, log2_thresholds, rules)
+    dsum, per_element = backward_terms(total, log2_thresholds[0], upstream, *rules[0])
+    dx, shares = dsum, [per_element]
+    for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
+        dx, per_element = backward_terms(x, log2_threshold, dsum, *accumulator)
+        shares.append(per_element)
+    return dx, dsum, shares
+
+
+def _sum(x, bias, log2_thresholds, rules):
+    for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
+        x = forward(x, log2_threshold, *accumulator)
+    return x + bias
+
+
 def threshold_gradient(per_element, log2_threshold, format):
     """Return the gradient of log2_threshold: the plain sum over elements."""
     return ops.sum(per_element) * (power_of_two(log2_threshold, format) * LN2)

@@ -1,5 +1,7 @@
 """The quantizer function: rounding to a power-of-2 grid with trained thresholds."""
 
+from typing import Any, NamedTuple
+
 from keras import ops
 
 from keras_alt.formats import FixedPoint
@@ -57,6 +59,47 @@ def fake_quant(
         fused,
     )
     return ops.cast(y, x.dtype)
+
+
+class QuantizedSum(NamedTuple):
+    """`accumulator(x) + bias`, which the quantizer of that sum may compute in its own pass.
+
+    `accumulators` has `(log2_threshold, (format, rounding, relu_max))` of the quantizer between
+    `x` and the sum, or is empty.
+    """
+
+    x: Any
+    bias: Any
+    accumulators: tuple = ()
+
+
+def remember_sum(total, terms: QuantizedSum):
+    """Note on the tensor `total` what it is the sum of, where the backend gains by it.
+
+    Keras keeps masks and logits with their tensors in the same way.
+    """
+    if numerics.fuses_sum(total):
+        total._keras_alt_sum = terms
+
+
+def remembered_sum(total) -> QuantizedSum | None:
+    """Return what `remember_sum` noted on this very tensor."""
+    return getattr(total, "_keras_alt_sum", None)
+
+
+def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules):
+    """Return `fake_quant(accumulator(x) + bias)` in one pass over memory each way.
+
+    Values and gradients are those of the single steps, up to the order of additions in the
+    bias's and the thresholds' gradients.
+
+    Args:
+        terms: float32 `x` of shape `(..., channels)`, and a bias of shape `(channels,)`.
+        log2_threshold: of the quantizer of the sum.
+        rules: its `(format, rounding, relu_max)`.
+    """
+    log2_thresholds, all_rules = zip((log2_threshold, rules), *terms.accumulators, strict=True)
+    return numerics.fake_quant_sum(terms.x, terms.bias, log2_thresholds, all_rules)
 
 
 def exponent_of(log2_threshold, format: FixedPoint):

@@ -8,8 +8,10 @@ import tensorflow as tf
 from keras_alt.numerics import closed_form
 
 # Smaller tensors of known shape, as kernels are, are not worth a compilation for their shape:
-# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer.
+# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer. Each
+# compilation keeps 2 MB. Where the batch size is not known, this one is assumed.
 COMPILED_SIZE = 2**16
+USUAL_BATCH = 32
 
 # XLA unrolls inner sums of up to 32 terms on the CPU; longer ones take sequential additions.
 UNROLLED = 32
@@ -17,10 +19,29 @@ UNROLLED = 32
 
 def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
     rules = (format, rounding, relu_max)
-    known_size = math.prod(size for size in x.shape if size is not None)
-    if not fused or (None not in x.shape and known_size < COMPILED_SIZE):
+    if not fused or _is_small(x):
         return _plain(*rules)(x, log2_threshold)
-    return _compiled(math.gcd(known_size, UNROLLED), *rules)(x, log2_threshold)
+    return _compiled(_group(x), *rules)(x, log2_threshold)
+
+
+def fuses_sum(total):
+    """Whether `fake_quant_sum` is worth it for a tensor: while a graph of float32 is traced.
+
+    Other types are rounded between the single steps. Eagerly, the sum is there already.
+    """
+    return not tf.executing_eagerly() and total.dtype == tf.float32 and not _is_small(total)
+
+
+def fake_quant_sum(x, bias, log2_thresholds, rules):
+    return _compiled_sum(_group(x), rules)(x, bias, *log2_thresholds)
+
+
+def _is_small(x):
+    return math.prod(size or USUAL_BATCH for size in x.shape) < COMPILED_SIZE
+
+
+def _group(x):
+    return math.gcd(math.prod(size for size in x.shape if size is not None), UNROLLED)
 
 
 @functools.cache
@@ -73,6 +94,51 @@ def _compiled(group, *rules):
         return y, gradient
 
     return fake_quant
+
+
+@functools.cache
+def _compiled_sum(group, rules):
+    """Return `activation(accumulator(x) + bias)`, differentiable, in one loop each way.
+
+    It keeps `x` alone for the backward pass. The bias's gradient is a column sum, for which
+    TensorFlow's own kernel took 8 to 15 % of a training step.
+    """
+    tensor, vector, scalar = tf.TensorSpec(None), tf.TensorSpec([None]), tf.TensorSpec([])
+    scalars = [scalar] * len(rules)
+    compiled = functools.partial(tf.function, jit_compile=True, autograph=False)
+
+    @compiled(input_signature=[tensor, vector, *scalars])
+    def forward(x, bias, *log2_thresholds):
+        return closed_form.sum_forward(x, bias, log2_thresholds, rules)
+
+    @compiled(input_signature=[tensor, tensor, vector, *scalars])
+    def backward(upstream, x, bias, *log2_thresholds):
+        rows = [-1, tf.size(bias)]
+        dx, dsum, shares = closed_form.sum_backward_terms(
+            tf.reshape(x, rows), bias, log2_thresholds, tf.reshape(upstream, rows), rules
+        )
+        groups = [tf.reduce_sum(tf.reshape(share, [-1, group]), axis=1) for share in shares]
+        return tf.reshape(dx, tf.shape(x)), tf.reduce_sum(dsum, axis=0), *groups
+
+    @tf.custom_gradient
+    def fake_quant_sum(x, bias, *log2_thresholds):
+        def gradient(upstream):
+            dx, dbias, *groups = backward(upstream, x, bias, *log2_thresholds)
+            dx.set_shape(x.shape)
+            dbias.set_shape(bias.shape)
+            of_thresholds = (
+                closed_form.threshold_gradient(shares, log2_threshold, steps[0])
+                for shares, log2_threshold, steps in zip(
+                    groups, log2_thresholds, rules, strict=True
+                )
+            )
+            return dx, dbias, *of_thresholds
+
+        y = forward(x, bias, *log2_thresholds)
+        y.set_shape(x.shape)
+        return y, gradient
+
+    return fake_quant_sum
 
 
 def outside_graph():

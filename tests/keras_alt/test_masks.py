@@ -137,6 +137,21 @@ def test_masks_follow_a_model_to_another_target():
     assert_same_masks(kernel_masks(keras_alt.retarget(q, "litert")), masks)
 
 
+def test_a_kernel_that_two_batch_norms_read_is_masked_in_both_layers():
+    conv = L.Conv2D(8, 2, use_bias=False, name="conv")
+    inputs = keras.Input((4, 4, 4)), keras.Input((4, 4, 4))
+    branches = [L.BatchNormalization(name=n)(conv(x)) for n, x in zip("ab", inputs, strict=True)]
+    model = keras.Model(inputs, L.Add()(branches))
+    kernel = keras.ops.convert_to_numpy(conv.kernel)
+    conv.kernel.assign(kernel * magnitude_mask(kernel, 0.5))
+    masks = keras_alt.sparsity_masks(model)
+
+    found = kernel_masks(keras_alt.quantize_model(model, masks=masks))
+    assert len(found) == 2
+    for mask in found.values():
+        np.testing.assert_array_equal(mask, masks["conv/kernel"])
+
+
 def test_masks_are_named_as_quantize_model_names_layers():
     separable = L.SeparableConv2D(4, 2, name="conv")
     inner = keras.Sequential([keras.Input((4, 4, 4)), separable])
