@@ -40,8 +40,9 @@ def main():
     )
 
     rows = []
-    for name, weights in (("INT8", 8), ("INT4 weights", 4)):
-        config = keras_alt.QuantizeConfig(weights=weights)
+    for bits in options.bits:
+        name = "INT8" if bits == 8 else f"INT{bits} weights"
+        config = keras_alt.QuantizeConfig(weights=bits)
         static = keras_alt.quantize_model(model, config, calibration_data=train[0])
         weights_only = retrain(model, config, train, validation, options, thresholds=0)
         started = time.time()
@@ -159,6 +160,7 @@ def parse():
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/quickstart"))
     parser.add_argument("--epochs", type=int, default=30, help="of the float network")
     parser.add_argument("--retrain-epochs", type=int, default=12, help="of each quantized one")
+    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4], help="of the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="one epoch each, for tests")
     options = parser.parse_args()

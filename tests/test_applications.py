@@ -4,11 +4,11 @@ import applications
 import pytest
 
 EIGHT = (
-    "DenseNet121",
     "MobileNet",
     "MobileNetV2",
     "MobileNetV3Large",
     "MobileNetV3Small",
+    "ResNet50",
     "ResNet50V2",
     "VGG16",
     "Xception",

@@ -25,10 +25,14 @@ def run(script, *arguments):
 
 
 def test_quickstart(tmp_path):
-    out = run("quickstart.py", "--smoke", "--output", tmp_path)
+    out = run("quickstart.py", "--smoke", "--bits", 4, "--output", tmp_path)
     assert "bit-identical" in out
     assert "INT4 weights" in out
-    for name in ("int8.keras", "int8_thresholds.png", "int4_weights_distributions.png"):
+    for name in (
+        "int4_weights.keras",
+        "int4_weights_thresholds.png",
+        "int4_weights_distributions.png",
+    ):
         assert (tmp_path / name).stat().st_size > 1000
 
 
