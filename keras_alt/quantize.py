@@ -243,7 +243,7 @@ class _Insertion:
 
 def _checked_masks(masks, regions):
     kernels = {
-        f"{call.layer.name}/kernel": ops.convert_to_numpy(call.layer.kernel)
+        f"{call.layer.name}/kernel": call.layer.kernel
         for call in regions.graph.calls
         if is_kernel(call) and not regions.is_float(call)
     }
@@ -262,8 +262,8 @@ def _masks_of_copies(masks, kernels):
 
     def is_copy(name, kernel, original, mask):
         follows = name not in masks and name.startswith(original.removesuffix("/kernel") + "_")
-        fits = follows and kernel.shape == np.shape(mask)
-        return fits and not kernel[~np.asarray(mask, bool)].any()
+        fits = follows and tuple(kernel.shape) == np.shape(mask)
+        return fits and not ops.convert_to_numpy(kernel)[~np.asarray(mask, bool)].any()
 
     return {
         name: mask

@@ -8,10 +8,10 @@ import tensorflow as tf
 from keras_alt.numerics import closed_form
 
 # Smaller tensors of known shape, as kernels are, are not worth a compilation for their shape:
-# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer. Each
-# compilation keeps 2 MB. Where the batch size is not known, this one is assumed.
+# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer.
+# Where a size is not known, as that of the batch, this one is assumed.
 COMPILED_SIZE = 2**16
-USUAL_BATCH = 32
+USUAL_SIZE = 32
 
 # XLA unrolls inner sums of up to 32 terms on the CPU; longer ones take sequential additions.
 UNROLLED = 32
@@ -37,7 +37,7 @@ def fake_quant_sum(x, bias, log2_thresholds, rules):
 
 
 def _is_small(x):
-    return math.prod(size or USUAL_BATCH for size in x.shape) < COMPILED_SIZE
+    return math.prod(size or USUAL_SIZE for size in x.shape) < COMPILED_SIZE
 
 
 def _group(x):
