@@ -122,7 +122,7 @@ class Quantizer(keras.layers.Layer):
         log2_threshold = self.log2_threshold.value
         return ops.where(self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold)
 
-    def rules(self):
+    def threshold_and_rules(self):
         """Return `(log2_threshold, (format, rounding, relu_max))` of an ordinary call."""
         steps = (self.format, "half_even", RELU_MAX[self.activation])
         return self.trained_log2_threshold(), steps

@@ -11,7 +11,7 @@ EIGHT = (
     "ResNet50",
     "ResNet50V2",
     "VGG16",
-    "Xception",
+    "VGG19",
 )
 pytestmark = pytest.mark.tensorflow_only
 

@@ -214,7 +214,7 @@ class QuantizedKernel:
         total, accumulators = y, ()
         if self.accumulator_quantizer is not None:
             total = self.accumulator_quantizer(y, training=training)
-            accumulators = (self.accumulator_quantizer.rules(),)
+            accumulators = (self.accumulator_quantizer.threshold_and_rules(),)
         if bias is None:
             return total
         total = ops.add(total, self._along_channels(bias))

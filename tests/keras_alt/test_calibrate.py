@@ -12,8 +12,6 @@ from keras_alt import QuantizeConfig
 from keras_alt.calibration import Histogram, batches, kl_j, maximum, mse, percentile, three_sigma
 from keras_alt.quantizer import quantizers
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture
 def model(rng):
@@ -29,6 +27,7 @@ def calibrate(model, data, **kwargs):
     return keras_alt.calibrate(model, data, verbose=False, **kwargs)
 
 
+@pytest.mark.backend
 def test_every_threshold_is_set(model, x):
     thresholds = calibrate(model, x)
     assert thresholds == {name: q.threshold for name, q in quantizers(model).items()}
@@ -45,6 +44,7 @@ def test_weights_and_activations_have_rules_of_their_own(model, x, rule):
     assert thresholds["conv2d_1/kernel"] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.backend
 def test_upstream_quantizers_are_active(x):  # check 35
     inputs = keras.Input((4,), name="x")
     y = L.Dense(4, use_bias=False, kernel_initializer="identity", name="a")(inputs)
@@ -61,6 +61,7 @@ def test_upstream_quantizers_are_active(x):  # check 35
     assert thresholds["a/output"] == 0.5
 
 
+@pytest.mark.backend
 def test_a_shared_threshold_sees_all_its_tensors(rng):  # check 36
     inputs = keras.Input((4,), name="x")
     a = L.Dense(3, use_bias=False, name="a")(inputs)
@@ -81,6 +82,7 @@ def test_static_weights_take_the_maximum(model, x):  # check 31
     assert thresholds["conv2d_1/kernel"] == pytest.approx(np.abs(kernel).max(), rel=1e-6)
 
 
+@pytest.mark.backend
 def test_batch_norms_do_not_change(rng, x):  # check 38
     q = keras_alt.quantize_model(
         randomize(models.residual(), rng), QuantizeConfig(batch_norm="train")
@@ -92,6 +94,7 @@ def test_batch_norms_do_not_change(rng, x):  # check 38
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backend
 def test_weights_do_not_change(model, x):
     kernel = model.get_layer("conv2d").get_weights()[0]
     calibrate(model, x)
@@ -110,6 +113,7 @@ class Batches(keras.utils.PyDataset):
         return self.x[4 * index : 4 * index + 4], np.zeros(4)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -136,6 +140,7 @@ def test_tf_data(model, x):
     assert calibrate(model, data) == calibrate(model, x)
 
 
+@pytest.mark.backend
 def test_several_inputs(rng):
     model = models.two_outputs()
     q = keras_alt.quantize_model(model)
@@ -171,6 +176,7 @@ def test_frozen_thresholds_stay(model, x):
     assert calibrate(model, x)["conv2d_1/kernel"] == pytest.approx(7.0)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_bad_values_name_the_quantizer_and_change_nothing(model, x, value):
     before = calibrate(model, x)

@@ -12,8 +12,6 @@ from keras_alt import QuantizeConfig
 from keras_alt.callbacks import BestCheckpoint, FreezeBatchNorm, FreezeThresholds, ThresholdHistory
 from keras_alt.quantizer import quantizers, trained_quantizers
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture
 def data(rng):
@@ -54,6 +52,7 @@ class Recorder(keras.callbacks.Callback):
         self.values.append(values(self.model))
 
 
+@pytest.mark.backend
 def test_freezing_is_incremental_and_final(model, data):
     recorder = Recorder()
     model.fit(
@@ -85,6 +84,7 @@ def test_at_most_one_threshold_every_so_many_steps(model, data):  # check 59
     assert all(counts[step] <= (step + 1 - 10) // 5 for step in range(14, 71))
 
 
+@pytest.mark.backend
 def test_a_frozen_threshold_stays_after_reload_and_compile(model, data, tmp_path):
     model.fit(*data, batch_size=4, epochs=1, verbose=0)
     name = "conv2d_1/kernel"
@@ -123,6 +123,7 @@ def test_batch_norm_freezes_after_an_epoch(rng, data):  # check 60
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.backend
 def test_batch_norm_freezes_at_a_step(rng, data):
     q = compiled(randomize(models.residual(), rng), batch_norm="train")
     keras_alt.calibrate(q, data[0], verbose=False)
@@ -135,6 +136,7 @@ def test_batch_norm_callback_needs_batch_norms(model, data):
         model.fit(*data, verbose=0, callbacks=[FreezeBatchNorm()])
 
 
+@pytest.mark.backend
 def test_history_records_every_threshold(model, data, tmp_path):
     history = ThresholdHistory(tmp_path)
     before = values(model)
@@ -157,6 +159,7 @@ def test_the_model_before_training_can_be_best(model, data, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.backend
 def test_a_better_epoch_replaces_the_best(model, data, tmp_path):
     best = BestCheckpoint(tmp_path / "best.keras", monitor="val_loss", validation_data=data)
     history = model.fit(

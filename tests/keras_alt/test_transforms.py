@@ -23,13 +23,12 @@ from keras_alt.transforms import (
 )
 from keras_alt.transforms.fold_batch_norm import affine
 
-pytestmark = pytest.mark.backend
-
 
 def types(model):
     return [type(layer) for layer in model.layers]
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("target", ["paper", "litert"])
 @pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
 def test_the_canonical_model_is_the_same_function(make, target, rng):
@@ -74,6 +73,7 @@ def test_an_unbuilt_model_is_an_error():
         inline(models.Subclassed())
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "linear",
     [
@@ -95,6 +95,7 @@ def test_folding_removes_the_norm_and_keeps_the_function(linear, rng):
     assert_same_function(model, folded, rng)
 
 
+@pytest.mark.backend
 def test_folding_values():  # check 51
     norm = L.BatchNormalization(epsilon=1e-3)
     norm.build((None, 1))
@@ -143,6 +144,7 @@ def test_identities_are_spliced(rng):
     assert len(splice_identity(model).layers) == 3
 
 
+@pytest.mark.backend
 def test_operators_become_layers(rng):
     model = models.operators()
     result = operators_to_layers(model)
@@ -150,6 +152,7 @@ def test_operators_become_layers(rng):
     assert_same_function(model, result, rng)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("keepdims", [True, False])
 def test_a_mean_is_a_depthwise_convolution_by_the_reciprocal(keepdims, rng):
     model = keras.Sequential([keras.Input((7, 7, 3)), L.GlobalAveragePooling2D(keepdims=keepdims)])
@@ -180,6 +183,7 @@ def test_a_pool_over_the_whole_image_is_a_mean(rng):
     assert L.AveragePooling2D in types(average_pool_to_mean(inline(moving)))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("size", [7, 8])
 @pytest.mark.parametrize("linear", [L.Conv2D, L.DepthwiseConv2D])
 def test_padding_by_the_same_rule_is_absorbed(linear, size, rng):

@@ -12,8 +12,6 @@ from keras_alt import FixedPoint, QuantizeConfig, Quantizer, integer
 from keras_alt.engines import ENGINES
 from keras_alt.engines.integer import IntegerEngine
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture
 def quantized(rng):
@@ -31,6 +29,7 @@ def small():
     return keras.Model(inputs, keras_alt.layers.QuantDense(3)(x))
 
 
+@pytest.mark.backend
 def test_the_integer_engine_agrees(quantized, rng):
     result = keras_alt.verify(quantized, sample(quantized, rng, 40), verbose=False)
 
@@ -41,6 +40,7 @@ def test_the_integer_engine_agrees(quantized, rng):
     assert "0 of 200 output codes differ" in str(result)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("engine", ["litert", "onnxruntime"])
 def test_files_are_written_on_every_backend(engine, rng):
     pytest.importorskip({"litert": "ai_edge_litert"}.get(engine, engine))
