@@ -16,6 +16,9 @@ those where that costs least, and they are routed again.
 Prints what share is connected, shorts between nets, broken rules, length against the shortest
 trees, and nets per second; names every net that is not routed, with the reason. Writes chip.gds,
 chip.def and chip.png. Exits with 1 if there is a short or a broken rule.
+
+All pins count as pins on m2. Supply wires, blockages, and obstacles inside of cells are not read:
+shorts are those between the nets.
 """
 
 import argparse
@@ -29,7 +32,7 @@ import keras_route
 from keras_route.checking import check
 from keras_route.chip import ChipRouter
 from keras_route.gds import write_gds
-from keras_route.grid import Grid, Placed, access_points, shorts
+from keras_route.grid import Grid, Placed, access_points, off_tracks, shorts
 from keras_route.guide import guides
 from keras_route.lefdef import Design, read_def, write_def
 from keras_route.models.comparator import scores_of
@@ -49,7 +52,7 @@ def main():
     if not design.nets:
         raise SystemExit(f"{design.name} has no net of two pins or more: nothing to route")
     grid = Grid.over(design.die_um, options.pitch)
-    print(f"{design.name}: {len(design.nets)} nets, {grid.size} tracks each way in every layer")
+    print(f"{design.name}: {len(design.nets)} nets, {grid.columns} x {grid.rows} tracks")
     pins, left_out = access(grid, design.nets)
     model = network(options)
     started = time.perf_counter()
@@ -69,17 +72,17 @@ def main():
         print(f"  not routed: {name}: {reason}")
     ways(chip)
     lengths([item.net for item in placed])
-    write(grid, placed, options.output)
+    write(grid, placed, options.output, design.die_um)
     faults = proof(chip)
     if faults:
-        raise SystemExit(f"{faults} shorts and broken rules")
+        raise SystemExit(f"{faults} shorts, broken rules and places off the tracks")
 
 
 def access(grid, nets):
     """Return the pixels of each net to route, and the reasons why others cannot be."""
     owners = np.repeat(np.arange(len(nets)), [len(net) for net in nets.values()])
     exact = grid.pixels(np.concatenate(list(nets.values())))
-    points = access_points(exact, owners, grid.size)
+    points = access_points(exact, owners, grid)
     away = np.abs(points + 0.5 - exact).max(axis=1)[points[:, 0] >= 0]
     print(
         f"{len(exact)} pins: {np.count_nonzero(away > 0.5 + 1e-6)} share their pixel with another "
@@ -133,15 +136,18 @@ def proof(chip):
             placed.append(Placed(bare, 0, 0))
     shared = shorts(placed)
     broken = [violation for item in chip.placed.values() for violation in check(item.net)]
-    print(f"shorts between nets: {len(shared)}; broken rules: {len(broken)}")
+    off = off_tracks(chip.placed.values(), chip.grid)
+    print(
+        f"shorts between nets: {len(shared)}; broken rules: {len(broken)}; off the die: {len(off)}"
+    )
     for place, nets in shared.items():
         print(f"  {place}: {', '.join(placed[net].net.name for net in nets)}")
-    for violation in broken:
+    for violation in [*broken, *off]:
         print(f"  {violation}")
-    return len(shared) + len(broken)
+    return len(shared) + len(broken) + len(off)
 
 
-def write(grid, placed, folder):
+def write(grid, placed, folder, die_um):
     """Write layout files and a picture of the whole chip."""
     nets, corners = [item.net for item in placed], [grid.corner_um(item) for item in placed]
     image = np.zeros((grid.size, grid.size, 8), "uint8")
@@ -153,7 +159,7 @@ def write(grid, placed, folder):
         image[rows, columns] |= item.net.to_labels()
     files = {
         "chip.gds": lambda path: write_gds(nets, path, corners),
-        "chip.def": lambda path: write_def(nets, path, corners),
+        "chip.def": lambda path: write_def(nets, path, corners, die_um),
         "chip.png": lambda path: write_png(image, path, max(1, PICTURE_DOTS // grid.size)),
     }
     for name, writer in files.items():

@@ -11,12 +11,10 @@ measured on 10,000 nets of the validation split, by another seed than that of th
 """
 
 import argparse
-import csv
 import dataclasses
 import os
 import pathlib
 import platform
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -24,7 +22,7 @@ import keras
 
 from keras_route.evaluation import HELD_OUT_SEED, evaluate
 from keras_route.presets import save_preset
-from keras_route.training import RECIPES, train
+from keras_route.training import RECIPES, hours, train
 
 
 def main():
@@ -33,14 +31,12 @@ def main():
     given = {name: value for name, value in given.items() if value is not None}
     recipe = dataclasses.replace(RECIPES[options.network], **given)
     size = {"height": options.size, "width": options.size}
-    clock = Clock(options.output)
     model = train(
         recipe,
         options.output,
         options.seed,
         options.validation,
         options.verbose,
-        callbacks=[clock],
         **size,
     )
     progress = keras.utils.Progbar(options.count, unit_name="net")
@@ -52,33 +48,15 @@ def main():
             "recipe": {**recipe.told(), **size},
             "seed": options.seed,
             "hardware": f"{os.cpu_count()} x {platform.machine()}, {keras.backend.backend()}",
-            "hours": round(clock.hours(), 2),
+            "hours": round(hours(options.output), 2),
             "metrics": {
                 "nets": f"split='validation', seed={HELD_OUT_SEED}, repeated pins as published",
                 **{str(key): dataclasses.asdict(row) for key, row in figures.items()},
             },
         }
-        save_preset(model, options.name, card)
-        print(f"wrote {options.name}.json and {options.name}.weights.h5")
-
-
-class Clock(keras.callbacks.Callback):
-    """Adds up how long the epochs took, interrupted runs included, in a file of the folder."""
-
-    def __init__(self, folder):
-        super().__init__()
-        self.path = pathlib.Path(folder) / "seconds.csv"
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([epoch + 1, round(time.perf_counter() - self.started, 1)])
-
-    def hours(self):
-        with self.path.open(newline="") as file:
-            return sum(float(seconds) for _, seconds in csv.reader(file)) / 3600
+        name = os.path.abspath(options.name)  # a bare one would be a preset of the package
+        save_preset(model, name, card)
+        print(f"wrote {name}.json and {name}.weights.h5")
 
 
 def parse():

@@ -11,9 +11,21 @@ def written_whole(path: str | os.PathLike):
 
     Raises:
         FileNotFoundError, PermissionError: the folder around it is missing, or not writable.
-        IsADirectoryError: `path` is a folder with something in it.
+        IsADirectoryError: `path` is a folder.
     """
     path = os.path.abspath(os.fspath(path))
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            "A file cannot replace a folder: add the name of a file, or choose another path. "
+            f"Received: path={path!r}"
+        )
+    with beside(path) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def beside(path: str):
+    """Yield a temporary path next to `path`, which it becomes when the block succeeds."""
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(
@@ -23,11 +35,6 @@ def written_whole(path: str | os.PathLike):
         raise PermissionError(
             "The folder of a file to write must be writable: change its permissions, or choose "
             f"another path. Received: path={path!r}"
-        )
-    if os.path.isdir(path) and os.listdir(path):
-        raise IsADirectoryError(
-            "A file cannot replace a folder: add the name of a file, or choose another path. "
-            f"Received: path={path!r}"
         )
     suffix = name[name.index(".") :] if "." in name else ""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as scratch:

@@ -142,7 +142,10 @@ def _add_window(parser, height, width, window_um):
     parser.add_argument("--height", type=_positive, default=height, help="rows; default: 32")
     parser.add_argument("--width", type=_positive, default=width, help="columns; default: 32")
     parser.add_argument(
-        "--window-um", type=float, default=window_um, help="sides in micrometres; default: 11"
+        "--window-um",
+        type=_positive_float,
+        default=window_um,
+        help="sides in micrometres; default: 11",
     )
 
 

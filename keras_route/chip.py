@@ -13,7 +13,7 @@ from keras_route.legalize import costs, drawn, footprint
 from keras_route.maze import cheapest_tree
 from keras_route.net import Net
 
-FREE = -1
+FREE, BEYOND = -1, -2  # of a pixel that no net has, and off the tracks
 MARGINS = (6, 24)  # pixels around the pins in which a net looks for a way, one after the other
 # What it costs to take a pixel from another net, and more each time that it was fought over: ohm,
 # like all costs of `legalize`.
@@ -24,9 +24,10 @@ MOST_TAKES = 12  # times that a net may push others aside
 class ChipRouter:
     """Routes nets on one grid, so that no two of them touch.
 
-    Wires, vias and the stacks below pins take pixels of m3 to m6. The m3 above every pin is its
-    net's from the start. A net takes the route of its guide if that is free, else the cheapest
-    free one; if there is none, it pushes aside the nets that cost least, which are routed again.
+    Wires, vias and the stacks below pins take pixels of m3 to m6, on the tracks alone. The m3 above
+    every pin is its net's from the start. A net takes the route of its guide if that is free, else
+    the cheapest free one; if there is none, it pushes aside the nets that cost least, which are
+    routed again.
 
     Args:
         grid: the tracks.
@@ -36,7 +37,7 @@ class ChipRouter:
         names: the names of the nets.
 
     Raises:
-        ValueError: a pixel belongs to two nets or lies outside the grid, or a net has only one.
+        ValueError: a pixel belongs to two nets or lies off the tracks, or a net has only one.
     """
 
     def __init__(
@@ -54,20 +55,22 @@ class ChipRouter:
         self.searched: set[int] = set()  # nets that did not get the route of a guide
         self.takes = collections.Counter()
         self.pin_owner = np.full((grid.size, grid.size), FREE, "int32")
+        self.beyond = grid.beyond
         for net, (name, places) in enumerate(zip(names, self.pins, strict=True)):
             received = f"Received: net {name!r} with pins={places.tolist()}"
-            if len(places) < 2 or (places < 0).any() or (places >= grid.size).any():
-                raise ValueError(
-                    f"A net to route has two or more different pins on the {grid.size} x "
-                    f"{grid.size} pixels of the grid: leave out the others. {received}"
-                )
             x, y = places.T
+            if len(places) < 2 or not self._on_tracks(x, y):
+                raise ValueError(
+                    f"A net to route has two or more different pins on the {grid.columns} x "
+                    f"{grid.rows} pixels of the tracks: leave out the others. {received}"
+                )
             if (self.pin_owner[y, x] != FREE).any():
                 raise ValueError(
                     f"Pins of two nets cannot share a pixel: see `grid.access_points`. {received}"
                 )
             self.pin_owner[y, x] = net
         self.owner[..., 0] = self.pin_owner
+        self.owner[self.beyond] = BEYOND
 
     def route(self, progress: Callable[[int], None] = lambda done: None) -> dict[int, str]:
         """Route all nets, those of the smallest extent first; `placed` has the results.
@@ -113,14 +116,14 @@ class ChipRouter:
     def _push(self, net):
         """Place a net where that costs least, and return the nets that gave way.
 
-        There is a way: other nets' pins hold on to m3 only.
+        There is a way: the tracks are a rectangle, on which other nets' pins hold on to m3 only.
         """
         self.takes[net] += 1
         window = self._window(net, MARGINS[-1])
         others = self._others(net, window)
         pins = self.pin_owner[window.rows, window.columns]
-        fixed = np.zeros(others.shape, bool)
-        fixed[..., 0] = (pins != FREE) & (pins != net)
+        fixed = np.repeat(self.beyond[window.rows, window.columns, None], len(METALS), axis=2)
+        fixed[..., 0] |= (pins != FREE) & (pins != net)
         fights = self.fights[window.rows, window.columns]
         labels = self._search(net, window, fixed, TAKE_OHM * (others + fights))
         fought = footprint(labels, window.local(self.pins[net])) & others
@@ -130,6 +133,10 @@ class ChipRouter:
             self._remove(other)
         self._keep(net, window, labels)
         return pushed
+
+    def _on_tracks(self, x, y):
+        inside = (x >= 0) & (x < self.grid.size) & (y >= 0) & (y < self.grid.size)
+        return inside.all() and not self.beyond[y, x].any()
 
     def _window(self, net, margin):
         guide = self.guides.get(net)

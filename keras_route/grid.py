@@ -7,43 +7,91 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from keras_route.layout import NM_PER_UM, WIRE_NM
 from keras_route.net import Net
+
+WIRE_UM = WIRE_NM / NM_PER_UM
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A square grid of pixels over a chip; row 0 is at the top.
+    """The tracks of a chip, within a square of pixels whose row 0 is at the top.
+
+    Windows of a chip are square, and so is what they are cut from: of a die that is not, the lower
+    left corner of the square holds the tracks, and nothing may lie beyond them.
 
     Args:
-        size: pixels of a side.
+        columns: tracks upwards, in the left columns of the square.
+        rows: tracks across, in its lower rows.
         um_per_px: micrometres of a pixel, the pitch of the tracks.
         left_um: x of the left edge.
         bottom_um: y of the lower edge, y upwards.
+
+    Raises:
+        ValueError: wires on neighbouring tracks would come closer than they are wide.
     """
 
-    size: int
+    columns: int
+    rows: int
     um_per_px: float
     left_um: float = 0.0
     bottom_um: float = 0.0
 
+    def __post_init__(self):
+        if not 2 * WIRE_UM <= self.um_per_px < math.inf:
+            raise ValueError(
+                f"The pitch of the tracks is at least {2 * WIRE_UM} um, a wire's width and as much "
+                f"space. Received: um_per_px={self.um_per_px!r}"
+            )
+
     @classmethod
     def over(cls, die_um: Sequence[float], um_per_px: float) -> "Grid":
-        """Return a grid that covers a die, given as (left, bottom, right, top)."""
+        """Return the tracks of a die, centred: as many as have their whole wires on it.
+
+        Args:
+            die_um: (left, bottom, right, top).
+            um_per_px: the pitch.
+
+        Raises:
+            ValueError: a pitch that is too small, or a die that is narrower than a wire.
+        """
         left, bottom, right, top = (float(edge) for edge in die_um)
-        side = max(right - left, top - bottom)
-        return cls(math.floor(side / um_per_px) + 1, um_per_px, left, bottom)
+        sides = np.array([right - left, top - bottom])
+        if not (np.isfinite(sides).all() and (sides > WIRE_UM).all()):
+            raise ValueError(
+                "A die is given as left, bottom, right and top in micrometres, and wider than "
+                f"a wire. Received: die_um={tuple(die_um)}"
+            )
+        cls(1, 1, um_per_px)  # checks the pitch
+        columns, rows = (np.floor((sides - WIRE_UM) / um_per_px).astype(int) + 1).tolist()
+        margin = (sides - np.multiply((columns, rows), um_per_px)) / 2
+        return cls(columns, rows, um_per_px, left + margin[0], bottom + margin[1])
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side of the square."""
+        return max(self.columns, self.rows)
+
+    @property
+    def beyond(self) -> np.ndarray:
+        """Pixels of the square beyond the tracks: bool array (size, size)."""
+        beyond = np.ones((self.size, self.size), bool)
+        beyond[self.size - self.rows :, : self.columns] = False
+        return beyond
 
     def pixels(self, position_um) -> np.ndarray:
         """Return positions (P, 2) in micrometres as float pixels; pixel k reaches from k to k + 1.
 
         Raises:
-            ValueError: positions outside the grid.
+            ValueError: positions more than half a pixel beyond the tracks, as none on a die is.
         """
         position_um = np.asarray(position_um, float)
         corner = np.array([self.left_um, self.bottom_um])
-        x, y = ((position_um - corner) / self.um_per_px).T
-        pixels = np.stack([x, self.size - y], axis=1)
-        outside = (pixels < 0).any(axis=1) | (pixels > self.size).any(axis=1)
+        steps = (position_um - corner) / self.um_per_px
+        outside = (steps < -0.5).any(axis=1) | (steps > (self.columns + 0.5, self.rows + 0.5)).any(
+            axis=1
+        )
+        pixels = np.stack([steps[:, 0], self.size - steps[:, 1]], axis=1)
         if outside.any():
             raise ValueError(
                 "Pins lie on the die; x and y are micrometres, y upwards. Received: pins at "
@@ -81,8 +129,8 @@ class Placed:
     y: int
 
 
-def access_points(pixels: np.ndarray, nets: np.ndarray, size: int) -> np.ndarray:
-    """Return for each pin the pixel where it meets the grid, which no other net's pin has.
+def access_points(pixels: np.ndarray, nets: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return for each pin the pixel where it meets the tracks, which no other net's pin has.
 
     Pins closer to each other than a pitch fall on one pixel. The nearest pin keeps it; the others
     take the nearest free one of its eight neighbours, which a jog on m2 would have to reach.
@@ -90,16 +138,17 @@ def access_points(pixels: np.ndarray, nets: np.ndarray, size: int) -> np.ndarray
     Args:
         pixels: positions (P, 2) in pixels, as floats.
         nets: (P,) integers, the net of each pin.
-        size: pixels of a side of the grid.
+        grid: the tracks.
 
     Returns:
         (P, 2) integers; -1 for a pin that finds all nine pixels taken.
     """
     around = np.array([(i, j) for j in (-1, 0, 1) for i in (-1, 0, 1)])
-    home = np.clip(np.floor(pixels).astype(int), 0, size - 1)
+    first, last = (0, grid.size - grid.rows), (grid.columns - 1, grid.size - 1)
+    home = np.clip(np.floor(pixels).astype(int), first, last)
     choices = home[:, None] + around
     distance = np.linalg.norm(choices + 0.5 - pixels[:, None], axis=2)
-    distance[(choices < 0).any(axis=2) | (choices >= size).any(axis=2)] = np.inf
+    distance[(choices < first).any(axis=2) | (choices > last).any(axis=2)] = np.inf
     points, owner = np.full((len(pixels), 2), -1), {}
     for flat in np.argsort(distance, axis=None, kind="stable"):
         pin, choice = divmod(int(flat), len(around))
@@ -120,6 +169,17 @@ def shorts(placed: Iterable[Placed]) -> dict[tuple[str, int, int], list[int]]:
         for layer, x, y in _taken(item.net):
             takers[layer, x + item.x, y + item.y].append(index)
     return {place: nets for place, nets in takers.items() if len(nets) > 1}
+
+
+def off_tracks(placed: Iterable[Placed], grid: Grid) -> list[tuple[str, str, int, int]]:
+    """Return every place off the tracks that a net takes: `(net, layer, x, y)`."""
+    beyond = grid.beyond
+    return [
+        (item.net.name, layer, x + item.x, y + item.y)
+        for item in placed
+        for layer, x, y in _taken(item.net)
+        if beyond[y + item.y, x + item.x]
+    ]
 
 
 def _taken(net):

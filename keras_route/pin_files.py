@@ -28,7 +28,7 @@ def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dic
         ValueError: it holds something else, or a net that cannot be routed.
     """
     path = os.fspath(path)
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets mark the encoding
         try:
             nets = _json(file) if path.lower().endswith(".json") else _csv(file)
             for name, pins in nets.items():

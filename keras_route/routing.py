@@ -8,6 +8,7 @@ from keras_route.decode import decode
 from keras_route.legalize import footprint, legalize, per_metal
 from keras_route.models.comparator import SCORES, log_odds
 from keras_route.net import Net
+from keras_route.nets import NetFamily
 from keras_route.pins import one_net, pins_of
 
 BLOCK = 1024
@@ -48,12 +49,13 @@ def route(
 
     Raises:
         TypeError: coordinates that are not integers.
-        ValueError: pins outside the window, or fewer than two different ones; arrays or scores of
-            another shape; a net whose pins are separated by what is blocked.
+        ValueError: a window that is none; pins outside of it, or fewer than two different ones;
+            arrays or scores of another shape; a net whose pins are separated by what is blocked.
     """
     if getattr(pins, "ndim", 0) == 4:
         height, width = pins.shape[1:3]
         pins = pins_of(np.asarray(pins))
+    NetFamily(height, width, window_um=window_um)  # checks the window
     # Checks every net before any is routed.
     nets = [one_net(net, height, width) for net in pins]
     pins = [np.stack([net.x, net.y], axis=1) for net in nets]

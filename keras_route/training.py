@@ -1,15 +1,18 @@
 """The recipes by which the networks of this package are trained."""
 
+import csv
 import dataclasses
 import json
 import os
 import pathlib
+import time
 from collections.abc import Sequence
 
 import keras
 
 from keras_route.callbacks import BestF1Checkpoint, RoutePreview, TrainingCurves
 from keras_route.dataset import NetDataset
+from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.files import written_whole
 from keras_route.losses import ScoreCrossEntropy
 from keras_route.metrics import ExactMatch, PixelF1
@@ -20,6 +23,7 @@ PREVIEWED = 9  # nets in a picture
 LAST = "last.keras"
 BEST = "best.keras"
 RECIPE = "recipe.json"
+SECONDS = "seconds.csv"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,8 +131,14 @@ def train(
             say otherwise: an image of pins then has one label.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, seed or kind of nets.
+        ValueError: the folder holds a run of another recipe, seed or kind of nets, or the seed
+            would choose the weights by the held-out nets of `evaluate`.
     """
+    if seed + 1 == HELD_OUT_SEED:
+        raise ValueError(
+            "The nets of a run's validation have the seed after its own, which must not be that "
+            f"of the held-out nets, {HELD_OUT_SEED}: choose another. Received: seed={seed}"
+        )
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(seed)
@@ -157,6 +167,7 @@ def train(
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _save(model, last)),
             TrainingCurves(output),
             RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
+            _Clock(output / SECONDS),
             *callbacks,
         ],
         shuffle=False,  # nets are random as it is, and a run that goes on gets the same batches
@@ -180,6 +191,27 @@ def _keep_to(path, told):
             f"folder. Received: {', '.join(f'{key}={told.get(key)!r}' for key in changed)}; it "
             f"began with {', '.join(f'{key}={earlier.get(key)!r}' for key in changed)}"
         )
+
+
+def hours(output: str | os.PathLike) -> float:
+    """Return how long the epochs of a run took, its interruptions left out."""
+    with open(pathlib.Path(output) / SECONDS, newline="") as file:
+        return sum(float(seconds) for _, seconds in csv.reader(file)) / 3600
+
+
+class _Clock(keras.callbacks.Callback):
+    """Adds how long each epoch took to a file, also where a run goes on."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow([epoch + 1, round(time.perf_counter() - self.started, 1)])
 
 
 def _save(model, path):

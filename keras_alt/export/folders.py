@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from keras_alt.files import written_whole
+from keras_alt.files import beside
 
 
 @contextlib.contextmanager
@@ -20,6 +20,6 @@ def folder_written_whole(path: str | os.PathLike):
             "A folder to write must be new or empty: remove what is there, or choose another "
             f"path. Received: path={path!r}"
         )
-    with written_whole(path) as temporary:
+    with beside(path) as temporary:
         os.mkdir(temporary)
         yield temporary

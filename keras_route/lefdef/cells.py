@@ -15,7 +15,8 @@ class Cell:
 
     Args:
         size: array (2,), along x and y.
-        pins: name of each pin, and the centre of its first rectangle: array (2,).
+        pins: name of each pin, and a point of its metal, array (2,): the centre of its first
+            rectangle, or a point inside its first polygon.
     """
 
     size: np.ndarray
@@ -42,16 +43,37 @@ def _cell(name, body, path):
         )
     origin = re.search(rf"\bORIGIN{NUMBER}{NUMBER}", body)
     corner = np.array(origin.groups() if origin else (0, 0), float)
-    boxes = {
-        pin: re.search(rf"\bRECT(?:\s+MASK\s+\d+)?{NUMBER * 4}", shapes)
-        for pin, shapes in _blocks("PIN", body)
-    }
-    centres = {
-        pin: np.array(box.groups(), float).reshape(2, 2).mean(axis=0)
-        for pin, box in boxes.items()
-        if box
-    }
-    return Cell(np.array(size.groups(), float), {p: at + corner for p, at in centres.items()})
+    points = {pin: _point(shapes) for pin, shapes in _blocks("PIN", body)}
+    pins = {pin: at + corner for pin, at in points.items() if at is not None}
+    return Cell(np.array(size.groups(), float), pins)
+
+
+def _point(shapes):
+    """Return a point of a pin's metal; None if it has none."""
+    box = re.search(rf"\bRECT(?:\s+MASK\s+\d+)?((?:{NUMBER}){{4}})", shapes)
+    if box:
+        return _corners(box[1]).mean(axis=0)
+    polygon = re.search(rf"\bPOLYGON(?:\s+MASK\s+\d+)?((?:{NUMBER})+)", shapes)
+    return inside(_corners(polygon[1])) if polygon else None
+
+
+def _corners(text):
+    return np.array(text.split(), float).reshape(-1, 2)
+
+
+def inside(corners: np.ndarray) -> np.ndarray:
+    """Return a point inside a polygon, given as its corners (n, 2).
+
+    It lies half-way between the two lowest corners of different height, in the middle of the first
+    stretch that the polygon has there.
+    """
+    level = np.unique(corners[:, 1])[:2].mean()
+    crossings = [
+        x0 + (level - y0) * (x1 - x0) / (y1 - y0)
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True)
+        if (y0 < level) != (y1 < level)
+    ]
+    return np.array((np.mean(sorted(crossings)[:2]), level))
 
 
 def _blocks(keyword, text):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_route.lefdef.cells import read_cells
+from keras_route.lefdef.cells import inside, read_cells
 
 TURNS = {  # what an orientation does to (x, y)
     "N": ((1, 0), (0, 1)),
@@ -39,8 +39,9 @@ class Design:
 def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     """Return the nets of a placed design.
 
-    A pin is where the first rectangle of its geometry has its centre. `SPECIALNETS`, the supply,
-    and wires that are there already are left out.
+    A pin is where the first rectangle of its geometry has its centre, or inside its first polygon
+    where it has no rectangle; its layer is not told. `SPECIALNETS`, the supply, wires that are
+    there already, blockages, and obstacles in cells are left out.
 
     Args:
         path: the DEF file.
@@ -120,11 +121,15 @@ def _placement(item):
 def _terminal(item, units):
     """Return where a pin of the design is, in micrometres; None if it is not placed."""
     placement = _placement(item)
-    if placement is None or "LAYER" not in item:
+    shapes = [word for word in item if word in ("LAYER", "POLYGON")]
+    if placement is None or not shapes:
         return None
     position, turn = placement
-    box = np.array(_pairs(item[item.index("LAYER") :])[:2])
-    return (position + turn @ box.mean(axis=0)) / units
+    start = item.index(shapes[0])
+    end = next((i for i in range(start, len(item)) if item[i] == "+"), len(item))
+    corners = np.array(_pairs(item[start:end]))
+    at = corners.mean(axis=0) if shapes[0] == "LAYER" else inside(corners)
+    return (position + turn @ at) / units
 
 
 def _component(item, cells, units):
@@ -145,7 +150,8 @@ def _pins(item, places):
         if places.get(pin) is None:
             raise ValueError(
                 "Each pin of a net belongs to a placed component, of a cell in the LEF files, or "
-                "is a placed pin of the design: place it, or add the LEF file of its cell. "
+                "is a placed pin of the design, and has a rectangle or polygon: place it, or add "
+                "the LEF file that has the geometry of its cell. "
                 f"Received: net {net} with ( {' '.join(pin)} )"
             )
     return np.array([places[pin] for pin in pins], float).reshape(-1, 2)

@@ -15,6 +15,7 @@ def write_def(
     nets: Sequence[Net],
     path: str | os.PathLike,
     origins: Sequence[tuple[float, float]] | None = None,
+    die_um: Sequence[float] | None = None,
 ):
     """Write nets as DEF 5.8: the design `TOP` with a pin on m2 for each pin, and `ROUTED` wires.
 
@@ -26,6 +27,8 @@ def write_def(
         path: the file.
         origins: lower left corner of each net's window in micrometres, y upwards; if not given,
             the windows are laid out side by side.
+        die_um: left, bottom, right and top of the die in micrometres; if not given, it holds all
+            windows.
 
     Raises:
         ValueError: two nets have one name, one has parts outside its window, or `origins` does
@@ -33,17 +36,18 @@ def write_def(
     """
     corners = layout.origins(nets, origins)
     placed = list(zip(layout.names(nets), nets, corners, strict=True))
+    die = _hull(placed) if die_um is None else _nanometres(die_um)
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in _def_lines(placed))
+        file.writelines(f"{line}\n" for line in _def_lines(placed, die))
 
 
-def _def_lines(placed):
+def _def_lines(placed, die):
     yield "VERSION 5.8 ;"
     yield 'DIVIDERCHAR "/" ;'
     yield 'BUSBITCHARS "[]" ;'
     yield f"DESIGN {layout.TOP} ;"
     yield f"UNITS DISTANCE MICRONS {layout.NM_PER_UM} ;"
-    yield f"DIEAREA {_points(*_die(placed))} ;"
+    yield f"DIEAREA {_points(*die)} ;"
     yield from _section("VIAS", [_via(via) for via in (PIN_VIA, *VIAS.values())])
     yield from _section("PINS", [pin for net in placed for pin in _pins(*net)])
     yield from _section("NETS", [_net(*net) for net in placed])
@@ -54,7 +58,12 @@ def _section(name, items):
     return [f"{name} {len(items)} ;", *(f"- {item} ;" for item in items), f"END {name}"]
 
 
-def _die(placed):
+def _nanometres(die_um):
+    left, bottom, right, top = (round(edge * layout.NM_PER_UM) for edge in die_um)
+    return (left, bottom), (right, top)
+
+
+def _hull(placed):
     sides = [(x, y, round(net.window_um * layout.NM_PER_UM)) for _, net, (x, y) in placed]
     if not sides:
         return (0, 0), (0, 0)

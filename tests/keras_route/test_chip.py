@@ -4,7 +4,7 @@ from scores import Decided, layout_rule
 
 from keras_route.checking import check
 from keras_route.chip import ChipRouter
-from keras_route.grid import Grid, shorts
+from keras_route.grid import Grid, off_tracks, shorts
 from keras_route.guide import guides
 from keras_route.nets import draw_net
 
@@ -24,7 +24,7 @@ def crowd(rng, count, reach=12):
 
 
 def router(pins, guided=True, size=SIZE):
-    grid = Grid(size, 11 / 32)
+    grid = Grid(size, size, 11 / 32)
     known = guides(Decided(layout_rule), grid, pins) if guided else {}
     return ChipRouter(grid, pins, known, [f"n{i}" for i in range(len(pins))])
 
@@ -63,6 +63,24 @@ def test_a_lonely_net_gets_the_route_of_its_guide():
     )
 
 
+def test_a_flat_die_keeps_its_nets(rng):
+    grid = Grid.over((2.0, -1.0, 12.0, 1.0), 0.25)
+    cells = rng.permutation(grid.columns * grid.rows)[:48].reshape(16, 3)
+    pins = [np.stack(np.divmod(net, grid.rows), axis=1) for net in cells]
+    pins = [net + (0, grid.size - grid.rows) for net in pins]
+    known = guides(Decided(layout_rule), grid, pins)
+    chip = ChipRouter(grid, pins, known, [f"n{i}" for i in range(16)])
+
+    given_up = chip.route()
+
+    assert len(chip.placed) + len(given_up) == 16
+    assert len(chip.placed) > 8
+    assert shorts(chip.placed.values()) == {}
+    assert off_tracks(chip.placed.values(), grid) == []
+    everywhere = Grid(grid.size, 1, grid.um_per_px)
+    assert off_tracks(chip.placed.values(), everywhere)  # it does see wires above
+
+
 def test_where_there_is_no_room_nets_are_given_up_with_a_reason(rng):
     cells = rng.permutation(25)[:24].reshape(12, 2)
     pins = [np.stack(np.divmod(net, 5), axis=1) for net in cells]
@@ -89,10 +107,10 @@ def test_nets_cannot_share_a_pixel():
     pins = [np.array([(1, 1), (5, 5)]), np.array([(5, 5), (9, 9)])]
 
     with pytest.raises(ValueError, match="Received: net 'n1'"):
-        ChipRouter(Grid(20, 0.2), pins, {}, ["n0", "n1"])
+        ChipRouter(Grid(20, 20, 0.2), pins, {}, ["n0", "n1"])
 
 
 @pytest.mark.parametrize("pins", [[(1, 1), (1, 1)], [(1, 1), (1, 20)], [(-1, 1), (1, 1)]])
 def test_a_net_has_two_pins_on_the_grid(pins):
     with pytest.raises(ValueError, match="two or more different pins on the 20 x 20 pixels"):
-        ChipRouter(Grid(20, 0.2), [np.array(pins)], {}, ["n0"])
+        ChipRouter(Grid(20, 20, 0.2), [np.array(pins)], {}, ["n0"])

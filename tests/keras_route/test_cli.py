@@ -193,7 +193,6 @@ FAULTS = {
     "generate missing/nets.h5": "folder of a file to write must exist",
     "generate out.h5 --min-pins 4 --max-pins 3": "`max_pins` must be at least 4",
     "generate out.h5 --min-pins 1": "`min_pins` must be at least 2",
-    "generate out.h5 --window-um -1": "`window_um` must be the positive length",
     "train pins.csv": "File exists",
     "evaluate missing.keras": "There is no file to read a network from",
     "evaluate router_1997": "A preset must be one of",
@@ -242,6 +241,8 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
         ("train run --rate nan", "expected a positive number, got 'nan'"),
         ("train run --split train", "unrecognized arguments: --split"),
         ("route pins.csv", "required: --output"),
+        ("generate out.h5 --window-um -1", "expected a positive number, got '-1'"),
+        ("route pins.csv --output a.gds --window-um 0", "expected a positive number, got '0'"),
     ],
 )
 def test_a_wrong_command_line_is_told_in_a_line(command, told, capsys):

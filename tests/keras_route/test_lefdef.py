@@ -3,6 +3,7 @@ import pytest
 
 from keras_route import gds, layout
 from keras_route.lefdef import read_def, write_def
+from keras_route.lefdef.cells import inside
 from keras_route.lefdef.reading import TURNS
 from keras_route.net import Net
 from keras_route.nets import draw_net, generate
@@ -54,7 +55,8 @@ MACRO NAND22
   SIZE 9 BY 9 ;
   PIN A
     PORT
-      POLYGON 0 0 1 1 0 1 ;
+      LAYER m2 ;
+        POLYGON 0 0 8 0 8 8 6 8 6 2 0 2 ;
     END
   END A
 END NAND22
@@ -125,6 +127,33 @@ def test_what_is_missing_is_named(files, old, new, complaint):
     (files / "design.def").write_text(DESIGN_DEF.replace(old, new, 1))
     with pytest.raises(ValueError, match=complaint):
         read_def(files / "design.def", files / "cells.lef")
+
+
+def test_polygons_are_pins_too(files):
+    text = DESIGN_DEF.replace("NAND22 + UNPLACED", "NAND22 + PLACED ( 2000 4000 ) N")
+    text = text.replace("( u1 A )", "( u3 A )")
+    text = text.replace(
+        "+ LAYER m2 ( 0 0 ) ( 200 100 )",
+        "+ POLYGON m2 ( 0 0 ) ( 800 0 ) ( 800 600 ) ( 600 600 ) ( 600 200 ) ( 0 200 )",
+    )
+    (files / "design.def").write_text(text)
+    cell, _, out = read_def(files / "design.def", files / "cells.lef").nets["n1"]
+    np.testing.assert_allclose(cell, (1 + 4, 2 + 1))
+    np.testing.assert_allclose(out, (100 - 0.05, 25 + 0.2))
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(0, 0), (1, 0), (0, 1)],
+        [(0, 2), (3, 0), (6, 2), (3, 1)],
+        [(5, 0), (6, 0), (6, 9), (0, 9), (0, 4), (1, 4), (1, 8), (5, 8)],
+    ],
+)
+def test_a_point_inside_a_polygon_is(corners):
+    db = pytest.importorskip("klayout.db")
+    polygon = db.DPolygon([db.DPoint(*corner) for corner in corners])
+    assert polygon.inside(db.DPoint(*inside(np.array(corners, float))))
 
 
 def test_properties_of_designs_do_not_rename_it(files):

@@ -12,6 +12,7 @@ TEXTS = {
     "lines.csv": "\n".join(LINES),
     "header.txt": "\n".join(["# pins of a block", "net,x,y", "", *reversed(LINES), ""]),
     "windows.csv": "\r\n".join(['"clk",3,5', *LINES[1:]]),
+    "spreadsheet.csv": "\ufeff" + "\r\n".join(["net,x,y", *LINES]),
     "object.json": json.dumps(NETS),
 }
 

@@ -109,6 +109,12 @@ def test_wrong_pins_are_refused(labels, pins, error, match):
         route(Decided(labels), pins)
 
 
+@pytest.mark.parametrize("window_um", [0, -5.0, float("nan"), float("inf")])
+def test_windows_have_a_size(labels, window_um):
+    with pytest.raises(ValueError, match="Received: window_um="):
+        route(Decided(labels), pins_of(labels[..., :1]), window_um=window_um)
+
+
 def test_wrong_scores_are_refused(labels):
     class Wrong(Decided):
         def predict(self, images, batch_size, verbose):

@@ -72,3 +72,9 @@ def test_a_folder_keeps_to_its_recipe(tmp_path):
 def test_the_router_sees_the_whole_of_its_window():
     assert RECIPES["router"].new_model(20, 33).sizes["reach"] == 65
     assert isinstance(RECIPES["fcn"].new_model(32, 32), FCNRouter)
+
+
+def test_held_out_nets_do_not_choose_weights(tmp_path):
+    with pytest.raises(ValueError, match="held-out nets.*Received: seed=2025"):
+        train(SHORT, tmp_path, seed=2025, verbose=0, **WINDOW)
+    assert not list(tmp_path.iterdir())
