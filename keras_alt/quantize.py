@@ -23,6 +23,7 @@ from keras_alt.layers import (
 from keras_alt.origin import require_keras3
 from keras_alt.quantizer import RELU_MAX, Quantizer
 from keras_alt.regions import Regions
+from keras_alt.replacements import Replacements
 from keras_alt.roles import is_kernel, leaky_slope, relu_max
 from keras_alt.sharing import Plan, scale_groups
 from keras_alt.targets import get_target
@@ -97,12 +98,22 @@ class _Insertion:
         self.regions, self.plan, self.masks = regions, plan, masks
         self.target = get_target(regions.config.target)
         self.ends = regions.ends()
+        # Kernel call to the batch norm that is folded into its layer while that trains.
         self.norms = {
-            regions.folded_into(call).layer: call.layer
+            regions.folded_into(call): call.layer
             for call in regions.graph.calls
             if regions.folded_into(call)
         }
+        kernels = [
+            call
+            for call in regions.graph.calls
+            if type(call.layer) in QUANTIZED and not regions.is_float(call)
+        ]
+        self.kernels = Replacements(regions.graph, kernels)
         self.layers, self.quantizers, self.exponents = {}, {}, {}
+        for call in kernels:
+            if call not in self.norms:  # it keeps its name, as when norms are folded once
+                self.kernel_layer(call)
 
     def on_input(self, old, new):
         return self.quantized(old, new)
@@ -175,7 +186,7 @@ class _Insertion:
         )
 
     def kernel_outputs(self, call, new):
-        layer = self.once(call.layer, self.quantized_layer)
+        layer = self.kernel_layer(call)
         arguments = {}
         group = self.plan.group_of(call.inputs[0])
         if layer.needs_input_exponent:
@@ -183,15 +194,21 @@ class _Insertion:
         fresh = not layer.built
         outputs = layer(new(call.inputs[0]), **arguments)
         if fresh:
-            self.take_over(layer, call.layer)
+            self.take_over(layer, call.layer, self.norms.get(call))
         return outputs
+
+    def kernel_layer(self, call):
+        """Return the quantized layer of a call, one for each batch norm that is folded into it."""
+        norm = self.norms.get(call)
+        make = functools.partial(self.quantized_layer, call.layer, norm)
+        return self.kernels(call.layer, norm, make, suffix=norm.name if norm else "")
 
     def once(self, layer, make):
         if layer not in self.layers:
             self.layers[layer] = make(layer)
         return self.layers[layer]
 
-    def quantized_layer(self, layer):
+    def quantized_layer(self, layer, norm, name):
         widths = self.regions.config.for_layer(layer.name, layer in self.ends)
         on_grid = any(
             self.plan.group_of(call.inputs[0])
@@ -207,9 +224,9 @@ class _Insertion:
             "activation_bits": None,
             "target": self.target.name,
             "sparse": f"{layer.name}/kernel" in self.masks,
+            "name": name,
         }
-        if layer in self.norms:
-            norm = self.norms[layer]
+        if norm is not None:
             rules["batch_norm"] = {
                 name: getattr(norm, name) for name in ("epsilon", "momentum", "center", "scale")
             }
@@ -227,18 +244,17 @@ class _Insertion:
             dtype=layer.dtype_policy,
         )
 
-    def take_over(self, layer, original):
+    def take_over(self, layer, original, norm):
         """Give `layer` the weights of `original`, and leave its thresholds to calibration."""
         for variable, value in zip(original.weights, original.get_weights(), strict=True):
             getattr(layer, variable.name).assign(value)
-        norm = self.norms.get(original)
         for variable in norm.weights if norm is not None else ():
             getattr(layer.batch_norm, variable.name).assign(variable)
         for child in layer._layers:
             if isinstance(child, Quantizer):
                 child.log2_threshold.assign(math.nan)
         if layer.sparse:
-            layer.set_mask("kernel", self.masks[f"{layer.name}/kernel"])
+            layer.set_mask("kernel", self.masks[f"{original.name}/kernel"])
 
 
 def _checked_masks(masks, regions):

@@ -1,6 +1,7 @@
 """Which tensors get a quantizer, and which of them share one: a plan, nothing is built."""
 
 import fnmatch
+import itertools
 from dataclasses import dataclass, field
 
 import keras
@@ -110,6 +111,20 @@ class Plan:
         for other in others:
             self._parent[other] = first
 
+    def share_namesakes(self):
+        """Give the calls of one layer one quantizer, or names of their own where formats differ."""
+        namesakes = {}
+        for key in self._groups:
+            if self._find(key) is key:
+                group = self._groups[key]
+                namesakes.setdefault(group.name, {}).setdefault(group.format, []).append(key)
+        taken = set(namesakes)
+        for name, by_format in namesakes.items():
+            for i, keys in enumerate(by_format.values()):
+                self.share(keys, name)
+                if i:
+                    self.group(keys[0]).name = _free_name(name, taken)
+
     def _find(self, key):
         while self._parent[key] is not key:
             key = self._parent[key]
@@ -139,6 +154,7 @@ class _Planner:
                 self._add_input(tensor, tensor.name, "input")
         for call in self.graph.calls:
             self._visit(call)
+        self.plan.share_namesakes()
         self._share_as_configured()
 
     def _visit(self, call: Call):
@@ -247,6 +263,15 @@ class _Planner:
             if keys:
                 layer = self.plan.group(keys[0]).name.rpartition("__")[0]
                 self.plan.share(keys, f"{layer}__shared")
+
+
+def _free_name(name, taken):
+    """Return `<layer>_<n>__<role>` that is not taken, and take it."""
+    layer, _, role = name.rpartition("__")
+    names = (f"{layer}_{count}__{role}" for count in itertools.count(1))
+    free = next(candidate for candidate in names if candidate not in taken)
+    taken.add(free)
+    return free
 
 
 def _common_format(formats):

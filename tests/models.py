@@ -102,6 +102,24 @@ def siamese():
     return keras.Model([first, second], L.Dense(1)(L.Flatten()(L.ReLU()(joined))))
 
 
+def shared_layers():
+    block = L.Conv2D(4, 3, padding="same"), L.ReLU(), L.AveragePooling2D(2), L.Add()
+    conv, head = L.Conv2D(4, 1), L.Dense(4, activation="relu")
+
+    def tower(x):
+        convolve, relu, pool, add = block
+        x = relu(convolve(x))
+        x = pool(add([x, relu(convolve(x))]))
+        return ops.relu(L.GlobalAveragePooling2D()(x))
+
+    first, second = keras.Input((8, 8, 4), name="first"), keras.Input((8, 8, 4), name="second")
+    x, y = L.BatchNormalization()(conv(first)), L.BatchNormalization()(conv(second))
+    x, y = L.ReLU()(x), L.ReLU()(y)
+    shared = keras.Model(first, tower(first), name="shared")
+    joined = L.Concatenate()([head(head(shared(x))), shared(conv(y))])
+    return keras.Model([first, second], L.Dense(2)(joined))
+
+
 def two_outputs():
     image, extra = keras.Input((8, 8, 3), name="image"), keras.Input((6,), name="extra")
     x = L.GlobalAveragePooling2D()(conv_block(image, 4))
@@ -137,5 +155,6 @@ FUNCTIONAL = (
     float_inside,
     nested,
     siamese,
+    shared_layers,
     two_outputs,
 )

@@ -9,7 +9,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
 LAYERS = {
     "keras_alt": [
-        {"formats", "numerics", "roles", "graph", "files", "handlers", "padding", "origin"},
+        {"formats", "numerics", "roles", "graph", "files", "handlers", "padding", "origin"}
+        | {"replacements"},
         {"quantizer", "config", "targets"},
         {"layers"},
         {"transforms"},

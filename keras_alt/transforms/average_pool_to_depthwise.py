@@ -6,6 +6,7 @@ import keras
 
 from keras_alt.graph import Graph, rewrite
 from keras_alt.layers.conv import AveragePoolConv2D
+from keras_alt.replacements import Replacements
 from keras_alt.roles import is_average_pool
 
 L = keras.layers
@@ -13,22 +14,37 @@ L = keras.layers
 
 def mean_to_average_pool(model: keras.Model) -> keras.Model:
     """Turn the mean over an image of known size into an average pool over all of it."""
+    graph = Graph(model)
+    means = [call for call in graph.calls if _is_mean_over_space(call)]
+    pools, flats = Replacements(graph, means), Replacements(graph, means)
 
     def rule(call, new):
-        layer, x = call.layer, call.inputs[0] if call.inputs else None
-        if type(layer) is not L.GlobalAveragePooling2D or layer.data_format != "channels_last":
+        if call not in means:
             return None
-        size, channels = x.shape[1:3], x.shape[3]
-        if None in size or math.prod(size) == 1:
-            return None
-        pooled = L.AveragePooling2D(
-            size, strides=1, data_format="channels_last", dtype=layer.dtype_policy, name=layer.name
-        )(new(x))
+        layer, shape = call.layer, call.inputs[0].shape
+        size = shape[1:3]
+        pool = pools(layer, size, lambda name: _pool(layer, size, name))
+        pooled = pool(new(call.inputs[0]))
         if layer.keepdims:
             return pooled
-        return L.Reshape((channels,), name=f"{layer.name}_flatten")(pooled)
+        flat = flats(layer, size, lambda name: L.Reshape(shape[3:], name=f"{name}_flatten"))
+        return flat(pooled)
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule)
+
+
+def _is_mean_over_space(call):
+    layer = call.layer
+    if type(layer) is not L.GlobalAveragePooling2D or layer.data_format != "channels_last":
+        return False
+    size = call.inputs[0].shape[1:3]
+    return None not in size and math.prod(size) > 1
+
+
+def _pool(mean, size, name):
+    return L.AveragePooling2D(
+        size, strides=1, data_format="channels_last", dtype=mean.dtype_policy, name=name
+    )
 
 
 def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
@@ -36,22 +52,31 @@ def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
 
     Pools that divide by the number of valid cells at a border have no constant, and stay.
     """
+    graph = Graph(model)
+    pools = [call for call in graph.calls if _divides_by_a_constant(call)]
+    convolutions = Replacements(graph, pools)
 
     def rule(call, new):
-        layer = call.layer
-        if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+        if call not in pools:
             return None
         x = call.inputs[0]
-        if layer.data_format != "channels_last" or _is_padded(layer, x):
-            return None
-        return AveragePoolConv2D(
-            layer.pool_size,
-            strides=layer.strides,
-            dtype=layer.dtype_policy,
-            name=layer.name,
-        )(new(x))
+        channels = x.shape[3]  # a kernel for each
+        return convolutions(call.layer, channels, lambda name: _conv(call.layer, name))(new(x))
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule)
+
+
+def _divides_by_a_constant(call):
+    layer = call.layer
+    if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+        return False
+    return layer.data_format == "channels_last" and not _is_padded(layer, call.inputs[0])
+
+
+def _conv(pool, name):
+    return AveragePoolConv2D(
+        pool.pool_size, strides=pool.strides, dtype=pool.dtype_policy, name=name
+    )
 
 
 def _is_padded(layer, x):

@@ -3,6 +3,7 @@
 import keras
 
 from keras_alt.graph import Graph, rewrite
+from keras_alt.replacements import Replacements
 from keras_alt.roles import is_average_pool
 
 L = keras.layers
@@ -14,17 +15,28 @@ def average_pool_to_mean(model: keras.Model) -> keras.Model:
     Engines with a pool operator keep the input's scale, which is coarse for an average of many
     positions; their mean operator has a scale of its own.
     """
+    graph = Graph(model)
+    pools = [call for call in graph.calls if _is_over_the_whole_image(call)]
+    means = Replacements(graph, pools)
 
     def rule(call, new):
-        layer = call.layer
-        if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+        if call not in pools:
             return None
-        x = call.inputs[0]
-        space = slice(1, 3) if layer.data_format == "channels_last" else slice(2, 4)
-        if (x.shape[space], call.output.shape[space]) != (layer.pool_size, (1, 1)):
-            return None
-        return L.GlobalAveragePooling2D(
-            data_format=layer.data_format, keepdims=True, dtype=layer.dtype_policy, name=layer.name
-        )(new(x))
+        return means(call.layer, None, lambda name: _mean(call.layer, name))(new(call.inputs[0]))
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule)
+
+
+def _is_over_the_whole_image(call):
+    layer = call.layer
+    if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+        return False
+    space = slice(1, 3) if layer.data_format == "channels_last" else slice(2, 4)
+    before, after = call.inputs[0].shape[space], call.output.shape[space]
+    return (before, after) == (layer.pool_size, (1, 1))
+
+
+def _mean(pool, name):
+    return L.GlobalAveragePooling2D(
+        data_format=pool.data_format, keepdims=True, dtype=pool.dtype_policy, name=name
+    )

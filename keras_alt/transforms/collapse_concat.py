@@ -3,6 +3,7 @@
 import keras
 
 from keras_alt.graph import Graph, rewrite
+from keras_alt.replacements import Replacements
 
 
 def collapse_concat(model: keras.Model) -> keras.Model:
@@ -15,17 +16,24 @@ def collapse_concat(model: keras.Model) -> keras.Model:
             return [leaf for operand in call.inputs for leaf in leaves(operand, axis)]
         return [tensor]
 
-    def rule(call, new):
-        if not isinstance(call.layer, keras.layers.Concatenate):
-            return None
-        axis = _axis(call)
-        flat = [leaf for operand in call.inputs for leaf in leaves(operand, axis)]
-        if len(flat) == len(call.inputs):
-            return None
-        return keras.layers.Concatenate(axis=axis, name=call.layer.name)(new(flat))
-
     def is_concat(call, axis):
         return isinstance(call.layer, keras.layers.Concatenate) and _axis(call) == axis
+
+    flat = {}
+    for call in graph.calls:
+        if isinstance(call.layer, keras.layers.Concatenate):
+            tensors = [t for operand in call.inputs for t in leaves(operand, _axis(call))]
+            if len(tensors) > len(call.inputs):
+                flat[call] = tensors
+    concats = Replacements(graph, flat)
+
+    def rule(call, new):
+        if call not in flat:
+            return None
+        tensors, axis = flat[call], _axis(call)
+        shapes = tuple(tensor.shape for tensor in tensors)
+        make = lambda name: keras.layers.Concatenate(axis=axis, name=name)  # noqa: E731
+        return concats(call.layer, shapes, make)(new(tensors))
 
     return rewrite(graph, rule)
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.graph import Call, Graph, repeat, replaced, rewrite
+from keras_alt.replacements import Replacements
 from keras_alt.roles import KERNELS
 
 L = keras.layers
@@ -19,20 +20,29 @@ def fold_batch_norm(model: keras.Model, keep_trainable: bool = False) -> keras.M
 
     Args:
         model: functional model.
-        keep_trainable: leave the pairs of the first kind, to be folded while they train.
+        keep_trainable: leave the pairs of the first kind, to be folded while they train; a norm
+            that is frozen has the same statistics then as always, and is folded.
     """
     graph = Graph(model)
-    folded = {}
+    norms = [call for call in graph.calls if type(call.layer) is L.BatchNormalization]
+    pairs = {call: linear_in_front(graph, call) for call in norms}
+    kept = {call for call in norms if keep_trainable and pairs[call] and not _is_frozen(call)}
+    foldable = {call for call in norms if pairs[call] or _is_over_an_image(call)} - kept
+    linear = Replacements(graph, [pairs[call] for call in foldable if pairs[call]])
+    depthwise = Replacements(graph, foldable)
 
     def rule(call, new):
-        if type(call.layer) is not L.BatchNormalization:
+        if call not in foldable:
             return None
-        pair = linear_in_front(graph, call)
-        if pair is not None:
-            return None if keep_trainable else _into_kernel(pair, call, new, folded)
-        return _as_depthwise(call, new, folded)
+        if pairs[call]:
+            return _into_kernel(pairs[call], call, new, linear)
+        return _as_depthwise(call, new, depthwise)
 
     return rewrite(graph, rule)
+
+
+def _is_frozen(call):
+    return not call.layer.trainable or call.kwargs.get("training") is False
 
 
 def linear_in_front(graph: Graph, call: Call) -> Call | None:
@@ -55,24 +65,18 @@ def _normalizes_channels(call, layer):
     return _axis(call.layer) % rank == (1 if first else rank - 1)
 
 
-def _into_kernel(linear: Call, call: Call, new, folded):
+def _into_kernel(linear: Call, call: Call, new, replacements):
     layer, norm = linear.layer, call.layer
-    first = (layer, norm) not in folded
-    if first:
-        name = layer.name if _used_once(layer, folded) else f"{layer.name}_{norm.name}"
-        folded[layer, norm] = replaced(layer, type(layer), use_bias=True, name=name)
-    result = folded[layer, norm]
-    outputs = repeat(linear, new, result)
-    if first:
+    make = lambda name: replaced(layer, type(layer), use_bias=True, name=name)  # noqa: E731
+    folded = replacements(layer, norm, make, suffix=norm.name)
+    fresh = not folded.built
+    outputs = repeat(linear, new, folded)
+    if fresh:
         factor, offset = affine(norm)
         kernel = ops.convert_to_numpy(layer.kernel).astype(np.float64)
         bias = ops.convert_to_numpy(layer.bias) if layer.use_bias else 0.0
-        result.set_weights([kernel * kernel_factor(layer, factor), bias * factor + offset])
+        folded.set_weights([kernel * kernel_factor(layer, factor), bias * factor + offset])
     return outputs
-
-
-def _used_once(layer, folded):
-    return all(key[0] is not layer for key in folded if isinstance(key, tuple))
 
 
 def kernel_factor(layer, factor):
@@ -92,25 +96,29 @@ def affine(norm) -> tuple[np.ndarray, np.ndarray]:
     return factor, offset + numbers(norm.beta) if norm.center else offset
 
 
-def _as_depthwise(call, new, folded):
-    norm, x = call.layer, call.inputs[0]
-    if len(x.shape) != 4 or _axis(norm) % 4 not in (1, 3):
-        return None
-    first = norm not in folded
-    if first:
-        channels_first = _axis(norm) % 4 == 1
-        folded[norm] = L.DepthwiseConv2D(
-            1,
-            data_format="channels_first" if channels_first else "channels_last",
-            dtype=norm.dtype_policy,
-            trainable=norm.trainable,
-            name=norm.name,
-        )
-    outputs = folded[norm](new(x))
-    if first:
+def _is_over_an_image(call):
+    return len(call.inputs[0].shape) == 4 and _axis(call.layer) % 4 in (1, 3)
+
+
+def _as_depthwise(call, new, replacements):
+    norm = call.layer
+    depthwise = replacements(norm, None, lambda name: _depthwise(norm, name))
+    fresh = not depthwise.built
+    outputs = depthwise(new(call.inputs[0]))
+    if fresh:
         factor, offset = affine(norm)
-        folded[norm].set_weights([factor.reshape(1, 1, -1, 1), offset])
+        depthwise.set_weights([factor.reshape(1, 1, -1, 1), offset])
     return outputs
+
+
+def _depthwise(norm, name):
+    return L.DepthwiseConv2D(
+        1,
+        data_format="channels_first" if _axis(norm) % 4 == 1 else "channels_last",
+        dtype=norm.dtype_policy,
+        trainable=norm.trainable,
+        name=name,
+    )
 
 
 def _axis(norm):

@@ -12,14 +12,15 @@ def inline(model: keras.Model) -> keras.Model:
     """Return a flat functional copy of `model` with weights of its own.
 
     Nested models are replaced by their layers; subclassed models and composite layers are traced
-    through their `call`. What cannot be traced stays one layer. A layer called several times, also
-    inside a nested model called several times, stays one layer.
+    through their `call`. What cannot be traced, or has weights besides those of its layers, stays
+    one layer. A layer called several times, also inside a nested model called several times, stays
+    one layer.
 
     Args:
         model: built `keras.Model` of any kind; not changed.
 
     Raises:
-        ValueError: if the model was never built.
+        ValueError: if the model was never built, or has weights that belong to no layer.
     """
     copies = _Copies()
     return rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
@@ -29,7 +30,8 @@ def _inlined(call: Call, new: Replay, copies, prefix):
     inner = _graph_inside(call)
     if inner is None:
         return copies.call(call, new, prefix)
-    values = Replay(dict(zip(inner.inputs, new(call.inputs), strict=True)))
+    outer = [tensor for tensor in call.inputs if tensor not in _masks(call)]
+    values = Replay(dict(zip(inner.inputs, new(outer), strict=True)))
     for inner_call in inner.calls:
         outputs = _inlined(inner_call, values, copies, f"{prefix}{call.layer.name}_")
         values.record(inner_call, outputs)
@@ -45,6 +47,7 @@ class _Copies:
 
     def call(self, call, new, prefix):
         layer = call.layer
+        _refuse_variables(call)
         arguments = {k: v for k, v in call.kwargs.items() if k != "training" or v is not None}
         first = id(layer) not in self._copies
         if first:
@@ -64,6 +67,26 @@ class _Copies:
         return candidate
 
 
+def _refuse_variables(call):
+    for value in tree.flatten((call.args, call.kwargs)):
+        if isinstance(value, keras.Variable):
+            raise ValueError(
+                "Weights are copied with their layers: move those that a model owns itself, or "
+                "that an operator reads, into a layer that makes them by `add_weight`. "
+                f"Received: {call.layer.name} of variable '{value.path}'"
+            )
+
+
+def _masks(call):
+    """Return the masks that Keras hands to a call; layers get theirs anew in the new graph."""
+    return [t for t in tree.flatten(call.kwargs.get("mask")) if isinstance(t, keras.KerasTensor)]
+
+
+def _owns_weights(layer):
+    """Return whether a layer has weights of its own, besides those of the layers in it."""
+    return bool(layer._trainable_variables or layer._non_trainable_variables)
+
+
 def _copy(layer, name):
     config = layer.get_config()
     copy = type(layer).from_config({**config, "name": name} if "name" in config else config)
@@ -75,6 +98,8 @@ def _copy(layer, name):
 def _graph_inside(call):
     """Return the graph a call stands for, None if it is one layer."""
     layer = call.layer
+    if isinstance(layer, keras.layers.Layer) and _owns_weights(layer):
+        return None
     if isinstance(layer, keras.Model):
         try:
             return Graph(_functional(layer))
@@ -82,7 +107,7 @@ def _graph_inside(call):
             return None
     if not isinstance(layer, keras.layers.Layer) or not layer._layers:
         return None
-    if type(layer).__module__.startswith(("keras.", "keras_alt.")):
+    if type(layer).__module__.startswith(("keras.", "keras_alt.")) or _masks(call):
         return None
     try:
         return Graph(_traced(layer, call.inputs, layer.call, call))

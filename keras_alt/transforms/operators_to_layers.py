@@ -1,8 +1,11 @@
 """Replacement of graph operators by the layers that compute the same."""
 
+import inspect
+
 import keras
 
-from keras_alt.graph import Call, Graph, rewrite
+from keras_alt.graph import Call, Graph, replaced, rewrite
+from keras_alt.replacements import Replacements
 from keras_alt.roles import is_operator
 
 L = keras.layers
@@ -43,14 +46,22 @@ def operators_to_layers(model: keras.Model) -> keras.Model:
     """Turn `x + y`, `x * 0.5`, `ops.relu(x)` and the like into layers.
 
     Operators do not load back from `.h5`, and a layer has one role whichever way it was spelled.
-    Operators without a layer stay.
+    Operators without a layer stay, and so do those of masked tensors: operators ignore masks.
     """
+    graph = Graph(model)
+    found = {call: _layer_for(call) for call in graph.calls}
+    replacements = Replacements(graph, [call for call, layer in found.items() if layer])
 
     def rule(call, new):
-        layer = _layer_for(call)
-        return None if layer is None else layer(new(_operand(call)))
+        layer = found[call]
+        operand = new(_operand(call)) if layer else None
+        if operand is None or _is_masked(operand):
+            return None
+        shapes = tuple(tensor.shape for tensor in call.inputs)
+        make = lambda name: replaced(layer, type(layer), name=name)  # noqa: E731
+        return replacements(call.layer, shapes, make)(operand)
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule)
 
 
 def _operand(call):
@@ -83,19 +94,27 @@ def _layer_for(call: Call):
     return None
 
 
+def _is_masked(operand):
+    operands = operand if isinstance(operand, list) else [operand]
+    return any(getattr(tensor, "_keras_mask", None) is not None for tensor in operands)
+
+
 def _same_rank(call):
     first, second = call.inputs
     return len(first.shape) == len(second.shape)
 
 
 def _activation(operator, name):
+    """Return the layer of an activation; None if that has no argument which the operator has."""
     if name == "leaky_relu":
         return L.LeakyReLU(negative_slope=float(operator.negative_slope), name=operator.name)
-    defaults = type(operator)().__dict__
-    for attribute in ("alpha", "approximate", "threshold"):
-        if getattr(operator, attribute, None) != defaults.get(attribute):
-            return None
-    return L.Activation(name, name=operator.name)
+    parameters = inspect.signature(keras.activations.get(name)).parameters.values()
+    # An operator's own defaults may be others: `ops.gelu` approximates, the activation does not.
+    usual = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+    given = {key: getattr(operator, key, value) for key, value in usual.items()}
+    if given == usual:
+        return L.Activation(name, name=operator.name)
+    return L.ReLU(**given, name=operator.name) if name == "relu" else None
 
 
 def _rescaling(call):

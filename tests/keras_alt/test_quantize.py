@@ -160,7 +160,9 @@ def test_outputs_are_codes_on_the_grid(target, rng):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("make", [models.residual, models.inverted_residual, models.nested])
+@pytest.mark.parametrize(
+    "make", [models.residual, models.inverted_residual, models.nested, models.shared_layers]
+)
 def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
     model = randomize(make(), rng)
     x = sample(model, rng)
@@ -171,6 +173,15 @@ def test_batch_norm_in_training_starts_as_the_folded_model(make, rng):
     assert list(quantizers(folded)) == list(quantizers(trained))
     for a, b in zip(outputs(folded, x), outputs(trained, x), strict=True):  # check 53
         np.testing.assert_allclose(a, b, atol=0.02 * np.abs(a).max())
+
+
+def test_a_frozen_norm_is_folded_once(rng):
+    model = randomize(models.residual(), rng)
+    norms = [x for x in model.layers if isinstance(x, L.BatchNormalization)]
+    norms[0].trainable = False
+    q = keras_alt.quantize_model(model, QuantizeConfig(batch_norm="train"))
+    folding = [layer for layer in q.layers if getattr(layer, "batch_norm", None) is not None]
+    assert len(folding) == len(norms) - 1
 
 
 @pytest.mark.backend

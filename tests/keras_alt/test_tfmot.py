@@ -111,6 +111,21 @@ def test_a_model_computes_the_same_in_keras_3(make):
         assert_same_outputs(old, new)
 
 
+@pytest.mark.parametrize("function", [tf.math.log, tf.sqrt, lambda x: tf.math.log(tf.nn.relu(x))])
+def test_outputs_that_are_no_numbers_are_compared_elsewhere(function):
+    x = L.Input((3,))
+    old = tf_keras.Model(x, L.Dense(2)(function(x)))
+    values = np.random.default_rng(1).uniform(size=(4, 3)).astype("float32")
+    new = keras_alt.tfmot.to_keras3(old)[0]
+    np.testing.assert_allclose(outputs(new, values)[0], old(values), 1e-5, 1e-6)
+
+
+def test_a_model_without_numbers_is_an_error():
+    x = L.Input((3,))
+    with pytest.raises(ValueError, match="nothing can be compared"):
+        keras_alt.tfmot.to_keras3(tf_keras.Model(x, tf.math.log(x - 2.0 - tf.nn.relu(x))))
+
+
 def test_a_pruned_model_comes_with_its_masks():
     schedule = SPARSITY.ConstantSparsity(0.5, 0, frequency=1)
     pruned = SPARSITY.prune_low_magnitude(sequential(), schedule)

@@ -4,8 +4,9 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import assert_same_function, outputs, randomize
+from conftest import assert_same_function, assert_same_outputs, outputs, randomize
 from keras import layers as L
+from keras import ops
 
 from keras_alt import QuantizeConfig
 from keras_alt.transforms import (
@@ -149,6 +150,79 @@ def test_operators_become_layers(rng):
     model = models.operators()
     result = operators_to_layers(model)
     assert all(isinstance(operation, L.Layer) for operation in result.operations)
+    assert_same_function(model, result, rng)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [
+        ops.gelu,
+        keras.activations.gelu,
+        lambda x: keras.activations.relu(x, max_value=1.0),
+        lambda x: keras.activations.relu(x, negative_slope=0.3, max_value=1.0, threshold=0.1),
+        lambda x: ops.elu(x, alpha=0.5),
+        lambda x: ops.leaky_relu(x, negative_slope=0.3),
+    ],
+)
+def test_operators_keep_their_arguments(operator, rng):
+    x = keras.Input((8,))
+    model = keras.Model(x, operator(x))
+    assert_same_function(model, operators_to_layers(model), rng, relative=1e-7)
+
+
+def test_operators_of_masked_tensors_stay(rng):
+    x = keras.Input((6, 3))
+    y = L.Dense(4)(L.Masking()(x))
+    model = keras.Model(x, ops.softmax(ops.mean(y, axis=1)))
+    values = rng.normal(size=(5, 6, 3)).astype("float32")
+    values[:, 3:] = 0
+    result = operators_to_layers(inline(model))
+    assert_same_outputs(model, result, values)
+
+
+def test_masks_reach_the_layers_of_a_nested_model(rng):
+    inner = keras.Sequential([keras.Input((6, 3)), L.GlobalAveragePooling1D()])
+    x = keras.Input((6,), dtype="int32")
+    model = keras.Model(x, inner(L.Embedding(9, 3, mask_zero=True)(x)))
+    assert_same_outputs(model, inline(model), np.array([[1, 2, 3, 0, 0, 0]]))
+
+
+@keras.saving.register_keras_serializable("test_transforms")
+class Scaled(L.Layer):
+    """A layer that has both layers and a weight."""
+
+    def build(self, input_shape):
+        self.dense = L.Dense(3)
+        self.dense.build(input_shape)
+        self.gain = self.add_weight(shape=(3,), initializer="ones", name="gain")
+
+    def call(self, x):
+        return self.dense(x) * self.gain
+
+
+def test_a_layer_with_a_weight_of_its_own_stays_one(rng):
+    model = keras.Sequential([keras.Input((4,)), L.Dense(4), Scaled()])
+    model.layers[1].gain.assign([2.0, 3.0, 4.0])
+    result = inline(model)
+    assert types(result)[1:] == [L.Dense, Scaled]
+    assert_same_function(model, result, rng)
+    result.layers[2].gain.assign([0.0, 0.0, 0.0])
+    np.testing.assert_array_equal(model.layers[1].gain.numpy(), [2.0, 3.0, 4.0])
+
+
+def test_a_weight_that_no_layer_has_is_an_error():
+    x = keras.Input((3,))
+    offset = keras.Variable(np.ones(3, "float32"), name="offset")
+    with pytest.raises(ValueError, match="copied with their layers.*of variable 'offset'"):
+        inline(keras.Model(x, L.Dense(3)(x) + offset))
+
+
+def test_a_layer_keeps_its_name_for_calls_that_are_not_folded(rng):
+    x = keras.Input((8, 8, 3))
+    conv = L.Conv2D(4, 3, name="conv")
+    model = keras.Model(x, [L.BatchNormalization(name="norm")(conv(x)), conv(x)])
+    result = fold_batch_norm(inline(randomize(model, rng)))
+    assert {layer.name for layer in result.layers[1:]} == {"conv", "conv_norm"}
     assert_same_function(model, result, rng)
 
 
