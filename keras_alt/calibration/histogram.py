@@ -4,6 +4,7 @@ import numpy as np
 
 RAW_VALUES = 2**22  # kept exactly up to here (16 MB), then only in bins
 BINS = 2**16
+LOWEST_EXPONENT = -111  # the least for which BINS / 2**exponent is finite in float32
 
 
 class Histogram:
@@ -122,7 +123,8 @@ class Histogram:
 
     def _count_in_bins(self, magnitudes):
         largest = float(magnitudes.max())
-        self._widen(int(np.floor(np.log2(largest))) + 1 if largest else -126)
+        exponent = int(np.floor(np.log2(largest))) + 1 if largest else LOWEST_EXPONENT
+        self._widen(max(exponent, LOWEST_EXPONENT))
         # A product with a power of two is exact, so equal values always meet in one bin.
         indices = (magnitudes * np.float32(BINS / 2.0**self._exponent)).astype(np.int64)
         self._counts += np.bincount(indices, minlength=BINS)

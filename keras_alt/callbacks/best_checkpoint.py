@@ -1,10 +1,18 @@
 """Keeping of the best model of a run."""
 
 import os
+import re
 
 import keras
 
 from keras_alt.files import written_whole
+
+# In the names of Keras' losses, and of those metrics that are better the lower they are.
+MINIMIZED = re.compile(
+    r"loss|error|entropy|divergence|hinge|poisson|cosh|false_(positives|negatives)"
+    r"|(^|_)(r?mse|mae|mape|msle|bce|kld)(_\d+)?$",
+    re.IGNORECASE,
+)
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -82,7 +90,5 @@ class BestCheckpoint(keras.callbacks.Callback):
             self.best = value
 
     def _is_better(self, value):
-        falls = self.mode == "min" or (
-            self.mode == "auto" and any(word in self.monitor for word in ("loss", "error"))
-        )
+        falls = self.mode == "min" or (self.mode == "auto" and MINIMIZED.search(self.monitor))
         return value < self.best if falls else value > self.best

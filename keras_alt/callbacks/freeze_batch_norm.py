@@ -1,12 +1,12 @@
 """Freezing of batch statistics."""
 
-import keras
 from keras import ops
 
+from keras_alt.callbacks.steps import StepCallback
 from keras_alt.layers import FoldedBatchNorm
 
 
-class FreezeBatchNorm(keras.callbacks.Callback):
+class FreezeBatchNorm(StepCallback):
     """Switches batch norms that are folded while training to their moving statistics.
 
     From then on the training graph is the inference graph. The paper does it after one epoch.
@@ -28,13 +28,12 @@ class FreezeBatchNorm(keras.callbacks.Callback):
                 "`QuantizeConfig(batch_norm='train')`. "
                 f"Received: model '{self.model.name}' without batch norms that train."
             )
-        self._steps = 0
+        self._step = 0
         if self.step == 0:
             self._freeze()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-        if self._steps == self.step:
+    def on_steps_end(self, steps):
+        if self.step in steps:
             self._freeze()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,9 +1,11 @@
 """Incremental freezing of thresholds."""
 
-import keras
+from itertools import islice
+
 import numpy as np
 from keras import ops
 
+from keras_alt.callbacks.steps import StepCallback
 from keras_alt.optimizers import ALTOptimizer
 from keras_alt.quantizer import trained_quantizers
 
@@ -11,14 +13,15 @@ PAPER_EVERY = 50
 END = 0.9  # the last tenth of the run trains weights against fixed scales
 
 
-class FreezeThresholds(keras.callbacks.Callback):
+class FreezeThresholds(StepCallback):
     """Freezes thresholds one by one, so that no scale flips late in the run.
 
     From `start` on, every `every` steps, of the thresholds that lie in the octave of their moving
     average the one with the smallest mean gradient is frozen: it is in the more popular of the two
     bins it oscillates between (Jain et al., 2019, section 5.2). When nine tenths of the run are
     over, all that remain are frozen, those outside the octave of their average at that average.
-    A frozen threshold never moves again, also after saving, loading or compiling anew.
+    A frozen threshold never moves again, also after saving, loading or compiling anew. The run is
+    what one `fit` trains: with `initial_epoch`, the epochs from there on.
 
     Args:
         start: a float is a fraction of the run, an integer a number of optimizer steps (the paper:
@@ -54,23 +57,30 @@ class FreezeThresholds(keras.callbacks.Callback):
                 f"`fit`. Received: steps={steps}, epochs={epochs}"
             )
         self._step = 0
-        self._total = steps * epochs
-        self._first = int(self.start * self._total) if isinstance(self.start, float) else self.start
-        self._last = int(END * self._total)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        if self._step == 0:
+            self._plan(self.params["steps"] * (self.params["epochs"] - epoch))
+
+    def _plan(self, total):
+        self._first = int(self.start * total) if isinstance(self.start, float) else self.start
+        self._last = int(END * total)
         count = max(1, len(trained_quantizers(self.model)))
         self._every = self.every or max(1, min(PAPER_EVERY, (self._last - self._first) // count))
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        if self._step == self._first:
+    def on_steps_end(self, steps):
+        if self._first in steps:
             self._restart_sums()
-        if self._step == self._last:
+        if self._last in steps:
             self._freeze_all()
-        elif self._first < self._step < self._last and self._is_due():
-            self._freeze_one()
+            return
+        decisions = sum(self._is_due(step) for step in steps)
+        if decisions:
+            self._freeze(decisions)
 
-    def _is_due(self):
-        return (self._step - self._first) % self._every == 0
+    def _is_due(self, step):
+        return self._first < step < self._last and (step - self._first) % self._every == 0
 
     def _require_thresholds(self):
         if not trained_quantizers(self.model):
@@ -99,13 +109,13 @@ class FreezeThresholds(keras.callbacks.Callback):
             if not ops.convert_to_numpy(quantizer.frozen.value)
         ]
 
-    def _freeze_one(self):
+    def _freeze(self, count):
         gradients = np.abs(ops.convert_to_numpy(self._gradient_sums().value))
         averages = self._averages()
-        for position, quantizer in sorted(self._candidates(), key=lambda c: gradients[c[0]]):
-            if np.ceil(_value(quantizer)) == np.ceil(averages[position]):
-                quantizer.frozen.assign(True)
-                break
+        candidates = sorted(self._candidates(), key=lambda c: gradients[c[0]])
+        at_rest = (q for i, q in candidates if np.ceil(_value(q)) == np.ceil(averages[i]))
+        for quantizer in islice(at_rest, count):
+            quantizer.frozen.assign(True)
         self._restart_sums()
 
     def _freeze_all(self):

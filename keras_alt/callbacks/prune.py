@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.callbacks.steps import StepCallback
 from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import m_by_n_mask, magnitude_mask
@@ -15,7 +16,7 @@ from keras_alt.roles import KERNELS
 NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 
 
-class Prune(keras.callbacks.Callback):
+class Prune(StepCallback):
     """Sets the smallest weights of each kernel to zero, and holds them there during `fit`.
 
     For a float Keras 3 model before it is quantized, and for a quantized one while its thresholds
@@ -62,7 +63,6 @@ class Prune(keras.callbacks.Callback):
         self.skip = skip
         self.masks = {}
         self._pruned = []
-        self._step = 0
 
     def on_train_begin(self, logs=None):
         self._pruned = [layer for layer in self.model._flatten_layers() if self._is_pruned(layer)]
@@ -71,19 +71,19 @@ class Prune(keras.callbacks.Callback):
                 "`Prune` expects a model with dense or convolution layers that `skip` leaves. "
                 f"Received: model '{self.model.name}' without any."
             )
-        self._prune()
+        self._prune([self._step])
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        self._prune()
+    def on_steps_end(self, steps):
+        self._prune(steps)
 
-    def _prune(self):
+    def _prune(self, steps):
+        """Prune by the last of `steps` that the schedule names, and hold the zeros."""
         self.model  # noqa: B018 - on JAX this brings the variables up to date
-        now, sparsity = self.schedule(self._step)
+        due = [sparsity for now, sparsity in map(self.schedule, steps) if bool(now)]
         for layer in self._pruned:
             kernel = _kernel(layer)
-            if bool(now):
-                self.masks[kernel.path] = mask = self._mask(layer, kernel, float(sparsity))
+            if due:
+                self.masks[kernel.path] = mask = self._mask(layer, kernel, float(due[-1]))
                 if _holds_zeros(layer):
                     layer.set_mask(layer.role, mask)
                     continue

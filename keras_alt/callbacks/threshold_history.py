@@ -2,20 +2,25 @@
 
 import csv
 import os
+from bisect import bisect_left
 
-import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.callbacks.steps import StepCallback
 from keras_alt.files import written_whole
 from keras_alt.quantizer import quantizers
 
 RECORDS = 200
+MOST_RECORDS = 400  # even, so that the last record stays where every second one goes
 LABELLED = 8
 
 
-class ThresholdHistory(keras.callbacks.Callback):
+class ThresholdHistory(StepCallback):
     """Records the log2 threshold of every quantizer, about 200 times in a run.
+
+    In a run of unknown length every step is recorded at first. Whenever there are more than 400
+    records, every second one is dropped and the interval doubles.
 
     Args:
         log_dir: folder for `thresholds.csv`, written after every epoch; or None.
@@ -39,15 +44,18 @@ class ThresholdHistory(keras.callbacks.Callback):
                 "`ThresholdHistory` expects a model with quantizers. "
                 f"Received: model '{self.model.name}' without any."
             )
-        total = (self.params.get("steps") or 0) * (self.params.get("epochs") or 0)
-        self._every = max(1, total // RECORDS)
-        self._step = self.steps[-1] if self.steps else 0
+        self._every = None
         if not self.steps:
             self._record()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._step += 1
-        if self._step % self._every == 0:
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        if self._every is None:
+            total = (self.params["steps"] or 0) * (self.params["epochs"] - epoch)
+            self._every = max(1, total // RECORDS)
+
+    def on_steps_end(self, steps):
+        if any(step % self._every == 0 for step in steps):
             self._record()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -65,6 +73,10 @@ class ThresholdHistory(keras.callbacks.Callback):
             self.history.setdefault(name, []).append(value)
             if ops.convert_to_numpy(quantizer.frozen.value):
                 self.frozen.setdefault(name, self._step)
+        if len(self.steps) > MOST_RECORDS:
+            self._every *= 2
+            for series in (self.steps, *self.history.values()):
+                del series[1::2]
 
     def _write(self, path):
         with open(path, "w", newline="") as file:
@@ -91,7 +103,7 @@ class ThresholdHistory(keras.callbacks.Callback):
             )
             (line,) = axes.plot(self.steps, values, **style)
             if name in self.frozen:
-                index = self.steps.index(self.frozen[name])
+                index = bisect_left(self.steps, self.frozen[name])  # that record may be dropped
                 axes.plot(self.steps[index], values[index], "o", ms=3, color=line.get_color())
         low, high = axes.get_ylim()
         axes.set_yticks(np.arange(np.floor(low), np.ceil(high) + 1))

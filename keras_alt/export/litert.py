@@ -5,7 +5,6 @@ nothing else. Float layers in front and behind go through TensorFlow's own conve
 """
 
 import os
-import tempfile
 from dataclasses import replace
 
 import keras
@@ -13,8 +12,8 @@ import numpy as np
 
 from keras_alt.export.fitting import ExportError, fitting_program, require
 from keras_alt.export.flatbuffer import LiteRTFile
+from keras_alt.export.litert_float import float_part, input_type, input_types
 from keras_alt.export.litert_operators import HANDLERS, Operator
-from keras_alt.export.on_tensorflow import on_tensorflow
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program
@@ -57,9 +56,10 @@ def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
 
 
 def converted(program: Program) -> bytes:
-    """Return the contents of the file, its scales checked."""
+    """Return the contents of the file, which loads and has the trained scales."""
     writer = _Writer(program)
     data = writer.written()
+    _require_loading(data, program.entry.inputs)
     check_scales(data, writer.exponents)
     return data
 
@@ -80,6 +80,20 @@ def check_scales(data: bytes, exponents: dict[str, int]):
                 f"The scale of '{name}' must be 2**{exponent} in the file. "
                 f"Received: {scales.get(name)}"
             )
+
+
+def _require_loading(data, inputs):
+    """LiteRT looks at the types of tensors only when it prepares the operators."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        Interpreter(model_content=data).allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ExportError(
+            "LiteRT must be able to load the file: give the model inputs of float32 or int32, or "
+            "apply its float layers outside of it. "
+            f"Received: inputs {input_types(inputs)}, of which LiteRT says: {error}"
+        ) from error
 
 
 class _Writer:
@@ -107,13 +121,17 @@ class _Writer:
     def begin(self):
         """Add the inputs and the layers in front of the quantizers; return names and indices."""
         program, entry = self.program, self.program.entry
+        for tensor in entry.inputs:
+            _require_size(tensor)
         if not program.entry_layers:
             for position in program.inputs:
                 self.store(position)
             order = [self._index(entry.outputs, tensor) for tensor in entry.inputs]
             stored = [self.stored[program.inputs[i]] for i in order]
             return dict(zip([t.name for t in entry.inputs], stored, strict=True))
-        inputs = {t.name: self.file.tensor(t.name, t.shape[1:], "float32") for t in entry.inputs}
+        inputs = {
+            t.name: self.file.tensor(t.name, t.shape[1:], input_type(t)) for t in entry.inputs
+        }
         values = self.file.splice(float_part(entry), list(inputs.values()))
         for position, value in zip(program.inputs, values, strict=True):
             self.file.operator("QUANTIZE", [value], [self.store(position)])
@@ -285,6 +303,14 @@ class _Writer:
         return self.constant(name, stored, tensor.exponent, zero_point)
 
 
+def _require_size(tensor):
+    if None in tensor.shape[1:]:
+        raise ExportError(
+            "LiteRT needs inputs of known size: build the model with a fixed input shape. "
+            f"Received: '{tensor.name}' of shape={tensor.shape[1:]}"
+        )
+
+
 def fused(low, high, tensor) -> tuple:
     """Return the activation that an operator itself can apply, and the bounds that remain."""
     not_negative = low == 0 or (low is None and not tensor.format.signed)
@@ -293,27 +319,3 @@ def fused(low, high, tensor) -> tuple:
     if low == 0 and high is None:
         return "RELU", None, None
     return "NONE", low, high
-
-
-def float_part(model: keras.Model) -> bytes:
-    """Return a float model as a LiteRT file of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = os.path.join(scratch, "part.tflite")
-        if keras.backend.backend() == "tensorflow":
-            write_float_part(model, path)
-        else:
-            statement = "keras_alt.export.litert.write_float_part(model, path)"
-            on_tensorflow(model, statement, path)
-        with open(path, "rb") as file:
-            return file.read()
-
-
-def write_float_part(model: keras.Model, path: str):
-    """Write a float model with TensorFlow's converter."""
-    import tensorflow as tf
-
-    specs = [tf.TensorSpec((1, *t.shape[1:]), t.dtype) for t in model.inputs]
-    function = tf.function(lambda *x: keras.tree.flatten(model(list(x), training=False)), specs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    with open(path, "wb") as file:
-        file.write(converter.convert())

@@ -73,7 +73,7 @@ def _transposed(reader, call):
     position = reader.channels_last(reader.positions[call.inputs[0]], layer)
     shape = call.outputs[0].shape[1:]
     size = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
-    _require_size(layer, size)
+    reader.require_size(layer, size)
     crop = [0, 0]
     if layer.padding == "same":
         # The padding of the convolution whose gradient this is.
@@ -189,7 +189,7 @@ def _convolved(reader, call, kernel, quantizer, groups):
     kernel = constant(kernel, quantizer)
     position = reader.channels_last(reader.positions[call.inputs[0]], layer)
     space = reader.tensor(position).shape[:-1]
-    _require_size(layer, space)
+    reader.require_size(layer, space)
     window, dilation = kernel.codes.shape[:-2], tuple(layer.dilation_rate)
     padding = paddings(layer.padding, space, window, layer.strides, dilation)
     extents = zip(space, padding, window, dilation, layer.strides, strict=True)
@@ -283,11 +283,3 @@ def _activated(reader, layer, position):
     if bound is None:
         return position
     return clipped(reader, position, layer, 0.0, None if bound == np.inf else bound)
-
-
-def _require_size(layer, space):
-    if None in space:
-        raise NotIntegerError(
-            f"Layer '{layer.name}' needs inputs of known size: build the model with a fixed input "
-            f"shape. Received: size={tuple(space)}"
-        )

@@ -141,6 +141,13 @@ class _Reader:
                 "Received: a model without."
             )
 
+    def require_size(self, layer, size):
+        if None in size:
+            raise NotIntegerError(
+                f"Layer '{layer.name}' needs inputs of known size: build the model with a fixed "
+                f"input shape. Received: size={tuple(size)}"
+            )
+
     def name(self, quantizer):
         return quantizer_name(quantizer, quantizer)
 

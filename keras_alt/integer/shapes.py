@@ -87,6 +87,7 @@ def _pooled(reader, call, operation):
     position = reader.channels_last(reader.operands(call)[0], layer)
     x = reader.tensor(position)
     space = x.shape[:-1]
+    reader.require_size(layer, space)
     window, strides = (tuple(np.atleast_1d(v)) for v in (layer.pool_size, layer.strides))
     window, strides = tuple(map(int, window)), tuple(map(int, strides))
     padding = paddings(layer.padding, space, window, strides, (1,) * len(space))
@@ -128,7 +129,9 @@ def _mean(reader, call):
     position = reader.operands(call)[0]
     x = reader.tensor(position)
     axes = _space(layer, len(x.shape))
-    cells = int(np.prod([x.shape[a - 1] for a in axes]))
+    space = [x.shape[a - 1] for a in axes]
+    reader.require_size(layer, space)
+    cells = int(np.prod(space))
     tensor = Tensor(
         layer.name,
         call.outputs[0].shape[1:],
@@ -190,7 +193,10 @@ def _reshape_operator(reader, call):
 
 def _reshaped(reader, call, position):
     x, size = reader.tensor(position), call.outputs[0].shape[1:]
-    shape = tuple(size) if None not in size else (int(np.prod(x.shape)),)
+    if None in size:
+        reader.require_size(call.layer, x.shape)
+        size = (int(np.prod(x.shape)),)
+    shape = tuple(size)
     tensor = Tensor(call.layer.name, shape, x.exponent, x.low, x.high, x.format)
     return reader.program.add_step("reshape", call.layer.name, [position], tensor, shape=shape)
 
@@ -230,6 +236,7 @@ def _upsample(reader, call):
             f"Received: interpolation={layer.interpolation!r}"
         )
     position = reader.channels_last(reader.operands(call)[0], layer)
+    reader.require_size(layer, reader.tensor(position).shape[:-1])
     for axis, repeats in enumerate(np.atleast_1d(layer.size), start=1):
         shape = list(reader.tensor(position).shape)
         shape[axis - 1] *= int(repeats)

@@ -9,7 +9,13 @@ from keras import ops
 
 import keras_alt
 from keras_alt import QuantizeConfig
-from keras_alt.callbacks import BestCheckpoint, FreezeBatchNorm, FreezeThresholds, ThresholdHistory
+from keras_alt.callbacks import (
+    BestCheckpoint,
+    FreezeBatchNorm,
+    FreezeThresholds,
+    ThresholdHistory,
+    threshold_history,
+)
 from keras_alt.quantizer import quantizers, trained_quantizers
 
 
@@ -84,6 +90,34 @@ def test_at_most_one_threshold_every_so_many_steps(model, data):  # check 59
     assert all(counts[step] <= (step + 1 - 10) // 5 for step in range(14, 71))
 
 
+def test_executions_of_many_steps_freeze_as_many_thresholds(model, data):
+    model.steps_per_execution = 3  # 3, 3 and 2 of the 8 steps of an epoch
+    recorder = Recorder()
+    freeze = FreezeThresholds(10, every=2)
+    model.fit(*data, batch_size=4, epochs=10, verbose=0, callbacks=[freeze, recorder])
+    steps = [8 * epoch + step for epoch in range(10) for step in (3, 6, 8)]
+    counts = dict(zip(steps, map(len, recorder.frozen), strict=True))
+    assert not counts[11]
+    assert 0 < counts[16] <= 3
+    assert all(counts[step] <= (step - 10) // 2 for step in steps if 10 < step < 72)
+    assert counts[72] == len(trained_quantizers(model))  # nine tenths
+
+
+@pytest.mark.backend
+def test_a_run_that_starts_at_a_later_epoch_freezes_all(model, data):
+    recorder = Recorder()
+    model.fit(
+        *data,
+        batch_size=4,
+        initial_epoch=5,
+        epochs=10,
+        verbose=0,
+        callbacks=[FreezeThresholds(0.5), recorder],
+    )
+    assert not recorder.frozen[19]  # half of 40 steps
+    assert len(recorder.frozen[35]) == len(trained_quantizers(model))  # nine tenths
+
+
 @pytest.mark.backend
 def test_a_frozen_threshold_stays_after_reload_and_compile(model, data, tmp_path):
     model.fit(*data, batch_size=4, epochs=1, verbose=0)
@@ -131,6 +165,14 @@ def test_batch_norm_freezes_at_a_step(rng, data):
     assert ops.convert_to_numpy(q.get_layer("conv2d").batch_norm.statistics_frozen.value)
 
 
+def test_batch_norm_freezes_at_a_step_within_an_execution(rng, data):
+    q = compiled(randomize(models.residual(), rng), batch_norm="train")
+    q.steps_per_execution = 4
+    keras_alt.calibrate(q, data[0], verbose=False)
+    q.fit(*data, batch_size=8, epochs=1, verbose=0, callbacks=[FreezeBatchNorm(2)])
+    assert ops.convert_to_numpy(q.get_layer("conv2d").batch_norm.statistics_frozen.value)
+
+
 def test_batch_norm_callback_needs_batch_norms(model, data):
     with pytest.raises(ValueError, match="batch_norm='train'"):
         model.fit(*data, verbose=0, callbacks=[FreezeBatchNorm()])
@@ -147,6 +189,35 @@ def test_history_records_every_threshold(model, data, tmp_path):
     assert len((tmp_path / "thresholds.csv").read_text().splitlines()) == 10
     history.plot(tmp_path / "thresholds.png")
     assert (tmp_path / "thresholds.png").stat().st_size > 10000
+
+
+def test_history_counts_the_steps_of_the_optimizer(model, data):
+    model.steps_per_execution = 3
+    history = ThresholdHistory()
+    for _ in range(2):
+        model.fit(*data, batch_size=4, epochs=1, verbose=0, callbacks=[history])
+    assert history.steps == [0, 3, 6, 8, 11, 14, 16]
+    assert int(model.optimizer.iterations) == 16
+
+
+def test_history_of_a_run_of_unknown_length_is_bounded(model, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(threshold_history, "MOST_RECORDS", 8)
+    history, recorder, before = ThresholdHistory(), Recorder(), values(model)
+
+    class FreezeFirst(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            trained_quantizers(self.model)[0].frozen.assign(batch >= 4)
+
+    batches = (tuple(part[i % 8 * 4 :][:4] for part in data) for i in range(37))
+    callbacks = [FreezeFirst(), history, recorder]
+    model.fit(batches, epochs=1, verbose=0, callbacks=callbacks)
+
+    assert history.steps == [0, 8, 16, 24, 32, 37]
+    every = [before, *recorder.values]
+    for name, recorded in history.history.items():
+        assert recorded == [every[step][name] for step in history.steps]
+    assert list(history.frozen.values()) == [5]  # that record was dropped
+    history.plot(tmp_path / "thresholds.png")
 
 
 def test_the_model_before_training_can_be_best(model, data, tmp_path):
@@ -169,6 +240,22 @@ def test_a_better_epoch_replaces_the_best(model, data, tmp_path):
     again = keras.models.load_model(tmp_path / "best.keras")
     loss = again.evaluate(*data, verbose=0, return_dict=True)["loss"]
     assert loss == pytest.approx(best.best, rel=1e-4)
+
+
+MINIMIZED = ["loss", "mae", "MSE", "out_rmse", "mean_squared_error", "KLDivergence", "logcosh"]
+MAXIMIZED = ["accuracy", "himself_accuracy", "auc", "f1_score", "cosine_similarity", "recall"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "best"), [(m, 1.0) for m in MINIMIZED] + [(m, 3.0) for m in MAXIMIZED]
+)
+def test_losses_and_errors_are_minimized(metric, best, tmp_path):
+    monitor = f"val_{metric}"
+    checkpoint = BestCheckpoint(tmp_path / "best.weights.h5", monitor=monitor)
+    checkpoint.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    for epoch, value in enumerate((2.0, 1.0, 3.0)):
+        checkpoint.on_epoch_end(epoch, {monitor: value})
+    assert checkpoint.best == best
 
 
 def test_best_checkpoint_says_what_is_wrong(model, data, tmp_path):

@@ -52,6 +52,59 @@ def test_float_layers_around_the_integers_are_kept(rng):
     assert_exact(*quantized(model, rng, "litert"), "litert")
 
 
+def embedded(dtype, rng):
+    """Return a network whose embedding reads the first of its two inputs, and inputs for it."""
+    ids, factors = keras.Input((12,), dtype=dtype, name="ids"), keras.Input((4,), name="factors")
+    lines = L.Conv1D(4, 3, activation="relu")(L.Embedding(10, 6)(ids))
+    x = L.Concatenate()([L.Flatten()(lines), L.Rescaling(0.5)(factors)])
+    model = keras.Model([ids, factors], L.Dense(3)(x))
+    model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    x = [rng.integers(0, 10, (16, 12)).astype(dtype), rng.normal(size=(16, 4)).astype("float32")]
+    keras_alt.calibrate(model, x, verbose=False)
+    return model, x
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32"])
+def test_whole_numbers_in_front_of_float_layers_are_kept(dtype, rng):
+    assert_exact(*embedded(dtype, rng), "litert")
+
+
+def test_a_file_that_does_not_load_is_not_written(rng, tmp_path, monkeypatch):
+    model, _ = embedded("int32", rng)
+    monkeypatch.setattr(litert, "input_type", lambda tensor: "float32")
+    match = "able to load.*Received: inputs 'ids' of int32, 'factors' of float32"
+    assert_refused(to_litert, model, tmp_path, match, ExportError)
+
+
+def pixels_through(layer, rng):
+    """Return a network whose first layer computes with whole numbers, and inputs for it."""
+    pixels = keras.Input((6, 6, 3), dtype="uint8", name="pixels")
+    model = keras.Model(pixels, L.Conv2D(4, 3)(L.Rescaling(1 / 255)(layer(pixels))))
+    model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    x = rng.integers(0, 256, (16, 6, 6, 3)).astype("uint8")
+    keras_alt.calibrate(model, x, verbose=False)
+    return model, x
+
+
+def test_float_layers_see_inputs_of_the_type_of_the_model(rng):
+    assert_exact(*pixels_through(L.Cropping2D(), rng), "litert")
+
+
+def test_float_layers_that_cannot_be_converted_are_named(rng, tmp_path):
+    model, _ = pixels_through(L.ZeroPadding2D(name="odd"), rng)
+    match = "Received: .*odd.* with inputs 'pixels' of uint8"
+    assert_refused(to_litert, model, tmp_path, match, ExportError)
+
+
+def test_inputs_of_open_size_are_refused(tmp_path):
+    model = keras.Sequential([keras.Input((None, 4), name="lines"), L.Dense(3)])
+    model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    for quantizer in quantizers(model).values():
+        quantizer.set_threshold(1.0)
+    match = r"fixed input shape. Received: 'lines' of shape=\(None, 4\)"
+    assert_refused(to_litert, model, tmp_path, match, ExportError)
+
+
 @pytest.mark.parametrize("bits", [3, 4, 8])
 def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
     """Of activations, kernels and biases, with the codes that were trained."""

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from conftest import rule_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_alt.calibration import Histogram, histogram
+from keras_alt import FixedPoint
+from keras_alt.calibration import Histogram, histogram, kl_j, maximum, mse, percentile, three_sigma
 
 
 def filled(*arrays):
@@ -41,9 +43,10 @@ def test_merging_is_updating(parts):
     np.testing.assert_allclose([h.mean, h.std], [merged.mean, merged.std], rtol=1e-5, atol=1e-6)
 
 
-def test_beyond_the_limit_counts_do_not_depend_on_order(rng, monkeypatch):
+@pytest.mark.parametrize("scales", [(1e-3, 1e2, 1, 10), (0, 0, 1, 1e-40), (0, 1e-40, 0, 0)])
+def test_beyond_the_limit_counts_do_not_depend_on_order(scales, rng, monkeypatch):
     monkeypatch.setattr(histogram, "RAW_VALUES", 1000)
-    parts = [rng.normal(0, 10.0**k, 700).astype("float32") for k in (-3, 2, 0, 1)]
+    parts = [(scale * rng.normal(size=700)).astype("float32") for scale in scales]
     forward, backward = filled(*parts), filled(*parts[::-1])
     merged = filled(*parts[:2])
     merged.merge(filled(*parts[2:]))
@@ -51,6 +54,15 @@ def test_beyond_the_limit_counts_do_not_depend_on_order(rng, monkeypatch):
         for a, b in zip(forward.magnitudes(), other.magnitudes(), strict=True):
             np.testing.assert_array_equal(a, b)
     assert forward.magnitudes()[1].sum() == 2800
+
+
+@pytest.mark.parametrize("rule", [maximum, three_sigma, percentile(99.9), kl_j, mse], ids=rule_name)
+def test_zeros_beyond_the_limit_have_a_threshold(rule, monkeypatch):
+    monkeypatch.setattr(histogram, "RAW_VALUES", 1000)
+    zeros, merged = filled(*np.zeros((3, 700))), filled(*np.zeros((2, 700)))
+    merged.merge(zeros)
+    for h in (zeros, merged):
+        assert rule(h, FixedPoint(8)) == 1.0
 
 
 def test_memory_is_bounded(rng, monkeypatch):

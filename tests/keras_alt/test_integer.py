@@ -112,6 +112,28 @@ def test_what_has_no_integer_form_is_named(rng):
         integer.read(models.residual())
 
 
+OPEN = {
+    "average over the line": ((None, 4), lambda name: L.GlobalAveragePooling1D(name=name)),
+    "average over the image": ((None, None, 4), lambda name: L.GlobalAveragePooling2D(name=name)),
+    "maximum pool": ((None, None, 4), lambda name: L.MaxPooling2D(padding="same", name=name)),
+    "average pool": ((None, 4), lambda name: L.AveragePooling1D(2, name=name)),
+    "upsampling": ((None, 4), lambda name: L.UpSampling1D(name=name)),
+    "reshape": ((None, 4), lambda name: L.Reshape((-1, 2), name=name)),
+    "convolution": ((None, None, 4), lambda name: L.Conv2D(4, 3, name=name)),
+}
+
+
+@pytest.mark.parametrize("case", OPEN)
+def test_layers_that_need_a_known_size_say_so(case):
+    shape, layer = OPEN[case]
+    model = keras.Sequential([keras.Input(shape), L.Dense(4), layer("odd"), L.Dense(2)])
+    quantized = keras_alt.quantize_model(model)
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    with pytest.raises(integer.NotIntegerError, match="'odd' needs inputs of known size"):
+        integer.read(quantized)
+
+
 def test_an_uncalibrated_model_is_an_error():
     with pytest.raises(ValueError, match="keras_alt.calibrate"):
         integer.read(keras_alt.quantize_model(models.residual()))

@@ -66,6 +66,20 @@ def test_kernels_are_pruned_as_scheduled_and_depthwise_ones_are_not():
     }
 
 
+def test_every_step_of_an_execution_is_scheduled():
+    steps = []
+
+    def schedule(step):
+        steps.append(step)
+        return step in (0, 2), 0.5 if step >= 2 else 0.25
+
+    model = network()
+    model.compile("adam", "mse", steps_per_execution=3)
+    model.fit(*data(), batch_size=4, epochs=2, callbacks=[Prune(schedule)], verbose=0)
+    assert steps == list(range(9))
+    assert sparsities(model)["dense/kernel"] == 0.5
+
+
 def test_what_was_pruned_stays_pruned():
     zeros = []
 

@@ -68,6 +68,16 @@ def test_accumulators_are_named(rng):
     assert "may exceed 2^31: none" in str(report)
 
 
+def test_open_sizes_are_told_as_no_integer_form():
+    layers = [L.Dense(8, activation="relu"), L.GlobalAveragePooling1D(name="mean"), L.Dense(2)]
+    quantized = keras_alt.quantize_model(keras.Sequential([keras.Input((None, 4)), *layers]))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    report = keras_alt.report(quantized)
+    assert "'mean' needs inputs of known size" in report.no_integers
+    assert report.no_integers in str(report)
+
+
 def test_totals():
     inputs = keras.Input((8, 8, 3))
     x = L.Conv2D(4, 3, name="conv")(inputs)
