@@ -109,8 +109,8 @@ def shared_layers():
     def tower(x):
         convolve, relu, pool, add = block
         x = relu(convolve(x))
-        x = pool(add([x, relu(convolve(x))]))
-        return ops.relu(L.GlobalAveragePooling2D()(x))
+        x = pool(ops.relu(add([x, convolve(x)])))
+        return L.GlobalAveragePooling2D()(x)
 
     first, second = keras.Input((8, 8, 4), name="first"), keras.Input((8, 8, 4), name="second")
     x, y = L.BatchNormalization()(conv(first)), L.BatchNormalization()(conv(second))
