@@ -19,8 +19,42 @@ from keras_alt.origin import require_keras3
 RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
 
 
+class InFloat32:
+    """Mixin in front of a Keras layer: with widths, it is called in a float32 network only.
+
+    Half floats have 11 or 8 significant bits, too few for the codes of biases and sums: the
+    deployed integers would not be the trained ones. Doubles gain nothing, for quantizers round them
+    to float32. The constructor is not the place to tell, since Keras hides what `from_config`
+    raises.
+    """
+
+    @property
+    def needs_float32(self) -> bool:
+        """Whether the layer computes codes."""
+        return bool(quantizers_of(self))
+
+    def __call__(self, inputs, *args, **kwargs):
+        if self.needs_float32:
+            _require_float32(self, self.compute_dtype)
+            source = getattr(inputs, "_keras_history", None)
+            if source is not None and not isinstance(source.operation, keras.layers.InputLayer):
+                _require_float32(source.operation, inputs.dtype)
+        return super().__call__(inputs, *args, **kwargs)
+
+
+def _require_float32(layer, dtype):
+    if dtype in ("float16", "bfloat16", "float64"):
+        raise ValueError(
+            "Quantized layers, and what they read, are float32, which holds their codes exactly. "
+            f"Received: dtype={dtype!r}, layer '{layer.name}' of type {type(layer).__name__}. "
+            "Give the network `dtype='float32'`: new layers by "
+            "`keras.config.set_dtype_policy('float32')`, those of a model by "
+            "`layer.dtype_policy = 'float32'` before it is quantized."
+        )
+
+
 @keras.saving.register_keras_serializable(package="keras_alt")
-class Quantizer(keras.layers.Layer):
+class Quantizer(InFloat32, keras.layers.Layer):
     """Fake-quantizes its input; the log2 of its clipping threshold is a trained variable.
 
     It is private to one layer, or a node of the graph; called on several tensors it gives them

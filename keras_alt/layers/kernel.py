@@ -8,7 +8,7 @@ from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.layers.mask import KernelMask
 from keras_alt.numerics.closed_form import exact_log2
 from keras_alt.numerics.fake_quant import QuantizedSum, fake_quant, remember_sum
-from keras_alt.quantizer import RELU_MAX, Quantizer
+from keras_alt.quantizer import RELU_MAX, InFloat32, Quantizer
 from keras_alt.targets import get_target
 
 # Functions whose values are never negative, so that their codes need no sign.
@@ -17,7 +17,7 @@ UNSIGNED_ACTIVATIONS = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "
 ACCUMULATOR_HEADROOM = 8.0
 
 
-class QuantizedKernel:
+class QuantizedKernel(InFloat32):
     """Mixin in front of a Keras layer with `kernel` and `bias`: quantizes in `call`.
 
     `q8(f(q16(sum q8(w) * q8(x)) + q16(b)))`, the precision of the paper's compute layers. The
@@ -221,6 +221,10 @@ class QuantizedKernel:
         if training and not self._along_channels_first:
             remember_sum(total, QuantizedSum(y, bias, accumulators))
         return total
+
+    @property
+    def needs_float32(self) -> bool:
+        return self.batch_norm is not None or super().needs_float32
 
     @property
     def is_quantized(self) -> bool:

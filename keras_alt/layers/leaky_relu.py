@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
-from keras_alt.quantizer import Quantizer
+from keras_alt.quantizer import InFloat32, Quantizer
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantLeakyReLU(keras.layers.LeakyReLU):
+class QuantLeakyReLU(InFloat32, keras.layers.LeakyReLU):
     """`LeakyReLU` in the paper's precision: `q8(max(q16(x), q16(q16(slope) * q16(x))))`.
 
     Both operands of the maximum share one threshold. The slope is a constant whose threshold is

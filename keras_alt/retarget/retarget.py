@@ -20,9 +20,9 @@ from keras_alt.transforms import canonical
 def retarget(model: keras.Model, target: str, calibration_data=None) -> keras.Model:
     """Return `model` under the rules of `target`, with its widths, weights and thresholds.
 
-    What the model's own target has no place for gets the default of `QuantizeConfig`. Thresholds
-    that the other target did not have, such as those of accumulators, are set from
-    `calibration_data`; without it they are left to `keras_alt.calibrate`.
+    Widths that the model's own target has no place for get a default. Thresholds that it did not
+    have, such as those of accumulators, or had for another width, as inside leaky ReLUs, are set
+    from `calibration_data`; without it, the former are left to `keras_alt.calibrate`.
 
     Args:
         model: from `keras_alt.quantize_model`; not changed. A model that
@@ -58,7 +58,7 @@ def _require_known_layers(model):
 
 
 def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
-    """Set the thresholds in `new` that `old` has, and return their quantizers."""
+    """Set the thresholds in `new` that `old` has; return the quantizers of unchanged widths."""
     before, after = _calls_by_source(old), _calls_by_source(new)
     _require_same_formats(old, before, new, after)
     known = quantizers(old.model)
@@ -67,10 +67,10 @@ def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
     kept = []
     for name, quantizer in quantizers(new.model).items():
         twin = known.get(name) or twins.get(quantizer)
-        if twin is not None and twin.format.bits == quantizer.format.bits:
+        if twin is not None:
             quantizer.log2_threshold.assign(twin.log2_threshold)
             quantizer.frozen.assign(twin.frozen)
-            if quantizer.calibrated:
+            if quantizer.calibrated and twin.format.bits == quantizer.format.bits:
                 kept.append(quantizer)
     return kept
 
