@@ -15,7 +15,7 @@ those where that costs least, and they are routed again.
 
 Prints what share is connected, shorts between nets, broken rules, length against the shortest
 trees, and nets per second; names every net that is not routed, with the reason. Writes chip.gds,
-chip.def and chip.png. Exits with 1 if there is a short or a broken rule.
+chip.def and chip.png. Exits with 1 if there is a short, a broken rule, or metal off the die.
 
 All pins count as pins on m2. Supply wires, blockages, and obstacles inside of cells are not read:
 shorts are those between the nets.

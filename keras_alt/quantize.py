@@ -104,13 +104,11 @@ class _Insertion:
             for call in regions.graph.calls
             if regions.folded_into(call)
         }
-        kernels = [
-            call
-            for call in regions.graph.calls
-            if type(call.layer) in QUANTIZED and not regions.is_float(call)
-        ]
-        self.kernels = Replacements(regions.graph, kernels)
-        self.layers, self.quantizers, self.exponents = {}, {}, {}
+        quantized = [call for call in regions.graph.calls if not regions.is_float(call)]
+        kernels = [call for call in quantized if type(call.layer) in QUANTIZED]
+        leaky = [call for call in quantized if leaky_slope(call.layer) is not None]
+        self.layers = Replacements(regions.graph, [*kernels, *leaky])
+        self.quantizers, self.exponents = {}, {}
         for call in kernels:
             if call not in self.norms:  # it keeps its name, as when norms are folded once
                 self.kernel_layer(call)
@@ -136,8 +134,9 @@ class _Insertion:
         if type(layer) in QUANTIZED:
             return self.kernel_outputs(call, new)
         if leaky_slope(layer) is not None:
-            make = functools.partial(self.leaky_relu, rounding=self.plan.roundings[call])
-            return self.once(layer, make)(new(call.inputs[0]))
+            rounding = self.plan.roundings[call]
+            make = functools.partial(self.leaky_relu, layer, rounding)
+            return self.layers(layer, rounding, make)(new(call.inputs[0]))
         operands = {i: place for (merge, i), place in self.plan.operands.items() if merge is call}
         if operands:
             return layer(
@@ -201,12 +200,7 @@ class _Insertion:
         """Return the quantized layer of a call, one for each batch norm that is folded into it."""
         norm = self.norms.get(call)
         make = functools.partial(self.quantized_layer, call.layer, norm)
-        return self.kernels(call.layer, norm, make, suffix=norm.name if norm else "")
-
-    def once(self, layer, make):
-        if layer not in self.layers:
-            self.layers[layer] = make(layer)
-        return self.layers[layer]
+        return self.layers(call.layer, norm, make, suffix=norm.name if norm else "")
 
     def quantized_layer(self, layer, norm, name):
         widths = self.regions.config.for_layer(layer.name, layer in self.ends)
@@ -232,7 +226,7 @@ class _Insertion:
             }
         return replaced(layer, QUANTIZED[type(layer)], **rules)
 
-    def leaky_relu(self, layer, rounding):
+    def leaky_relu(self, layer, rounding, name):
         widths = self.regions.config.for_layer(layer.name)
         return QuantLeakyReLU(
             leaky_slope(layer),
@@ -240,7 +234,7 @@ class _Insertion:
             rounding=rounding,
             activation_bits=None,
             max_value=getattr(layer, "max_value", None),
-            name=layer.name,
+            name=name,
             dtype=layer.dtype_policy,
         )
 

@@ -8,6 +8,18 @@ import keras
 from keras_alt.graph import Call, Graph
 
 
+def free_name(candidates: Iterable[str], taken: set[str]) -> str:
+    """Return the first of `candidates` that is not in `taken`, and enter it there."""
+    free = next(name for name in candidates if name not in taken)
+    taken.add(free)
+    return free
+
+
+def numbered(stem: str, ending: str = "") -> Iterable[str]:
+    """Yield `<stem>_1<ending>`, `<stem>_2<ending>`, ..."""
+    return (f"{stem}_{count}{ending}" for count in itertools.count(1))
+
+
 class Replacements:
     """One new layer for each old one, whatever the number of its calls, under a name of its own.
 
@@ -19,7 +31,8 @@ class Replacements:
 
     def __init__(self, graph: Graph, replaced: Iterable[Call]):
         replaced = set(replaced)
-        self._old_names = {call.layer.name for call in graph.calls}
+        # A name that becomes free is for what replaces its layer.
+        self._reserved = {call.layer.name for call in graph.calls if call in replaced}
         self._taken = {call.layer.name for call in graph.calls if call not in replaced}
         self._layers = {}
 
@@ -40,8 +53,6 @@ class Replacements:
 
     def _free_name(self, name, suffix):
         longer = f"{name}_{suffix}" if suffix else name
-        numbered = (f"{longer}_{count}" for count in itertools.count(1))
-        taken = self._taken | (self._old_names - {name})
-        free = next(c for c in itertools.chain((name, longer), numbered) if c not in taken)
-        self._taken.add(free)
-        return free
+        others = itertools.chain((longer,), numbered(longer))
+        unreserved = (other for other in others if other not in self._reserved)
+        return free_name(itertools.chain((name,), unreserved), self._taken)

@@ -1,7 +1,6 @@
 """Which tensors get a quantizer, and which of them share one: a plan, nothing is built."""
 
 import fnmatch
-import itertools
 from dataclasses import dataclass, field
 
 import keras
@@ -10,6 +9,7 @@ from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
 from keras_alt.layers.conv import AveragePoolConv2D
 from keras_alt.regions import SCALE_SHARING, SELECTING, Regions
+from keras_alt.replacements import free_name, numbered
 from keras_alt.roles import (
     is_average_pool,
     is_grid_preserving,
@@ -123,7 +123,9 @@ class Plan:
             for i, keys in enumerate(by_format.values()):
                 self.share(keys, name)
                 if i:
-                    self.group(keys[0]).name = _free_name(name, taken)
+                    layer, _, role = name.rpartition("__")
+                    free = free_name(numbered(layer, f"__{role}"), taken)
+                    self.group(keys[0]).name = free
 
     def _find(self, key):
         while self._parent[key] is not key:
@@ -263,15 +265,6 @@ class _Planner:
             if keys:
                 layer = self.plan.group(keys[0]).name.rpartition("__")[0]
                 self.plan.share(keys, f"{layer}__shared")
-
-
-def _free_name(name, taken):
-    """Return `<layer>_<n>__<role>` that is not taken, and take it."""
-    layer, _, role = name.rpartition("__")
-    names = (f"{layer}_{count}__{role}" for count in itertools.count(1))
-    free = next(candidate for candidate in names if candidate not in taken)
-    taken.add(free)
-    return free
 
 
 def _common_format(formats):

@@ -58,12 +58,12 @@ class ChipRouter:
         self.beyond = grid.beyond
         for net, (name, places) in enumerate(zip(names, self.pins, strict=True)):
             received = f"Received: net {name!r} with pins={places.tolist()}"
-            x, y = places.T
-            if len(places) < 2 or not self._on_tracks(x, y):
+            if len(places) < 2 or not grid.on_tracks(places).all():
                 raise ValueError(
                     f"A net to route has two or more different pins on the {grid.columns} x "
                     f"{grid.rows} pixels of the tracks: leave out the others. {received}"
                 )
+            x, y = places.T
             if (self.pin_owner[y, x] != FREE).any():
                 raise ValueError(
                     f"Pins of two nets cannot share a pixel: see `grid.access_points`. {received}"
@@ -133,10 +133,6 @@ class ChipRouter:
             self._remove(other)
         self._keep(net, window, labels)
         return pushed
-
-    def _on_tracks(self, x, y):
-        inside = (x >= 0) & (x < self.grid.size) & (y >= 0) & (y < self.grid.size)
-        return inside.all() and not self.beyond[y, x].any()
 
     def _window(self, net, margin):
         guide = self.guides.get(net)

@@ -38,11 +38,7 @@ class Grid:
     bottom_um: float = 0.0
 
     def __post_init__(self):
-        if not 2 * WIRE_UM <= self.um_per_px < math.inf:
-            raise ValueError(
-                f"The pitch of the tracks is at least {2 * WIRE_UM} um, a wire's width and as much "
-                f"space. Received: um_per_px={self.um_per_px!r}"
-            )
+        _require_space(self.um_per_px)
 
     @classmethod
     def over(cls, die_um: Sequence[float], um_per_px: float) -> "Grid":
@@ -62,7 +58,7 @@ class Grid:
                 "A die is given as left, bottom, right and top in micrometres, and wider than "
                 f"a wire. Received: die_um={tuple(die_um)}"
             )
-        cls(1, 1, um_per_px)  # checks the pitch
+        _require_space(um_per_px)
         columns, rows = (np.floor((sides - WIRE_UM) / um_per_px).astype(int) + 1).tolist()
         margin = (sides - np.multiply((columns, rows), um_per_px)) / 2
         return cls(columns, rows, um_per_px, left + margin[0], bottom + margin[1])
@@ -73,11 +69,24 @@ class Grid:
         return max(self.columns, self.rows)
 
     @property
+    def first(self) -> tuple[int, int]:
+        """Pixel (x, y) of the upper left corner of the tracks."""
+        return 0, self.size - self.rows
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """Pixel (x, y) of the lower right corner of the tracks."""
+        return self.columns - 1, self.size - 1
+
+    def on_tracks(self, places: np.ndarray) -> np.ndarray:
+        """Return which pixels (..., 2) of the square, or around it, lie on the tracks."""
+        return ((places >= self.first) & (places <= self.last)).all(axis=-1)
+
+    @property
     def beyond(self) -> np.ndarray:
         """Pixels of the square beyond the tracks: bool array (size, size)."""
-        beyond = np.ones((self.size, self.size), bool)
-        beyond[self.size - self.rows :, : self.columns] = False
-        return beyond
+        y, x = np.indices((self.size, self.size))
+        return ~self.on_tracks(np.stack([x, y], axis=-1))
 
     def pixels(self, position_um) -> np.ndarray:
         """Return positions (P, 2) in micrometres as float pixels; pixel k reaches from k to k + 1.
@@ -87,11 +96,10 @@ class Grid:
         """
         position_um = np.asarray(position_um, float)
         corner = np.array([self.left_um, self.bottom_um])
-        steps = (position_um - corner) / self.um_per_px
-        outside = (steps < -0.5).any(axis=1) | (steps > (self.columns + 0.5, self.rows + 0.5)).any(
-            axis=1
-        )
-        pixels = np.stack([steps[:, 0], self.size - steps[:, 1]], axis=1)
+        x, y = ((position_um - corner) / self.um_per_px).T
+        pixels = np.stack([x, self.size - y], axis=1)
+        near = np.clip(pixels, np.subtract(self.first, 0.5), np.add(self.last, 1.5))
+        outside = (near != pixels).any(axis=1)
         if outside.any():
             raise ValueError(
                 "Pins lie on the die; x and y are micrometres, y upwards. Received: pins at "
@@ -144,11 +152,10 @@ def access_points(pixels: np.ndarray, nets: np.ndarray, grid: Grid) -> np.ndarra
         (P, 2) integers; -1 for a pin that finds all nine pixels taken.
     """
     around = np.array([(i, j) for j in (-1, 0, 1) for i in (-1, 0, 1)])
-    first, last = (0, grid.size - grid.rows), (grid.columns - 1, grid.size - 1)
-    home = np.clip(np.floor(pixels).astype(int), first, last)
+    home = np.clip(np.floor(pixels).astype(int), grid.first, grid.last)
     choices = home[:, None] + around
     distance = np.linalg.norm(choices + 0.5 - pixels[:, None], axis=2)
-    distance[(choices < first).any(axis=2) | (choices > last).any(axis=2)] = np.inf
+    distance[~grid.on_tracks(choices)] = np.inf
     points, owner = np.full((len(pixels), 2), -1), {}
     for flat in np.argsort(distance, axis=None, kind="stable"):
         pin, choice = divmod(int(flat), len(around))
@@ -169,6 +176,14 @@ def shorts(placed: Iterable[Placed]) -> dict[tuple[str, int, int], list[int]]:
         for layer, x, y in _taken(item.net):
             takers[layer, x + item.x, y + item.y].append(index)
     return {place: nets for place, nets in takers.items() if len(nets) > 1}
+
+
+def _require_space(um_per_px):
+    if not 2 * WIRE_UM <= um_per_px < math.inf:
+        raise ValueError(
+            f"The pitch of the tracks is at least {2 * WIRE_UM} um, a wire's width and as much "
+            f"space. Received: um_per_px={um_per_px!r}"
+        )
 
 
 def off_tracks(placed: Iterable[Placed], grid: Grid) -> list[tuple[str, str, int, int]]:

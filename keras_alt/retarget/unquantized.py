@@ -8,6 +8,7 @@ from keras_alt.graph import Call, Graph, rewrite
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.quantize import QUANTIZED
 from keras_alt.quantizer import Quantizer
+from keras_alt.replacements import free_name, numbered
 
 L = keras.layers
 FLOAT = {quantized: plain for plain, quantized in QUANTIZED.items()}
@@ -37,10 +38,8 @@ def relu_names(graph: Graph) -> dict[Call, str]:
             source = f"{source_name(call)}_{fused_relu(call)}"
             key = call.layer, role == "output" or source
             if key not in found:
-                numbered = (f"{source}_{count}" for count in itertools.count(1))
-                candidates = itertools.chain((owner, source), numbered)
-                found[key] = next(name for name in candidates if name not in taken)
-                taken.add(found[key])
+                candidates = itertools.chain((owner, source), numbered(source))
+                found[key] = free_name(candidates, taken)
             names[call] = found[key]
     return names
 

@@ -1,11 +1,13 @@
 """Inlining of nested and subclassed models."""
 
 import inspect
+import itertools
 
 import keras
 from keras import tree
 
 from keras_alt.graph import Call, Graph, Replay, deep_recursion, rewrite
+from keras_alt.replacements import free_name, numbered
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -59,12 +61,9 @@ class _Copies:
         return outputs
 
     def _unique(self, name, prefix):
-        candidate, count = name, 0
-        while candidate in self._names:
-            candidate = f"{prefix}{name}" if count == 0 else f"{prefix}{name}_{count}"
-            count += 1
-        self._names.add(candidate)
-        return candidate
+        longer = f"{prefix}{name}"
+        candidates = itertools.chain((name, longer), numbered(longer))
+        return free_name(candidates, self._names)
 
 
 def _refuse_variables(call):

@@ -4,52 +4,89 @@ import keras
 import models
 import numpy as np
 import pytest
+from conftest import sample
 from keras import layers as L
 
 import keras_alt
-from keras_alt import FixedPoint
+from keras_alt import FixedPoint, QuantizeConfig
 from keras_alt.layers import QuantConv2D, QuantDense, QuantLeakyReLU
 from keras_alt.quantizer import Quantizer
 
-POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "float64")
+POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+FLOAT = dict.fromkeys(("kernel_bits", "bias_bits", "accumulator_bits", "activation_bits"))
+REFUSED = r"are float32.*Received: dtype=.*Give the network `dtype='float32'`"
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    """Make layers of another precision; what follows the test has the usual one again."""
+    before = keras.config.dtype_policy()
+    yield request.param
+    keras.config.set_dtype_policy(before)
+
+
 @pytest.mark.parametrize(
     "make",
     [
-        lambda dtype: Quantizer(FixedPoint(8), initial_threshold=1.0, dtype=dtype),
-        lambda dtype: QuantConv2D(4, 3, kernel_bits=8, dtype=dtype),
-        lambda dtype: QuantDense(4, activation_bits=8, dtype=dtype),
-        lambda dtype: QuantLeakyReLU(dtype=dtype),
+        lambda **rules: Quantizer(FixedPoint(8), initial_threshold=1.0, **rules),
+        lambda **rules: QuantConv2D(4, 3, kernel_bits=8, **rules),
+        lambda **rules: QuantDense(4, **{**FLOAT, "activation_bits": 8}, **rules),
+        lambda **rules: QuantDense(4, **FLOAT, batch_norm={}, **rules),
+        lambda **rules: QuantLeakyReLU(**rules),
     ],
+    ids=["quantizer", "convolution", "activation only", "batch norm only", "leaky"],
 )
-def test_other_precisions_are_refused(make, policy):
-    with pytest.raises(ValueError, match="are float32.*Received: dtype="):
-        make(policy)(keras.Input((8, 8, 3)))
+def test_a_layer_of_another_precision_is_refused(make, policy):
+    with pytest.raises(ValueError, match=REFUSED) as error:
+        make(dtype=policy, name="mine")(keras.Input((8, 8, 3)))
+    assert "layer 'mine'" in str(error.value)
+    with pytest.raises(ValueError, match=REFUSED):
+        make(dtype=policy)(np.ones((1, 8, 8, 3), "float32"))
+    make(dtype="float32")(keras.Input((8, 8, 3)))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-def test_a_model_of_another_precision_is_refused(policy):
+@pytest.mark.parametrize("target", ["paper", "litert"])
+def test_a_model_is_refused_until_it_is_float32(policy, target, rng):
     before = keras.config.dtype_policy()
+    config = QuantizeConfig(target=target)
     keras.config.set_dtype_policy(policy)
-    try:
-        model = models.residual()
-    finally:
-        keras.config.set_dtype_policy(before)
-    with pytest.raises(ValueError, match=r"Give the network `dtype='float32'`"):
-        keras_alt.quantize_model(model)
+    model = models.residual()
+    with pytest.raises(ValueError, match=REFUSED):
+        keras_alt.quantize_model(model, config)
+    keras.config.set_dtype_policy(before)
+    with pytest.raises(ValueError, match=REFUSED):
+        keras_alt.quantize_model(model, config)
+
+    for layer in model.layers:
+        layer.dtype_policy = "float32"
+    x = sample(model, rng)
+    assert keras_alt.verify(keras_alt.quantize_model(model, config, calibration_data=x), x)
 
 
-def test_a_layer_without_widths_is_its_twin_in_half_floats():
-    x = np.ones((2, 3), "float16")
-    widths = dict.fromkeys(
-        ("kernel_bits", "bias_bits", "accumulator_bits", "activation_bits"), None
-    )
-    quant, twin = QuantDense(4, **widths, dtype="float16"), L.Dense(4, dtype="float16")
+@pytest.mark.parametrize("batch_norm", ["fold", "train"])
+def test_one_layer_of_another_precision_is_enough(policy, batch_norm):
+    x = inputs = keras.Input((8, 8, 3))
+    x = L.BatchNormalization()(L.Conv2D(3, 3, padding="same")(x))
+    last = L.Conv2D(3, 3, name="last")
+    model = keras.Model(inputs, last(L.Add(name="sum")([x, inputs])))
+    for name in ("last", "sum"):
+        model.get_layer(name).dtype_policy = policy
+        with pytest.raises(ValueError, match=f"Received: dtype=.*layer '{name}'"):
+            keras_alt.quantize_model(model, QuantizeConfig(batch_norm=batch_norm))
+        model.get_layer(name).dtype_policy = "float32"
+    keras_alt.quantize_model(model, QuantizeConfig(batch_norm=batch_norm))
+
+
+def test_a_layer_without_widths_is_its_twin(policy, rng):
+    x = rng.normal(size=(2, 3))
+    quant, twin = QuantDense(4, **FLOAT, dtype=policy), L.Dense(4, dtype=policy)
     for layer in (quant, twin):
         layer.build((None, 3))
     quant.set_weights(twin.get_weights())
-    np.testing.assert_array_equal(
-        keras.ops.convert_to_numpy(quant(x)), keras.ops.convert_to_numpy(twin(x))
-    )
+    leaky = QuantLeakyReLU(0.3, internal_bits=None, activation_bits=None, dtype=policy)
+    for a, b in ((quant, twin), (leaky, L.LeakyReLU(0.3, dtype=policy))):
+        np.testing.assert_array_equal(numbers(a(x)), numbers(b(x)))
+
+
+def numbers(tensor):
+    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
