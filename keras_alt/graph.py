@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,24 +89,30 @@ class Replay:
 def rewrite(
     graph: Graph,
     rule: Callable[[Call, Replay], Any],
+    calls: Collection[Call] | None = None,
     on_input: Callable[[Any, Any], Any] | None = None,
 ) -> keras.Model:
     """Return a new model that repeats `graph` except where `rule` says otherwise.
 
     Layers that the rule leaves alone are called again, so they are shared with the old model.
+    Where there is nothing to rewrite, that is the old model itself.
 
     Args:
         graph: the graph to repeat.
         rule: `(call, new)` -> tensors of the new graph that stand for the outputs of `call`, or
             None to repeat it. `new` maps old tensors to new ones.
+        calls: which calls the rule is asked about, by default all.
         on_input: `(input, new input)` -> what readers of that input get instead of it.
     """
+    calls = set(graph.calls if calls is None else calls)
+    if not calls and on_input is None:
+        return graph.model
     inputs = {tensor: _input_like(tensor) for tensor in graph.inputs}
     new = Replay(dict(inputs))
     if on_input is not None:
         new = Replay({old: on_input(old, tensor) for old, tensor in inputs.items()})
     for call in graph.calls:
-        outputs = rule(call, new)
+        outputs = rule(call, new) if call in calls else None
         if outputs is None:
             outputs = repeat(call, new)
         new.record(call, outputs)

@@ -88,7 +88,7 @@ def insert_quantizers(
     regions = Regions(graph, config)
     masks = _checked_masks({} if masks is None else masks, regions)
     insertion = _Insertion(regions, scale_groups(regions), masks)
-    return rewrite(graph, insertion.rule, insertion.on_input)
+    return rewrite(graph, insertion.rule, on_input=insertion.on_input)
 
 
 class _Insertion:

@@ -1,5 +1,7 @@
 """Zero padding as the padding of the convolution behind it."""
 
+import collections
+
 import keras
 
 from keras_alt.graph import Call, Graph, replaced, rewrite
@@ -16,20 +18,17 @@ def absorb_zero_padding(model: keras.Model) -> keras.Model:
     padded copy of the image is one more pass over memory, in training and on the engines.
     """
     graph = Graph(model)
-    calls = {}
-    for call in graph.calls:
-        calls[call.layer] = calls.get(call.layer, 0) + 1
+    times = collections.Counter(call.layer for call in graph.calls)
+    in_front = {call: _padding_in_front(graph, call) for call in graph.calls}
+    padded = [call for call in graph.calls if in_front[call] and times[call.layer] == 1]
 
     def rule(call, new):
-        padding = _padding_in_front(graph, call)
-        if padding is None or calls[call.layer] > 1:
-            return None
         layer = replaced(call.layer, type(call.layer), padding="same")
-        outputs = layer(new(padding.inputs[0]))
+        outputs = layer(new(in_front[call].inputs[0]))
         layer.set_weights(call.layer.get_weights())
         return outputs
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, padded)
 
 
 def _padding_in_front(graph: Graph, call: Call) -> Call | None:

@@ -19,8 +19,6 @@ def mean_to_average_pool(model: keras.Model) -> keras.Model:
     pools, flats = Replacements(graph, means), Replacements(graph, means)
 
     def rule(call, new):
-        if call not in means:
-            return None
         layer, shape = call.layer, call.inputs[0].shape
         size = shape[1:3]
         pool = pools(layer, size, lambda name: _pool(layer, size, name))
@@ -30,7 +28,7 @@ def mean_to_average_pool(model: keras.Model) -> keras.Model:
         flat = flats(layer, size, lambda name: L.Reshape(shape[3:], name=f"{name}_flatten"))
         return flat(pooled)
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, means)
 
 
 def _is_mean_over_space(call):
@@ -57,13 +55,11 @@ def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
     convolutions = Replacements(graph, pools)
 
     def rule(call, new):
-        if call not in pools:
-            return None
         x = call.inputs[0]
         channels = x.shape[3]  # a kernel for each
         return convolutions(call.layer, channels, lambda name: _conv(call.layer, name))(new(x))
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, pools)
 
 
 def _divides_by_a_constant(call):

@@ -20,11 +20,9 @@ def average_pool_to_mean(model: keras.Model) -> keras.Model:
     means = Replacements(graph, pools)
 
     def rule(call, new):
-        if call not in pools:
-            return None
         return means(call.layer, None, lambda name: _mean(call.layer, name))(new(call.inputs[0]))
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, pools)
 
 
 def _is_over_the_whole_image(call):

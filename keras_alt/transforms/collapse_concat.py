@@ -28,14 +28,12 @@ def collapse_concat(model: keras.Model) -> keras.Model:
     concats = Replacements(graph, flat)
 
     def rule(call, new):
-        if call not in flat:
-            return None
         tensors, axis = flat[call], _axis(call)
         shapes = tuple(tensor.shape for tensor in tensors)
         make = lambda name: keras.layers.Concatenate(axis=axis, name=name)  # noqa: E731
         return concats(call.layer, shapes, make)(new(tensors))
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, flat)
 
 
 def _axis(call):

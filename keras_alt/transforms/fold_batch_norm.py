@@ -32,13 +32,11 @@ def fold_batch_norm(model: keras.Model, keep_trainable: bool = False) -> keras.M
     depthwise = Replacements(graph, foldable)
 
     def rule(call, new):
-        if call not in foldable:
-            return None
         if pairs[call]:
             return _into_kernel(pairs[call], call, new, linear)
         return _as_depthwise(call, new, depthwise)
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, foldable)
 
 
 def _is_frozen(call):

@@ -49,19 +49,18 @@ def operators_to_layers(model: keras.Model) -> keras.Model:
     Operators without a layer stay, and so do those of masked tensors: operators ignore masks.
     """
     graph = Graph(model)
-    found = {call: _layer_for(call) for call in graph.calls}
-    replacements = Replacements(graph, [call for call, layer in found.items() if layer])
+    layers = {call: layer for call in graph.calls if (layer := _layer_for(call))}
+    replacements = Replacements(graph, layers)
 
     def rule(call, new):
-        layer = found[call]
-        operand = new(_operand(call)) if layer else None
-        if operand is None or _is_masked(operand):
+        layer, operand = layers[call], new(_operand(call))
+        if _is_masked(operand):
             return None
         shapes = tuple(tensor.shape for tensor in call.inputs)
         make = lambda name: replaced(layer, type(layer), name=name)  # noqa: E731
         return replacements(call.layer, shapes, make)(operand)
 
-    return rewrite(graph, rule)
+    return rewrite(graph, rule, layers)
 
 
 def _operand(call):

@@ -11,12 +11,12 @@ def split_activation(model: keras.Model) -> keras.Model:
 
     The activation is called `<layer>_<function>`.
     """
+    graph = Graph(model)
+    active = [call for call in graph.calls if _is_active(call.layer)]
     linear = {}
 
     def rule(call, new):
         layer = call.layer
-        if type(layer) not in KERNELS or layer.activation is keras.activations.linear:
-            return None
         first = layer not in linear
         if first:
             name = activation_name(layer) or "activation"
@@ -30,4 +30,8 @@ def split_activation(model: keras.Model) -> keras.Model:
             kernel.set_weights(layer.get_weights())
         return activation(outputs)
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule, active)
+
+
+def _is_active(layer):
+    return type(layer) in KERNELS and layer.activation is not keras.activations.linear

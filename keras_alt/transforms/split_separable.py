@@ -9,12 +9,12 @@ L = keras.layers
 
 def split_separable(model: keras.Model) -> keras.Model:
     """Turn a linear `SeparableConv2D` into `<name>_depthwise` and a 1x1 `Conv2D` of its name."""
+    graph = Graph(model)
+    separable = [call for call in graph.calls if type(call.layer) is L.SeparableConv2D]
     pairs = {}
 
     def rule(call, new):
         layer = call.layer
-        if type(layer) is not L.SeparableConv2D:
-            return None
         first = layer not in pairs
         if first:
             pairs[layer] = _depthwise(layer), _pointwise(layer)
@@ -27,7 +27,7 @@ def split_separable(model: keras.Model) -> keras.Model:
             )
         return outputs
 
-    return rewrite(Graph(model), rule)
+    return rewrite(graph, rule, separable)
 
 
 def _depthwise(layer):
