@@ -1,5 +1,6 @@
 """A model moved to another target is the one that the target gives; and back, the same."""
 
+import functools
 from dataclasses import replace
 
 import keras
@@ -14,6 +15,7 @@ from keras_alt import QuantizeConfig
 from keras_alt.quantizer import quantizers
 
 
+@functools.cache  # quantizing leaves it as it is
 def varied():
     """Every kind of layer that a configuration can name, under names of its own."""
     x = inputs = keras.Input((6, 6, 3), name="image")
