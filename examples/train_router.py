@@ -17,6 +17,8 @@ import pathlib
 import platform
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow's faster convolutions, which it leaves off on processors without VNNI.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
 
