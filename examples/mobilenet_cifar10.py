@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.calibration import kl_j, maximum, three_sigma
+from keras_alt.calibration import kl_j, maximum, mse, percentile, three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
 from keras_alt.quantizer import quantizers
 
@@ -57,10 +57,14 @@ def main():
 
 
 def static(model, data, options):
-    for name, rule in (("MAX", maximum), ("KL-J", kl_j)):
+    for name, weights, activations in (
+        ("MAX", maximum, maximum),
+        ("KL-J", maximum, kl_j),
+        ("MSE for weights, 99.9 %", mse, percentile(99.9)),
+    ):
         student = quantized(model, options, 8)
         x = data["train"][0][: options.calibration]
-        keras_alt.calibrate(student, x, activations=rule, samples=len(x))
+        keras_alt.calibrate(student, x, weights, activations, samples=len(x))
         print(f"static INT8, {name}: {correct(student, data).mean():.2%}", flush=True)
 
 
@@ -206,10 +210,10 @@ def parse():
     parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
     parser.add_argument(
         "--runs",
-        nargs="+",
+        nargs="*",
         default=["float", "weights", "int8"],
         choices=["float", "weights", "int8", "int4"],
-        help="weights: thresholds stay; int4: begins from the result of int8",
+        help="weights: thresholds stay; int4: begins from int8's result; none: static figures only",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--bits", nargs="+", type=int, default=[6, 5, 4], help="steps of int4")
