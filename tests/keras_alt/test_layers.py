@@ -82,11 +82,15 @@ def test_the_configuration_adds_only_widths(row):
     assert quant.from_config(b.get_config()).get_config() == b.get_config()
 
 
-@pytest.mark.parametrize(
-    "widths", [{}, {"kernel_bits": 4}, {"activation_bits": None}, {"bias_bits": 8}]
-)
-def test_a_layer_written_by_hand_trains_and_reloads(row, widths, rng, tmp_path):
-    _, quant, args, kwargs, shape = row
+OTHER_WIDTHS = ({"kernel_bits": 4}, {"activation_bits": None}, {"bias_bits": 8})
+TRAINED = [(name, {}) for name in TABLE] + [
+    (name, widths) for name in ("conv2d", "depthwise", "separable") for widths in OTHER_WIDTHS
+]
+
+
+@pytest.mark.parametrize(("name", "widths"), TRAINED)
+def test_a_layer_written_by_hand_trains_and_reloads(name, widths, rng, tmp_path):
+    _, quant, args, kwargs, shape = TABLE[name]
     x = rng.normal(size=shape).astype("float32")
     model = keras.Sequential([keras.Input(shape[1:]), quant(*args, **kwargs, **widths)])
     thresholds = quantizers(model)
@@ -98,9 +102,9 @@ def test_a_layer_written_by_hand_trains_and_reloads(row, widths, rng, tmp_path):
     model.fit(x, np.zeros(model.compute_output_shape(shape)), epochs=2, verbose=0)
 
     assert [q.threshold for q in thresholds.values()] != before
-    for name in ("model.keras", "model.h5"):
-        model.save(tmp_path / name)
-        assert_same_outputs(model, keras.models.load_model(tmp_path / name, compile=False), x)
+    for file in ("model.keras", "model.h5"):
+        model.save(tmp_path / file)
+        assert_same_outputs(model, keras.models.load_model(tmp_path / file, compile=False), x)
 
 
 def test_outputs_lie_on_the_grid(row, rng):
