@@ -20,7 +20,21 @@ def train(model, x, steps=2):
     return model.fit(x, y, epochs=steps, batch_size=4, verbose=0)
 
 
-def go_all_the_way(make, target, rng, tmp_path):
+EVERYWHERE = (models.leaky, models.kinds_of_layers, models.siamese)  # every kind of layer
+TOPOLOGIES = [
+    pytest.param(
+        make,
+        target,
+        id=f"{make.__name__}-{target}",
+        marks=[pytest.mark.backend] * (target == "paper" and make in EVERYWHERE),
+    )
+    for make in (*models.FUNCTIONAL, models.subclassed)
+    for target in ("paper", "litert")
+]
+
+
+@pytest.mark.parametrize(("make", "target"), TOPOLOGIES)
+def test_every_topology_goes_all_the_way(make, target, rng, tmp_path):
     model = randomize(make(), rng)
     x = sample(model, rng) if make is not models.subclassed else rng.normal(size=(4, 8, 8, 3))
 
@@ -34,20 +48,6 @@ def go_all_the_way(make, target, rng, tmp_path):
     assert any((a != b).any() for a, b in zip(before, q.get_weights(), strict=True))
     q.save(tmp_path / "model.keras")
     assert_same_outputs(q, keras.models.load_model(tmp_path / "model.keras"), x)
-
-
-@pytest.mark.parametrize("target", ["paper", "litert"])
-@pytest.mark.parametrize(
-    "make", [*models.FUNCTIONAL, models.subclassed], ids=lambda make: make.__name__
-)
-def test_every_topology_goes_all_the_way(make, target, rng, tmp_path):
-    go_all_the_way(make, target, rng, tmp_path)
-
-
-@pytest.mark.backend
-@pytest.mark.parametrize("make", [models.leaky, models.kinds_of_layers, models.siamese])
-def test_every_kind_of_layer_does_so_on_every_backend(make, rng, tmp_path):
-    go_all_the_way(make, "paper", rng, tmp_path)
 
 
 @pytest.mark.backend
