@@ -58,10 +58,7 @@ def _add_train(commands):
     parser.epilog += "keras-route train output/router --network router --seed 0"
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument(
-        "--network",
-        choices=tuple(RECIPES),
-        default="router",
-        help="and its recipe; fcn is the published one",
+        "--network", choices=tuple(RECIPES), default="router", help="fcn is the published one"
     )
     for name, kind, meaning in (
         ("--epochs", _positive, "from one validation to the next"),

@@ -103,17 +103,6 @@ RECIPES = {
         on_weight=3.0,
         clipnorm=None,
     ),
-    # The same network as the router trains: further in the same time.
-    "fcn_cosine": Recipe(
-        FCNRouter,
-        batch_size=10,
-        steps_per_epoch=5000,
-        epochs=24,
-        rate=2e-3,
-        decays=True,
-        on_weight=1.0,
-        clipnorm=1.0,
-    ),
 }
 
 

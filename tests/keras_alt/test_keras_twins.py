@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,14 +13,14 @@ HERE = pathlib.Path(__file__).parent.parent
 KERAS = pathlib.Path(keras.src.__file__).parent / "layers"
 # Keras quantizes its own classes only: `quantize` refuses subclasses.
 QUANTIZE = "quantize or quantization or quantizer or int4 or int8 or awq or gptq or legacy_load"
-MODULES = (
-    "convolutional/conv_test.py",
-    "convolutional/conv_transpose_test.py",
-    "convolutional/depthwise_conv_test.py",
-    "convolutional/separable_conv_test.py",
-    "core/dense_test.py",
-)
-MOST = 80  # of the tests, to notice if Keras renames them
+# How their classes begin, and the least number of tests in them: to notice if Keras renames them.
+MODULES = {
+    "convolutional/conv_test.py": ("Conv(Basic|Correctness)", 40),
+    "convolutional/conv_transpose_test.py": ("ConvTranspose", 10),
+    "convolutional/depthwise_conv_test.py": ("DepthwiseConv", 10),
+    "convolutional/separable_conv_test.py": ("SeparableConv", 10),
+    "core/dense_test.py": ("Dense", 10),
+}
 
 pytestmark = pytest.mark.tensorflow_only
 
@@ -29,7 +30,7 @@ def test_keras_own_tests_pass(tmp_path):
     # Without a file of its own, pytest would find ours: the virtual environment lies below it.
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     configuration = ["-c", tmp_path / "pytest.ini", "--rootdir", tmp_path]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "twins", *configuration]
+    command = [sys.executable, "-m", "pytest", "-q", "-rp", "-p", "twins", *configuration]
     modules = [KERAS / module for module in MODULES]
     run = subprocess.run(
         [*command, "-p", "no:cacheprovider", "-k", f"not ({QUANTIZE})", *modules],
@@ -39,6 +40,7 @@ def test_keras_own_tests_pass(tmp_path):
         text=True,
         check=False,
     )
-    closing = run.stdout.strip().splitlines()[-1]
     assert run.returncode == 0, run.stdout[-2000:]
-    assert int(closing.split(" passed")[0].split()[-1]) >= MOST
+    for module, (beginning, least) in MODULES.items():
+        passed = re.findall(rf"^PASSED .*::{beginning}\w*::", run.stdout, re.MULTILINE)
+        assert len(passed) >= least, module

@@ -29,6 +29,23 @@ def types(model):
     return [type(layer) for layer in model.layers]
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        *CANONICAL[1:],  # `inline` copies the model in any case
+        fold_batch_norm,
+        mean_to_average_pool,
+        average_pool_to_depthwise,
+        average_pool_to_mean,
+    ],
+    ids=lambda transform: transform.__name__,
+)
+def test_a_transform_without_work_returns_its_model(transform):
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, L.ReLU()(L.Conv2D(4, 3)(inputs)))
+    assert transform(model) is model
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize("target", ["paper", "litert"])
 @pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
