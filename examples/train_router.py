@@ -4,10 +4,12 @@ Examples:
 
     python examples/train_router.py --network router --name output/router_32 --output output/router
     python examples/train_router.py --network fcn --epochs 2 --output output/fcn
+    python examples/train_router.py --network fcn_published --output output/fcn_published
 
-The run draws its own nets. The output folder keeps curves, pictures and checkpoints: the same
-command goes on where it was interrupted. What is printed and written to the card at the end is
-measured on 10,000 nets of the validation split, by another seed than that of the run.
+The run draws its own nets: fresh ones, or the 50,000 of the published recipe. The output folder
+keeps curves, pictures and checkpoints: the same command goes on where it was interrupted. What is
+printed and written to the card at the end is measured on 10,000 nets of the validation split, by
+another seed than that of the run. Where the nets are fixed, it is measured on those, too.
 """
 
 import argparse
@@ -41,15 +43,17 @@ def main():
         options.verbose,
         **size,
     )
-    progress = keras.utils.Progbar(options.count, unit_name="net")
-    figures = evaluate(model, options.count, progress=progress.update, **size)
+    figures = measured(model, options.count, **size)
     for key, row in figures.items():
         print(f"{'all' if key == 'all' else f'{key} pins'}: {row}")
+    if recipe.nets is not None:
+        nets = {"seed": options.seed, "split": "train", "deduplicate": True, **size}
+        print(f"nets trained on: {measured(model, recipe.nets, **nets)['all']}")
     if options.name:
         card = {
             "recipe": {**recipe.told(), **size},
             "seed": options.seed,
-            "hardware": f"{os.cpu_count()} x {platform.machine()}, {keras.backend.backend()}",
+            "hardware": f"{options.hardware}, {keras.backend.backend()}",
             "hours": round(hours(options.output), 2),
             "metrics": {
                 "nets": f"split='validation', seed={HELD_OUT_SEED}, repeated pins as published",
@@ -59,6 +63,11 @@ def main():
         name = os.path.abspath(options.name)  # a bare one would be a preset of the package
         save_preset(model, name, card)
         print(f"wrote {name}.json and {name}.weights.h5")
+
+
+def measured(model, count, **options):
+    progress = keras.utils.Progbar(count, unit_name="net")
+    return evaluate(model, count, progress=progress.update, **options)
 
 
 def parse():
@@ -75,6 +84,9 @@ def parse():
     parser.add_argument("--validation", type=int, default=2000, help="nets after each epoch")
     parser.add_argument("--count", type=int, default=10_000, help="held-out nets at the end")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--hardware", default=f"{os.cpu_count()} x {platform.machine()}", help="told on the card"
+    )
     parser.add_argument("--verbose", type=int, default=1, choices=(0, 1, 2), help="as in fit")
     return parser.parse_args()
 

@@ -50,7 +50,7 @@ def _add_generate(commands):
 
 
 def _add_train(commands):
-    parser = _command(commands, "train", "train a network on fresh random nets")
+    parser = _command(commands, "train", "train a network on random nets")
     parser.description += (
         ". The folder gets best.keras, curves and pictures; after an interruption the same "
         "command goes on where it stopped."
@@ -58,7 +58,7 @@ def _add_train(commands):
     parser.epilog += "keras-route train output/router --network router --seed 0"
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument(
-        "--network", choices=tuple(RECIPES), default="router", help="fcn is the published one"
+        "--network", choices=tuple(RECIPES), default="router", help="and how it is trained"
     )
     for name, kind, meaning in (
         ("--epochs", _positive, "from one validation to the next"),

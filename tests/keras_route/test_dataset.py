@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_route.dataset import NetDataset
+from keras_route.dataset import FixedNets, NetDataset
 from keras_route.nets import generate
 
 
@@ -104,3 +104,22 @@ def test_wrong_arguments_are_refused_with_a_reason(options, error, words):
 def test_there_is_no_batch_behind_the_last():
     with pytest.raises(IndexError, match="below 3"):
         NetDataset(4, 3)[3]
+
+
+def test_fixed_nets_come_once_an_epoch_each_time_in_another_order():
+    options = {"height": 8, "width": 9, "split": "train"}
+    x, y = generate(12, seed=3, **options)
+    dataset = FixedNets(12, 4, 3, seed=3, **options)
+    first, second, again = (images(dataset, epoch) for epoch in (0, 1, 0))
+
+    def pairs(pins, labels):
+        return [p.tobytes() + label.tobytes() for p, label in zip(pins, labels, strict=True)]
+
+    assert pairs(*first) == pairs(*again) != pairs(*second) != pairs(x, y) != pairs(*first)
+    assert sorted(pairs(*first)) == sorted(pairs(*second)) == sorted(pairs(x, y))
+
+
+def test_an_epoch_of_fixed_nets_takes_none_twice():
+    with pytest.raises(ValueError, match="count=7, batch_size=2, steps_per_epoch=4"):
+        FixedNets(7, 2, 4)
+    assert len(FixedNets(9, 2, 4, height=8, width=8)) == 4

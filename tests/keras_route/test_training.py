@@ -74,6 +74,15 @@ def test_the_router_sees_the_whole_of_its_window():
     assert isinstance(RECIPES["fcn"].new_model(32, 32), FCNRouter)
 
 
+def test_a_recipe_may_have_fixed_nets():
+    recipe = dataclasses.replace(SHORT, nets=40, batch_size=10)
+    first, again = (recipe.batches(0, epoch, **WINDOW) for epoch in (0, 1))
+    np.testing.assert_array_equal(first.x, again.x)
+    assert len(first) == SHORT.steps_per_epoch
+    assert (first.x[:10] != first[0][0]).any()
+    assert (first[0][0] != again[0][0]).any()
+
+
 def test_held_out_nets_do_not_choose_weights(tmp_path):
     with pytest.raises(ValueError, match="held-out nets.*Received: seed=2025"):
         train(SHORT, tmp_path, seed=2025, verbose=0, **WINDOW)
