@@ -47,7 +47,9 @@ class FreezeThresholds(StepCallback):
         if not isinstance(self.model.optimizer, ALTOptimizer):
             raise ValueError(
                 "`FreezeThresholds` decides by the gradients that `keras_alt.optimizers.alt(...)` "
-                f"keeps; compile with it. Received: optimizer={self.model.optimizer!r}"
+                "keeps: compile with it, and under a policy of half precision, where Keras would "
+                "wrap it, with `auto_scale_loss=False`. "
+                f"Received: optimizer={self.model.optimizer!r}"
             )
         self._require_thresholds()
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
