@@ -1,7 +1,5 @@
 """Random nets to train on: fresh ones that never repeat, or the same ones again and again."""
 
-import functools
-
 import keras
 
 from keras_route.nets import NetFamily, check_integer, generate, random_stream
@@ -30,6 +28,10 @@ class _Epochs(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"A batch has an index below {len(self)}. Received: index={index}")
         return self.batch(index)
+
+    def batch(self, index):
+        """Return `(x, y)` of a batch there is."""
+        raise NotImplementedError
 
     def on_epoch_begin(self):
         # At the end of an epoch Keras already reads ahead, so only the beginning can count.
@@ -102,11 +104,11 @@ class FixedNets(_Epochs):
                 f"steps_per_epoch={steps_per_epoch}"
             )
         self.x, self.y = generate(count, seed, **options)
-        self._order = functools.lru_cache(1)(self._order)
+        self._ordered, self._order = None, None
 
     def batch(self, index):
-        taken = self._order(self.epoch)[index * self.batch_size :][: self.batch_size]
+        if self._ordered != self.epoch:
+            self._order = random_stream(self.seed, self.epoch, 0).permutation(len(self.x))
+            self._ordered = self.epoch
+        taken = self._order[index * self.batch_size :][: self.batch_size]
         return self.x[taken], self.y[taken]
-
-    def _order(self, epoch):
-        return random_stream(self.seed, epoch, 0).permutation(len(self.x))

@@ -101,7 +101,7 @@ RECIPES = {
         on_weight=1.0,
         clipnorm=1.0,
     ),
-    # The published network on as many nets as `fcn_published` sees, each of them fresh.
+    # The published network on about as many nets as `fcn_published` sees, each of them fresh.
     "fcn": Recipe(
         FCNRouter,
         batch_size=32,
@@ -137,7 +137,7 @@ def train(
     callbacks: Sequence = (),
     **options,
 ) -> keras.Model:
-    """Train a network on fresh nets; return it as it was at its best.
+    """Train a network on random nets; return it as it was at its best.
 
     The folder keeps the best model (`best.keras`), the state after the last epoch (`last.keras`),
     from which the same call goes on after an interruption, curves and pictures.

@@ -44,8 +44,8 @@ def test_every_topology_goes_all_the_way(make, target, rng, tmp_path):
     for a, b in zip(outputs(model, x), outputs(q, x), strict=True):
         assert np.abs(a - b).max() < 0.25 * np.abs(a).max()
     before = [w.copy() for w in q.get_weights()]
-    # Both ways to train are tested; tracing a graph is most of the time of this test.
-    history = train(q, x, run_eagerly=target == "litert")
+    # Tracing is most of a graph's time here: networks with every kind of layer are traced.
+    history = train(q, x, run_eagerly=make not in EVERYWHERE)
     assert np.isfinite(history.history["loss"]).all()
     assert any((a != b).any() for a, b in zip(before, q.get_weights(), strict=True))
     q.save(tmp_path / "model.keras")
