@@ -101,7 +101,10 @@ class _Conversion:
         for node in self.nodes:
             layer = self.layers[id(node.layer)]
             fresh = isinstance(layer, keras.layers.Layer) and not layer.built
-            new.record(node, layer(*new(node.args), **options(new(node.kwargs))))
+            args, kwargs = new(node.args), options(new(node.kwargs))
+            outputs = layer(*args, **kwargs)
+            _name_operators(outputs, (args, kwargs), keras3_name(node.layer.name))
+            new.record(node, outputs)
             if fresh and layer.weights:
                 layer.set_weights(weights_of(self.bare[id(node.layer)]))
         with deep_recursion():
@@ -148,6 +151,15 @@ class _Conversion:
                 f"by others. Received: a difference of {worst:.1e}"
             )
         return any(np.isfinite(np.asarray(old(t))).any() for t in self.model.outputs)
+
+
+def _name_operators(outputs, given, name):
+    """Give an operator the name of its tf_keras layer: that of Keras' own might be a layer's."""
+    known = {id(tensor) for tensor in flat(given)}
+    for tensor in flat(outputs):
+        operation = tensor._keras_history.operation
+        if id(tensor) not in known and not isinstance(operation, keras.layers.Layer):
+            operation.name = name
 
 
 def _random(tensor, draw):

@@ -111,6 +111,19 @@ def test_a_model_computes_the_same_in_keras_3(make):
         assert_same_outputs(old, new)
 
 
+def test_an_operator_does_not_take_the_name_of_a_layer():
+    x = L.Input((3,))
+    doubled = tf.math.multiply(x, 2.0)
+    old = tf_keras.Model(x, L.Multiply(name="multiply")([x, doubled]))
+    keras.utils.clear_session()  # Keras 3 would call its first product "multiply"
+
+    new = keras_alt.tfmot.to_keras3(old)[0]
+
+    names = [operation.name for operation in new.operations]
+    assert names[1:] == [old.layers[1].name, "multiply"]
+    np.testing.assert_array_equal(outputs(new, np.array([[1.0, 2.0, 3.0]]))[0], [[2.0, 8.0, 18.0]])
+
+
 @pytest.mark.parametrize("function", [tf.math.log, tf.sqrt, lambda x: tf.math.log(tf.nn.relu(x))])
 def test_outputs_that_are_no_numbers_are_compared_elsewhere(function):
     x = L.Input((3,))
