@@ -61,12 +61,15 @@ def moved(name, size):
     model = getattr(imported()[1].applications, name)(weights=None, **shape)
     rng = np.random.default_rng(0)
     for weight in model.weights:
-        if "moving_" in weight.name:
-            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        if "moving_mean" in weight.name:
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+        elif "moving_variance" in weight.name:
+            weight.assign(rng.uniform(0.9, 1.1, weight.shape))
     started = time.perf_counter()
     result, _, _ = keras_alt.tfmot.to_keras3(model)
     seconds = time.perf_counter() - started
-    x = rng.uniform(0, 255, (1, *model.input_shape[1:])).astype("float32")
+    x = rng.uniform(0, 255, (1, *(size or 224 for size in model.input_shape[1:])))
+    x = x.astype("float32")
     expected, received = model(x).numpy(), np.asarray(result(x))
     difference = float(np.abs(expected - received).max() / np.abs(expected).max())
     return len(model.layers), model.count_params(), difference, seconds
