@@ -68,8 +68,8 @@ def moved(name, size):
     started = time.perf_counter()
     result, _, _ = keras_alt.tfmot.to_keras3(model)
     seconds = time.perf_counter() - started
-    x = rng.uniform(0, 255, (1, *(size or 224 for size in model.input_shape[1:])))
-    x = x.astype("float32")
+    open_as_224 = [length or 224 for length in model.input_shape[1:]]
+    x = rng.uniform(0, 255, (1, *open_as_224)).astype("float32")
     expected, received = model(x).numpy(), np.asarray(result(x))
     difference = float(np.abs(expected - received).max() / np.abs(expected).max())
     return len(model.layers), model.count_params(), difference, seconds

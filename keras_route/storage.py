@@ -60,7 +60,7 @@ def write_hdf5(
                 (count, channels, *size),
                 np.uint8,
                 chunks=(min(batch_size, count), channels, *size),
-                # Less time and space than the published lzf, which HDF5 itself cannot read, either.
+                # In less time and space than the published lzf, and HDF5 reads it without a plugin.
                 compression="gzip",
                 compression_opts=1,
             )
