@@ -7,6 +7,7 @@ from keras_alt.graph import Call, Graph
 from keras_alt.layers.conv import AveragePoolConv2D
 from keras_alt.roles import (
     is_average_pool,
+    is_batch_norm,
     is_grid_preserving,
     is_kernel,
     is_mean,
@@ -41,7 +42,7 @@ class Regions:
 
     def folded_into(self, call: Call) -> Call | None:
         """Return the kernel call that folds the batch norm `call` while training, if one does."""
-        if self.config.batch_norm != "train" or type(call.layer) is not L.BatchNormalization:
+        if self.config.batch_norm != "train" or not is_batch_norm(call):
             return None
         linear = linear_in_front(self.graph, call)
         skipped = linear is None or self.config.skips(linear.layer.name)

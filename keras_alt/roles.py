@@ -67,6 +67,19 @@ def is_kernel(call: Call) -> bool:
     return type(call.layer) in KERNELS
 
 
+def is_batch_norm(call: Call) -> bool:
+    """Return whether the call is Keras' batch norm, or a subclass that says it infers like it.
+
+    Subclasses may compute something else, so one says with `infers_like_batch_norm = True` that
+    only its training is its own.
+    """
+    layer = call.layer
+    return type(layer) is L.BatchNormalization or (
+        isinstance(layer, L.BatchNormalization)
+        and vars(type(layer)).get("infers_like_batch_norm", False)
+    )
+
+
 def is_average_pool(call: Call) -> bool:
     """Return whether the call averages over windows of more than one cell."""
     return type(call.layer) in POOLS and pool_cells(call.layer) > 1

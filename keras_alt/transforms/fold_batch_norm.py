@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_alt.graph import Call, Graph, repeat, replaced, rewrite
 from keras_alt.replacements import Replacements
-from keras_alt.roles import KERNELS
+from keras_alt.roles import KERNELS, is_batch_norm
 
 L = keras.layers
 
@@ -24,7 +24,7 @@ def fold_batch_norm(model: keras.Model, keep_trainable: bool = False) -> keras.M
             that is frozen has the same statistics then as always, and is folded.
     """
     graph = Graph(model)
-    norms = [call for call in graph.calls if type(call.layer) is L.BatchNormalization]
+    norms = [call for call in graph.calls if is_batch_norm(call)]
     pairs = {call: linear_in_front(graph, call) for call in norms}
     kept = {call for call in norms if keep_trainable and pairs[call] and not _is_frozen(call)}
     foldable = {call for call in norms if pairs[call] or _is_over_an_image(call)} - kept

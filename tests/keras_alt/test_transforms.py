@@ -140,6 +140,26 @@ def test_a_linear_layer_that_others_read_is_not_folded(rng):
     assert_same_function(model, folded, rng)
 
 
+class OwnNorm(L.BatchNormalization):
+    pass
+
+
+class OwnTraining(L.BatchNormalization):
+    infers_like_batch_norm = True
+
+
+class OwnInference(OwnTraining):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("kind", "folds"), [(OwnNorm, False), (OwnTraining, True), (OwnInference, False)]
+)
+def test_a_subclass_is_folded_if_it_says_that_it_infers_like_its_parent(kind, folds):
+    model = inline(keras.Sequential([keras.Input((6, 6, 3)), L.Conv2D(4, 3), kind()]))
+    assert (kind not in types(fold_batch_norm(model))) is folds
+
+
 def test_nested_concats_are_flattened_in_order(rng):
     a, b, c, d = (keras.Input((4, 4, n)) for n in (1, 2, 3, 4))
     inner = L.Concatenate()([b, L.Concatenate()([c, d])])
