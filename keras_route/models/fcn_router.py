@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import initializers, layers, regularizers
 
+from keras_route.models.batch_norm import BatchNormalization
 from keras_route.models.comparator import SCORES
 from keras_route.presets import from_preset
 
@@ -48,7 +49,7 @@ class FCNRouter(keras.Model):
         x = inputs = keras.Input((height, width, 1), name="pins")
         for stage in range(1, STAGES):
             x = _convolution(x, FIRST_KERNEL if stage == 1 else 3, decay, f"conv_{stage}")
-            x = layers.BatchNormalization(
+            x = BatchNormalization(
                 momentum=0.9,
                 epsilon=1e-5,
                 gamma_regularizer=decay,
