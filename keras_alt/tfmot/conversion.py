@@ -25,8 +25,8 @@ def to_keras3(model) -> tuple[keras.Model, dict, dict]:
     """Return `model`, of tf_keras, in Keras 3, with what tensorflow-model-optimization found.
 
     Wrappers of pruning, clustering and quantization are taken off; those of `ALTScheme` become
-    quantized layers with the same thresholds. Both models then run on random inputs, and their
-    outputs must agree to 1e-5 of the largest.
+    quantized layers with the same thresholds. The model then runs on random inputs, and every layer
+    in Keras 3, given what its original reads, must agree with it to 1e-5 of the largest output.
 
     Args:
         model: functional or Sequential `tf_keras.Model`, pruned, clustered, annotated for
@@ -40,7 +40,7 @@ def to_keras3(model) -> tuple[keras.Model, dict, dict]:
     Raises:
         TypeError: it is no model of tf_keras.
         NotImplementedError: Keras 3 has no such layer; the message names it.
-        ValueError: the outputs differ; the message names the first layer that does.
+        ValueError: a layer differs; the message names it.
     """
     if not isinstance(model, tf_keras.Model):
         raise TypeError(
@@ -60,7 +60,7 @@ class _Conversion:
     def __init__(self, model, nested=None):
         self.model = model
         self.nodes = nodes(model)
-        self.nested = {} if nested is None else nested  # by id of the tf_keras model
+        self.nested = {} if nested is None else nested  # conversions by id of the tf_keras model
         self.bare = {}  # layers of tf_keras without their wrappers, by id
         self.layers = {}  # their Keras 3 forms
         for node in self.nodes:
@@ -81,8 +81,8 @@ class _Conversion:
         if not isinstance(layer, tf_keras.Model):
             return keras3_layer(layer)
         if id(layer) not in self.nested:
-            self.nested[id(layer)] = _Conversion(layer, self.nested).result
-        return self.nested[id(layer)]
+            self.nested[id(layer)] = _Conversion(layer, self.nested)
+        return self.nested[id(layer)].result
 
     def rebuilt(self):
         structure = self.model._nested_inputs, self.model._nested_outputs
@@ -111,46 +111,58 @@ class _Conversion:
             return keras.Model(*map(new, structure), name=keras3_name(self.model.name))
 
     def compare(self):
-        """Run both models, layer by layer, on random inputs; between 0 and 1 if need be.
+        """Run the model on random inputs, and every layer of both; between 0 and 1 if need be.
+
+        Layer by layer on the same inputs, because a network may amplify roundings.
 
         Raises:
-            ValueError: the outputs differ, or are no numbers for either.
+            ValueError: a layer differs, or no output is a number for either.
         """
-        if not any(self._agrees(draw) for draw in (Generator.normal, Generator.random)):
-            raise ValueError(
-                "The outputs in Keras 3 must agree with those of tf_keras, which are not finite "
-                "for random inputs: nothing can be compared. "
-                f"Received: model '{self.model.name}'"
-            )
+        for draw in (Generator.normal, Generator.random):
+            x = [_random(tensor, draw) for tensor in self.model.inputs]
+            if any(np.isfinite(np.asarray(value)).any() for value in self.compare_on(x)):
+                return
+        raise ValueError(
+            "The layers in Keras 3 must agree with those of tf_keras, whose outputs are not finite "
+            f"for random inputs: nothing can be compared. Received: model '{self.model.name}'"
+        )
 
-    def _agrees(self, draw):
-        """Return whether there are finite outputs, which then agree."""
-        x = [_random(tensor, draw) for tensor in self.model.inputs]
-        old = Values(self.model.inputs, [tf_keras.backend.constant(v, dtype=v.dtype) for v in x])
-        new = Values(self.model.inputs, [ops.convert_to_tensor(v) for v in x])
+    def compare_on(self, x):
+        """Return the outputs of the tf_keras model, a flat list; raise as `compare`."""
+        old = Values(self.model.inputs, x)
+        new = Values(self.model.inputs, map(_moved, x))
         readers = _last_readers(self.nodes, self.model.outputs)
-        differing = []
         for i, node in enumerate(self.nodes):
+            args, kwargs = old(node.args), options(old(node.kwargs))
             bare = self.bare[id(node.layer)] or (lambda x: x)
-            expected = bare(*old(node.args), **options(old(node.kwargs)))
-            received = self.layers[id(node.layer)](*new(node.args), **options(new(node.kwargs)))
+            if id(bare) in self.nested:
+                expected = self.nested[id(bare)].compare_on(flat(args))
+            else:
+                expected = flat(bare(*args, **kwargs))
+                layer = self.layers[id(node.layer)]
+                _check(node, expected, layer(*new(node.args), **options(new(node.kwargs))))
             old.record(node, expected)
-            new.record(node, received)
-            difference = _difference(expected, received)
-            if difference > TOLERANCE:
-                differing.append((node.layer.name, difference))
+            new.record(node, list(map(_moved, expected)))
             for tensor in readers.get(i, ()):
                 old.forget(tensor)
                 new.forget(tensor)
-        worst = max(_difference(old(t), new(t)) for t in self.model.outputs)
-        if worst > TOLERANCE:
-            name, difference = differing[0]
-            raise ValueError(
-                f"The outputs in Keras 3 must agree with those of tf_keras to {TOLERANCE} of the "
-                f"largest: replace layer '{name}', the first that differs (by {difference:.1e}), "
-                f"by others. Received: a difference of {worst:.1e}"
-            )
-        return any(np.isfinite(np.asarray(old(t))).any() for t in self.model.outputs)
+        return [old(tensor) for tensor in self.model.outputs]
+
+
+def _moved(value):
+    """Return a tensor of tf_keras as one of Keras."""
+    return ops.convert_to_tensor(np.asarray(value))
+
+
+def _check(node, expected, received):
+    """Raise if the outputs of a layer differ."""
+    difference = _difference(expected, received)
+    if difference > TOLERANCE:
+        raise ValueError(
+            f"Every layer in Keras 3 must agree with that of tf_keras to {TOLERANCE} of its "
+            f"largest output: replace layer '{node.layer.name}' by others. "
+            f"Received: a difference of {difference:.1e}"
+        )
 
 
 def _name_operators(outputs, given, name):
@@ -163,11 +175,11 @@ def _name_operators(outputs, given, name):
 
 
 def _random(tensor, draw):
+    rng = np.random.default_rng(0)
     shape = [BATCH, *(OPEN_SIZE if size is None else size for size in tensor.shape[1:])]
-    dtype = tensor.dtype.as_numpy_dtype
-    if tensor.dtype.is_floating:
-        return draw(np.random.default_rng(0), size=shape).astype(dtype)
-    return np.random.default_rng(0).integers(0, 2, size=shape).astype(dtype)
+    floating = tensor.dtype.is_floating
+    values = draw(rng, size=shape) if floating else rng.integers(0, 2, size=shape)
+    return tf_keras.backend.constant(values, dtype=tensor.dtype)
 
 
 def _last_readers(calls, outputs):

@@ -212,8 +212,10 @@ def test_what_cannot_move_is_named():
     with pytest.raises(NotImplementedError, match=r"tf\.math\.cumsum"):
         keras_alt.tfmot.to_keras3(tf_keras.Model(inputs, tf.cumsum(inputs)))
     x = L.Activation("hard_sigmoid", name="harder")(L.Dense(3, name="same")(inputs))
-    with pytest.raises(ValueError, match="'harder', the first that differs"):
-        keras_alt.tfmot.to_keras3(tf_keras.Model(inputs, L.Dense(2)(x)))
+    differing = tf_keras.Model(inputs, L.Dense(2)(x))
+    for model in (differing, tf_keras.Sequential([inputs, L.Dense(4), differing])):
+        with pytest.raises(ValueError, match="replace layer 'harder'"):
+            keras_alt.tfmot.to_keras3(model)
     with pytest.raises(ValueError, match="known input shape"):
         keras_alt.tfmot.to_keras3(tf_keras.Sequential([L.Dense(2)]))
     with pytest.raises(TypeError, match="of tf_keras"):
