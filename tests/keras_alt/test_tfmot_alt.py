@@ -82,6 +82,15 @@ def thresholds(model):
     }
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in vars(keras_alt.tfmot.ALTQuantizeConfig) if "quantize" in name]
+)
+def test_autograph_can_read_what_a_wrapped_layer_calls(name):
+    import tensorflow as tf
+
+    tf.autograph.to_graph(getattr(keras_alt.tfmot.ALTQuantizeConfig, name))
+
+
 def test_thresholds_stand_where_quantize_model_puts_them_and_train(training):
     trained, start = training
     assert set(thresholds(trained)) == {
