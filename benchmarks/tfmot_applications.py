@@ -6,7 +6,8 @@ Example:
     python benchmarks/tfmot_applications.py --networks MobileNet EfficientNetB0
 
 Prints the largest output difference on random images, relative to the largest output, and the
-reason where one fails. Weights are random, batch statistics too. One process for each network.
+reason where one fails: `to_keras3` compares every layer. Weights are random, batch statistics too,
+with which some networks amplify the roundings of float32. One process for each network.
 """
 
 import argparse
