@@ -136,7 +136,8 @@ class _Conversion:
             args, kwargs = old(node.args), options(old(node.kwargs))
             bare = self.bare[id(node.layer)] or (lambda x: x)
             if id(bare) in self.nested:
-                expected = self.nested[id(bare)].compare_on(flat(args))
+                inputs = args[0] if args else kwargs["inputs"]
+                expected = self.nested[id(bare)].compare_on(flat(inputs))
             else:
                 expected = flat(bare(*args, **kwargs))
                 layer = self.layers[id(node.layer)]

@@ -54,7 +54,7 @@ def nested_siamese():
         [L.Dense(4, input_shape=(3,)), L.BatchNormalization()], name="tower"
     )
     first, second = L.Input((3,), name="first"), L.Input((3,), name="second")
-    x = L.Concatenate()([tower(first), tower(second)])
+    x = L.Concatenate()([tower(first), tower(inputs=second)])
     heads = {"value": L.Dense(1)(x), "label": L.Dense(2, activation="softmax")(x)}
     return tf_keras.Model({"a": first, "b": second}, heads)
 
