@@ -18,8 +18,8 @@ class BatchNormalization(layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and mask is None and self._fuses(inputs)):
             return super().call(inputs, training=training, mask=mask)
-        whole = (ops.cast(value, "float32") for value in (inputs, self.gamma, self.beta))
-        outputs, mean, variance = _fused(*whole, self.epsilon)
+        operands = (ops.cast(value, "float32") for value in (inputs, self.gamma, self.beta))
+        outputs, mean, variance = _fused(*operands, self.epsilon)
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
         return ops.cast(outputs, self.compute_dtype)

@@ -141,15 +141,17 @@ def test_a_linear_layer_that_others_read_is_not_folded(rng):
 
 
 class OwnNorm(L.BatchNormalization):
-    pass
+    """It says nothing, so it may compute anything."""
 
 
 class OwnTraining(L.BatchNormalization):
+    """It says that it infers like its parent."""
+
     infers_like_batch_norm = True
 
 
 class OwnInference(OwnTraining):
-    pass
+    """What its parent says holds for the parent alone."""
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,11 @@ from keras_route.models import FCNRouter
 from keras_route.models.batch_norm import BatchNormalization
 
 pytestmark = pytest.mark.backend
-EPSILON = 1e-3
 
 
 def twins(shape, rng, **options):
     """Return our layer and Keras' with the same variables."""
-    pair = [
-        kind(**{"epsilon": EPSILON, **options})
-        for kind in (BatchNormalization, layers.BatchNormalization)
-    ]
+    pair = [kind(**options) for kind in (BatchNormalization, layers.BatchNormalization)]
     for layer in pair:
         layer.build(shape)
     for ours, theirs in zip(*(layer.weights for layer in pair), strict=True):
