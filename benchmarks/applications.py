@@ -29,9 +29,8 @@ import keras_alt
 from keras_alt.calibration import maximum
 from keras_alt.graph import Graph, deep_recursion
 from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.operators import KERNELS, shares_grid
 from keras_alt.quantizer import Quantizer
-from keras_alt.regions import SCALE_SHARING
-from keras_alt.roles import KERNELS
 from keras_alt.transforms import canonical
 
 SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
@@ -139,7 +138,7 @@ def without_quantizer(model):
     merges = [
         call.layer.name
         for call in graph.calls
-        if type(call.layer) in SCALE_SHARING
+        if shares_grid(call)
         and not any(isinstance(c.layer, Quantizer) for c in ancestors(graph, call))
     ]
     return kernels + merges

@@ -8,6 +8,7 @@ from keras_alt.formats import FixedPoint
 from keras_alt.targets import get_target
 
 LAYER_WIDTHS = ("weights", "activations", "biases", "accumulators")
+WIDTHS = (*LAYER_WIDTHS, "inputs", "first_and_last_weights")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class QuantizeConfig:
 
     def __post_init__(self):
         get_target(self.target)
-        for name in (*LAYER_WIDTHS, "inputs", "first_and_last_weights"):
+        for name in WIDTHS:
             _check_width(name, getattr(self, name))
         if self.batch_norm not in ("fold", "train"):
             raise ValueError(

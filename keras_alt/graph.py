@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import tree
 
+from keras_alt.keras_internals import functional_inside, nodes, operation_behind
 from keras_alt.origin import require_keras3
 
 
@@ -55,7 +56,7 @@ class Graph:
         self.model = model = functional(model)
         self.inputs = list(model.inputs)
         self.outputs = list(model.outputs)
-        self.calls = [_call(node) for node in _nodes(model)]
+        self.calls = [_call(node) for node in nodes(model)]
         self.producer = {tensor: call for call in self.calls for tensor in call.outputs}
         self.readers = {tensor: [] for tensor in [*self.inputs, *self.producer]}
         for call in self.calls:
@@ -119,8 +120,8 @@ def rewrite(
     model = graph.model
     with deep_recursion():
         return keras.Model(
-            tree.map_structure(inputs.__getitem__, model._inputs_struct),
-            new(model._outputs_struct),
+            tree.map_structure(inputs.__getitem__, model.input),
+            new(model.output),
             name=model.name,
         )
 
@@ -143,7 +144,7 @@ def functional(model: keras.Model) -> keras.Model:
         TypeError: the model is of tf_keras.
     """
     require_keras3(model)
-    return model._functional if isinstance(model, keras.Sequential) else model
+    return functional_inside(model) if isinstance(model, keras.Sequential) else model
 
 
 def repeat(call: Call, new: Replay, layer: keras.Operation | None = None):
@@ -156,11 +157,28 @@ def replaced(layer: keras.layers.Layer, cls: type, **changes) -> keras.layers.La
     return cls.from_config({**layer.get_config(), **changes})
 
 
-def _nodes(model):
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if not node.is_input:
-                yield node
+def call_and_fill(
+    layer: keras.layers.Layer, fill: Callable[[keras.layers.Layer], None], *args, **kwargs
+):
+    """Call `layer`; if this call builds it, let `fill` give it its weights.
+
+    A layer has no weights before it is called, and must not get them again when it is called again.
+    """
+    is_new = not layer.built
+    outputs = layer(*args, **kwargs)
+    if is_new:
+        fill(layer)
+    return outputs
+
+
+def weights_from(original: keras.layers.Layer) -> Callable[[keras.layers.Layer], None]:
+    """Return what gives a layer the weights of `original`, for `call_and_fill`."""
+
+    def fill(layer):
+        if original.weights:
+            layer.set_weights(original.get_weights())
+
+    return fill
 
 
 def _call(node):
@@ -175,7 +193,7 @@ def _call(node):
 
 
 def _input_like(tensor):
-    layer = tensor._keras_history.operation
+    layer = operation_behind(tensor)
     if isinstance(layer, keras.layers.InputLayer):
         return keras.layers.InputLayer.from_config(layer.get_config()).output
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)

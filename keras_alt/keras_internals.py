@@ -80,3 +80,13 @@ def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Var
 def position_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
     """Return where `variable` stands in `optimized_variables`."""
     return optimizer._get_variable_index(variable)
+
+
+def history(tensor) -> tuple[keras.Operation, int, int]:
+    """Return the operator behind a symbolic tensor, which of its calls, which of the outputs."""
+    return tuple(tensor._keras_history)
+
+
+def build_shapes(layer: keras.layers.Layer) -> dict:
+    """Return the input shapes that `layer` was built for, by the names of its arguments."""
+    return layer._build_shapes_dict or {}

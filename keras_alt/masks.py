@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_alt.graph import Graph
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.roles import is_kernel
+from keras_alt.operators import is_kernel
 from keras_alt.transforms import inline, split_separable
 
 

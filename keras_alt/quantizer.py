@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.activations import RELU_MAX
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.closed_form import rectified
 from keras_alt.numerics.fake_quant import (
@@ -15,11 +16,10 @@ from keras_alt.numerics.fake_quant import (
     remembered_sum,
 )
 from keras_alt.origin import require_keras3
+from keras_alt.record import CarriesRecord
 
-RELU_MAX = {None: None, "linear": None, "relu": math.inf, "relu6": 6.0}
 
-
-class InFloat32:
+class InFloat32(CarriesRecord):
     """Mixin in front of a Keras layer: with widths, it is called in a float32 network only.
 
     Half floats have 11 or 8 significant bits, too few for the codes of biases and sums: the

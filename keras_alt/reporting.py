@@ -11,10 +11,9 @@ from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.operators import KERNELS, Grid, has_grid, operator_of, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
-from keras_alt.regions import SCALE_SHARING
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
-from keras_alt.roles import KERNELS, is_average_pool, is_grid_preserving, is_mean, relu_max
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
@@ -92,7 +91,7 @@ def _measured(model, found, data, samples):
         quantizer.observer = observer
     try:
         for arrays in read_batches(model, data, samples, batch_size=32):
-            model(keras.tree.pack_sequence_as(model._inputs_struct, arrays), training=False)
+            model(keras.tree.pack_sequence_as(model.input, arrays), training=False)
     finally:
         for quantizer in watched:
             quantizer.observer = None
@@ -124,28 +123,26 @@ def _float_rows(graph):
         if _is_float(call):
             before = any(t in quantized_before for t in call.inputs)
             after = any(t in quantized_after for t in call.outputs)
-            reason = _reason(call.layer, before, after)
+            reason = _reason(call, before, after)
             rows[call.layer] = FloatRow(call.layer.name, type(call.layer).__name__, reason)
     return list(rows.values())
 
 
 def _is_float(call):
-    layer = call.layer
-    if isinstance(layer, (Quantizer, QuantizedKernel, QuantLeakyReLU, AveragePoolConv2D)):
+    if isinstance(call.layer, (Quantizer, QuantizedKernel, QuantLeakyReLU)):
         return False
-    if relu_max(layer) is not None or type(layer) in SCALE_SHARING:
-        return False
-    return not (is_grid_preserving(call) or is_average_pool(call) or is_mean(call))
+    operator = operator_of(call)
+    return operator is None or operator.quantized is not None
 
 
-def _reason(layer, before, after):
-    if type(layer) in KERNELS:
+def _reason(call, before, after):
+    if operator_of(call) is not None:
         return "left float by `skip`"
     if not before:
         return "prepares the input, in front of the first quantizer"
     if not after:
         return "shapes the output, behind the last quantizer"
-    if isinstance(layer, keras.layers.BatchNormalization):
+    if isinstance(call.layer, keras.layers.BatchNormalization):
         return "no linear layer to fold into; stays float between quantizers"
     return "no fixed-point form; stays float between quantizers"
 
@@ -202,7 +199,7 @@ def _input_bits(graph, call):
         own = getattr(producer.layer, "activation_quantizer", None)
         if own is not None:
             return own.format.bits
-        if not (is_grid_preserving(producer) or type(producer.layer) in SCALE_SHARING):
+        if not (has_grid(producer, Grid.KEPT) or shares_grid(producer)):
             break
         producer = graph.producer.get(producer.inputs[0])
     return "float"

@@ -1,66 +1,85 @@
-"""A quantized model made anew for another target, with its thresholds."""
+"""A quantized model made anew for another target or other widths, with its thresholds."""
+
+from dataclasses import replace
 
 import keras
 
 from keras_alt.calibration.calibrate import calibrate
+from keras_alt.config import WIDTHS
 from keras_alt.graph import Graph
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
-from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import kernel_masks
+from keras_alt.operators import Grid, has_grid, operator_of
 from keras_alt.quantize import insert_quantizers
-from keras_alt.quantizer import Quantizer, quantizers
-from keras_alt.regions import SCALE_SHARING
-from keras_alt.retarget.configuration import configuration
-from keras_alt.retarget.unquantized import FLOAT, fused_relu, relu_names, source_name, unquantized
-from keras_alt.roles import is_average_pool, is_grid_preserving, is_mean
-from keras_alt.targets import get_target
+from keras_alt.quantizer import Quantizer, quantizers, quantizers_of
+from keras_alt.record import record_of
 from keras_alt.transforms import canonical
+from keras_alt.unquantized import fused_relu, source_name, unquantized
 
 
-def retarget(model: keras.Model, target: str, calibration_data=None) -> keras.Model:
-    """Return `model` under the rules of `target`, with its widths, weights and thresholds.
+def retarget(
+    model: keras.Model, target: str | None = None, calibration_data=None, **widths: int | None
+) -> keras.Model:
+    """Return `model` under the rules of `target`, with its weights and thresholds.
 
-    Widths that the model's own target has no place for get a default. Thresholds that it did not
-    have, such as those of accumulators, or had for another width, as inside leaky ReLUs, are set
-    from `calibration_data`; without it, the former are left to `keras_alt.calibrate`.
+    The model remembers the `QuantizeConfig` that it was made with: it is quantized anew with that
+    configuration for `target`, and keeps the thresholds that it has. Thresholds that it lacks, such
+    as those of accumulators, are set from `calibration_data`, or left to `keras_alt.calibrate`.
 
     Args:
-        model: from `keras_alt.quantize_model`; not changed. A model that
-            tensorflow-model-optimization trained has float biases and sums only, and a threshold
-            for each operand of a merge: it gets the target's rules for both.
-        target: name in `keras_alt.targets.TARGETS`.
+        model: from `keras_alt.quantize_model` or `keras_alt.tfmot.to_keras3`; not changed. What
+            tensorflow-model-optimization trained has float biases and sums, and a threshold for
+            each operand of a merge: it gets the target's rules for both.
+        target: name in `keras_alt.targets.TARGETS`; by default the model's own.
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
+        **widths: widths of `QuantizeConfig` to change. `weights=4` gives kernels 4 bits under the
+            thresholds that 8 bits trained: they clip outlying channels, calibrated ones do not.
+            Widths in `overrides` stay.
+
+    Returns:
+        New `keras.Model`. Thresholds that were frozen train again where widths change.
+
+    Raises:
+        TypeError: there is no such width.
+        ValueError: the model has no configuration, or there is no such target.
     """
-    get_target(target)
-    _require_known_layers(model)
+    record = _record(model)
+    unknown = sorted(set(widths) - set(WIDTHS))
+    if unknown:
+        raise TypeError(
+            f"`retarget` changes the widths {', '.join(WIDTHS)}. Received: {', '.join(unknown)}"
+        )
+    config = replace(record.config, target=target or record.config.target, **widths)
     graph = Graph(model)
-    relus = relu_names(graph)
-    config = configuration(graph, relus, target)
-    plain = canonical(unquantized(graph, relus), config)
+    plain = canonical(unquantized(graph, record.relus), config)
     result = insert_quantizers(plain, config, kernel_masks(model))
-    kept = _keep_thresholds(graph, Graph(result))
+    kept = _keep_thresholds(graph, Graph(result), has_new_widths=bool(widths))
     if calibration_data is not None:
         calibrate(result, calibration_data, keep=kept)
     return result
 
 
-def _require_known_layers(model):
-    for layer in model.layers:
-        is_quantized = isinstance(layer, (QuantizedKernel, QuantLeakyReLU))
-        has_norm = getattr(layer, "batch_norm", None) is not None
-        is_known = type(layer) in FLOAT or type(layer) is QuantLeakyReLU
-        if is_quantized and (not is_known or has_norm or layer.activation_bits is not None):
-            raise NotImplementedError(
-                "`retarget` expects a model from `quantize_model(batch_norm='fold')`; write "
-                "other layers with `target=` themselves. "
-                f"Received: layer '{layer.name}' of type {type(layer).__name__}"
-            )
+def _record(model):
+    """Return the record of `model`, which must say all that is needed to make it again."""
+    record = record_of(model)
+    if record is None:
+        raise ValueError(
+            "`retarget` expects a model from `keras_alt.quantize_model`, which remembers its "
+            "configuration; write other layers with `target=` themselves, and quantize the float "
+            "model anew where the file is of an older version. "
+            f"Received: model '{model.name}' without a configuration"
+        )
+    if record.config.batch_norm == "train":
+        raise NotImplementedError(
+            "`retarget` expects a model from `quantize_model(batch_norm='fold')`: quantize the "
+            f"float model anew. Received: model '{model.name}' with batch_norm='train'"
+        )
+    return record
 
 
-def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
-    """Set the thresholds in `new` that `old` has; return the quantizers of unchanged widths."""
+def _keep_thresholds(old: Graph, new: Graph, has_new_widths: bool) -> list[Quantizer]:
+    """Set the thresholds in `new` that `old` has; return the quantizers to leave so."""
     before, after = _calls_by_source(old), _calls_by_source(new)
-    _require_same_formats(old, before, new, after)
     known = quantizers(old.model)
     # The quantizer of several tensors has the name of one of them, which may be another now.
     twins = {after[key].layer: before[key].layer for key in before.keys() & after.keys()}
@@ -69,10 +88,22 @@ def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
         twin = known.get(name) or twins.get(quantizer)
         if twin is not None:
             quantizer.log2_threshold.assign(twin.log2_threshold)
-            quantizer.frozen.assign(twin.frozen)
-            if quantizer.calibrated and twin.format.bits == quantizer.format.bits:
-                kept.append(quantizer)
-    return kept
+            if not has_new_widths:
+                quantizer.frozen.assign(twin.frozen)
+            if quantizer.calibrated:
+                kept.append((quantizer, twin))
+    inside = _inside_leaky_relus(new)
+    return [
+        quantizer
+        for quantizer, twin in kept
+        if twin.format.bits == quantizer.format.bits or quantizer not in inside
+    ]
+
+
+def _inside_leaky_relus(graph):
+    """Return the quantizers whose width is a rule of the target."""
+    layers = {call.layer for call in graph.calls if isinstance(call.layer, QuantLeakyReLU)}
+    return {quantizer for layer in layers for quantizer in quantizers_of(layer)}
 
 
 def _calls_by_source(graph):
@@ -91,26 +122,10 @@ def _calls_by_source(graph):
 
 
 def _has_grid(producer):
-    return producer is not None and (
-        isinstance(producer.layer, (Quantizer, AveragePoolConv2D))
-        or (is_average_pool(producer) or is_mean(producer) or is_grid_preserving(producer))
-    )
-
-
-def _require_same_formats(old, before, new, after):
-    both = before.keys() & after.keys()
-    changed = {key for key in both if before[key].layer.format != after[key].layer.format}
-    # A merge quantizes float operands, and has a grid for that only if another operand has.
-    changed |= {key for key in before.keys() - both if not _is_operand(old, before[key])}
-    changed |= {key for key in after.keys() - both if not _is_operand(new, after[key])}
-    if changed:
-        raise NotImplementedError(
-            "`retarget` cannot tell the configuration of this model from its graph: quantize the "
-            "float model anew with `QuantizeConfig(target=...)`. "
-            f"Received: other widths behind {', '.join(sorted(name for name, _ in changed))}"
-        )
-
-
-def _is_operand(graph, call):
-    readers = graph.readers[call.outputs[0]]
-    return bool(readers) and all(type(reader.layer) in SCALE_SHARING for reader in readers)
+    if producer is None:
+        return False
+    if isinstance(producer.layer, (Quantizer, AveragePoolConv2D)):
+        return True
+    operator = operator_of(producer)
+    is_mean = operator is not None and operator.rounding == "mean"
+    return is_mean or has_grid(producer, Grid.KEPT, Grid.POOLED)

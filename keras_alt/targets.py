@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+BESIDE_ACCUMULATOR = "beside the accumulator"
+ON_PRODUCT_GRID = "on the product grid"
+
 
 @dataclass(frozen=True)
 class Target:
@@ -9,9 +12,9 @@ class Target:
 
     Attributes:
         name: key in `TARGETS`.
-        accumulators: whether the accumulator and the bias of a kernel layer are quantized with
-            one trained threshold (16 bit in the paper). Otherwise the bias has 32 bit at the
-            product of the input's and the kernel's scale, and the accumulator is exact.
+        bias_rule: where the bias of a kernel layer lies. `BESIDE_ACCUMULATOR`: sum and bias are
+            quantized with one trained threshold (16 bit in the paper). `ON_PRODUCT_GRID`: the bias
+            has 32 bit at the product of the input's and the kernel's scale, and the sum is exact.
         sum_bits: width in which the engine adds up products; None where it is as wide as needed.
         narrow_weights: whether weights leave out the lowest code.
         add: rounding of additions.
@@ -25,7 +28,7 @@ class Target:
     """
 
     name: str
-    accumulators: bool
+    bias_rule: str
     sum_bits: int | None = None
     narrow_weights: bool = False
     add: str = "half_even"
@@ -36,6 +39,11 @@ class Target:
     pool_as_depthwise: bool = False
     engines: tuple[str, ...] = ("integer",)
 
+    @property
+    def accumulators(self) -> bool:
+        """Whether sums are quantized, and their biases beside them."""
+        return self.bias_rule == BESIDE_ACCUMULATOR
+
 
 TARGETS = {
     target.name: target
@@ -43,7 +51,7 @@ TARGETS = {
         # Jain et al., 2019: 16-bit accumulators and biases, average pools rounded down.
         Target(
             "paper",
-            accumulators=True,
+            bias_rule=BESIDE_ACCUMULATOR,
             average_pool="floor",
             mean="floor",
             pool_as_depthwise=True,
@@ -52,7 +60,7 @@ TARGETS = {
         # Measured with LiteRT 2.3, XNNPACK delegate, x86-64 with VNNI.
         Target(
             "litert",
-            accumulators=False,
+            bias_rule=ON_PRODUCT_GRID,
             sum_bits=32,
             narrow_weights=True,
             add="half_up",
@@ -62,11 +70,11 @@ TARGETS = {
             engines=("integer", "litert"),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.
-        Target("onnx", accumulators=False, sum_bits=32, engines=("integer", "onnxruntime")),
+        Target("onnx", bias_rule=ON_PRODUCT_GRID, sum_bits=32, engines=("integer", "onnxruntime")),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
         Target(
             "hls",
-            accumulators=True,
+            bias_rule=BESIDE_ACCUMULATOR,
             pool_as_depthwise=True,
             engines=("integer", "qonnx", "hls4ml"),
         ),

@@ -9,15 +9,19 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
 LAYERS = {
     "keras_alt": [
-        {"formats", "numerics", "roles", "graph", "files", "handlers", "padding", "origin"}
-        | {"replacements"},
-        {"quantizer", "config", "targets"},
+        {"formats", "numerics", "activations", "files", "handlers", "padding", "origin"}
+        | {"keras_internals"},
+        {"graph", "replacements", "config", "targets"},
+        {"record"},
+        {"quantizer"},
         {"layers"},
+        {"operators"},
         {"transforms"},
-        {"regions", "sharing", "masks"},
+        {"planning", "masks"},
         {"calibration", "integer", "optimizers"},
-        {"quantize", "callbacks"},
-        {"report_tables", "reporting", "retarget", "export", "tfmot"},
+        {"insertion", "callbacks"},
+        {"quantize", "unquantized"},
+        {"report_tables", "reporting", "retargeting", "export", "tfmot"},
         {"engines"},
         {"verification"},
         {"__init__"},

@@ -11,7 +11,7 @@ from keras_alt.callbacks.steps import StepCallback
 from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import m_by_n_mask, magnitude_mask
-from keras_alt.roles import KERNELS
+from keras_alt.operators import KERNELS
 
 NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 

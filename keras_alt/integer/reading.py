@@ -11,8 +11,8 @@ from keras_alt.handlers import Handlers
 from keras_alt.integer.program import Constant, NotIntegerError, Program, Tensor
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.numerics.rounding import ROUNDINGS
+from keras_alt.operators import kind_of
 from keras_alt.quantizer import RELU_MAX, Quantizer, quantizer_name, quantizers
-from keras_alt.roles import is_operator
 
 
 def read(model: keras.Model) -> Program:
@@ -94,11 +94,8 @@ class _Reader:
             self.program.taps[call.outputs[0]] = self.positions[call.outputs[0]]
 
     def handler(self, call):
-        if type(call.layer) in HANDLERS:
-            return HANDLERS[type(call.layer)]
-        if is_operator(call.layer, type(call.layer).__name__):
-            return OPERATORS.get(type(call.layer).__name__)
-        return None
+        kind = kind_of(call.layer)
+        return HANDLERS.get(kind) or OPERATORS.get(kind)
 
     def enter(self, call):
         """Take the quantizer that the integer program begins with."""

@@ -1,26 +1,9 @@
 """Which calls of a canonical float model are quantized, and which stay float."""
 
-import keras
-
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Call, Graph
-from keras_alt.layers.conv import AveragePoolConv2D
-from keras_alt.roles import (
-    is_average_pool,
-    is_batch_norm,
-    is_grid_preserving,
-    is_kernel,
-    is_mean,
-    leaky_slope,
-    relu_max,
-)
+from keras_alt.operators import Grid, Operator, has_grid, is_batch_norm, is_kernel, operator_of
 from keras_alt.transforms.fold_batch_norm import linear_in_front
-
-L = keras.layers
-# Their operands must lie on one grid.
-SCALE_SHARING = (L.Add, L.Subtract, L.Concatenate, L.Maximum, L.Minimum)
-# Their outputs are values of their operands, so they lie on that grid too.
-SELECTING = (L.Concatenate, L.Maximum, L.Minimum)
 
 
 class Regions:
@@ -36,9 +19,13 @@ class Regions:
         self.config = config
         self._outputs = set(graph.outputs)
 
+    def operator(self, call: Call) -> Operator | None:
+        """Return what the call is in the quantized region, None if it is not there."""
+        return None if self.config.skips(call.layer.name) else operator_of(call)
+
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float: no quantized form, or listed in `skip`."""
-        return self.config.skips(call.layer.name) or not self._has_quantized_form(call)
+        return self.operator(call) is None and self.folded_into(call) is None
 
     def folded_into(self, call: Call) -> Call | None:
         """Return the kernel call that folds the batch norm `call` while training, if one does."""
@@ -61,7 +48,7 @@ class Regions:
         for reader in self.graph.readers[tensor]:
             if self.is_float(reader):
                 continue
-            if not is_grid_preserving(reader) or any(map(self.is_wanted, reader.outputs)):
+            if not has_grid(reader, Grid.KEPT) or any(map(self.is_wanted, reader.outputs)):
                 return True
         return False
 
@@ -80,21 +67,6 @@ class Regions:
         return first | last
 
     def _absorbs(self, reader):
-        if self.config.skips(reader.layer.name):
-            return False
-        rectifies = relu_max(reader.layer) is not None or leaky_slope(reader.layer) is not None
+        operator = self.operator(reader)
+        rectifies = operator is not None and operator.rectifies
         return rectifies or self.folded_into(reader) is not None
-
-    def _has_quantized_form(self, call):
-        layer = call.layer
-        return (
-            is_kernel(call)
-            or isinstance(layer, AveragePoolConv2D)
-            or is_grid_preserving(call)
-            or (type(layer) in SCALE_SHARING and len(call.inputs) > 1)
-            or relu_max(layer) is not None
-            or leaky_slope(layer) is not None
-            or is_average_pool(call)
-            or is_mean(call)
-            or self.folded_into(call) is not None
-        )

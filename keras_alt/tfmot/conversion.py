@@ -5,13 +5,16 @@ import numpy as np
 from keras import ops
 from numpy.random import Generator
 
-from keras_alt.graph import deep_recursion
+from keras_alt.graph import call_and_fill, deep_recursion
+from keras_alt.keras_internals import operation_behind
 from keras_alt.masks import sparsity_masks
 from keras_alt.quantizer import quantizers
+from keras_alt.record import attach
 from keras_alt.tfmot.layers import keras3_layer, weights_of
 from keras_alt.tfmot.nodes import Values, flat, keras3_name, nodes, options
 from keras_alt.tfmot.packages import imported
 from keras_alt.tfmot.ranges import learned_thresholds
+from keras_alt.tfmot.record import record_of_trained
 from keras_alt.tfmot.trained import is_trained, keras3_trained
 from keras_alt.tfmot.wrappers import unwrapped
 
@@ -51,6 +54,7 @@ def to_keras3(model) -> tuple[keras.Model, dict, dict]:
     conversion.compare()
     result = conversion.result
     trained = {name: quantizer.threshold for name, quantizer in quantizers(result).items()}
+    attach(result, record_of_trained(result))
     return result, sparsity_masks(result), {**learned_thresholds(model), **trained}
 
 
@@ -100,15 +104,22 @@ class _Conversion:
         new = Values(self.model.inputs, inputs)
         for node in self.nodes:
             layer = self.layers[id(node.layer)]
-            fresh = isinstance(layer, keras.layers.Layer) and not layer.built
             args, kwargs = new(node.args), options(new(node.kwargs))
-            outputs = layer(*args, **kwargs)
+            outputs = self.called(layer, node, args, kwargs)
             _name_operators(outputs, (args, kwargs), keras3_name(node.layer.name))
             new.record(node, outputs)
-            if fresh and layer.weights:
-                layer.set_weights(weights_of(self.bare[id(node.layer)]))
         with deep_recursion():
             return keras.Model(*map(new, structure), name=keras3_name(self.model.name))
+
+    def called(self, layer, node, args, kwargs):
+        if not isinstance(layer, keras.layers.Layer):
+            return layer(*args, **kwargs)
+
+        def fill(built):
+            if built.weights:
+                built.set_weights(weights_of(self.bare[id(node.layer)]))
+
+        return call_and_fill(layer, fill, *args, **kwargs)
 
     def compare(self):
         """Run the model on random inputs, and every layer of both; between 0 and 1 if need be.
@@ -170,7 +181,7 @@ def _name_operators(outputs, given, name):
     """Give an operator the name of its tf_keras layer: that of Keras' own might be a layer's."""
     known = {id(tensor) for tensor in flat(given)}
     for tensor in flat(outputs):
-        operation = tensor._keras_history.operation
+        operation = operation_behind(tensor)
         if id(tensor) not in known and not isinstance(operation, keras.layers.Layer):
             operation.name = name
 

@@ -6,10 +6,9 @@ import keras
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.formats import FixedPoint
-from keras_alt.graph import Graph, Replay
-from keras_alt.regions import Regions
-from keras_alt.roles import is_kernel
-from keras_alt.sharing import scale_groups
+from keras_alt.graph import Graph, Replay, call_and_fill, weights_from
+from keras_alt.operators import is_kernel
+from keras_alt.planning import Regions, plan
 from keras_alt.tfmot.conversion import to_keras3
 from keras_alt.tfmot.layers import arguments_of
 from keras_alt.tfmot.nodes import keras3_name, options
@@ -53,22 +52,21 @@ def planned(model, config: QuantizeConfig, annotated: dict[str, dict]) -> Layout
         skip=tuple(name for name, origin in origins.items() if origin not in annotated),
         overrides={n: annotated[o] for n, o in origins.items() if annotated.get(o)},
     )
-    regions = Regions(graph, config)
-    plan, ends = scale_groups(regions), regions.ends()
-    formats = {tensor: plan.group(place.key).format for tensor, place in plan.outputs.items()}
+    regions, layout = Regions(graph, config), plan(graph, config)
+    groups = {tensor: layout.group(place.key) for tensor, place in layout.outputs.items()}
     marks = {
-        tensor: plan.group(plan.outputs[tensor].key).name
-        for tensor in formats
+        tensor: group.name
+        for tensor, group in groups.items()
         if tensor not in graph.producer or regions.is_float(graph.producer[tensor])
     }
     kernels = {
-        call.layer.name: config.for_layer(call.layer.name, call.layer in ends).weights
-        for call in graph.calls
-        if is_kernel(call) and not regions.is_float(call)
+        call.layer.name: substitution.arguments["kernel_bits"]
+        for call, substitution in layout.layers.items()
+        if is_kernel(call)
     }
     outputs = {
-        marks.get(tensor) or graph.producer[tensor].layer.name: format
-        for tensor, format in formats.items()
+        marks.get(tensor) or graph.producer[tensor].layer.name: group.format
+        for tensor, group in groups.items()
     }
     return Layout(_rebuilt(graph, marks), kernels, outputs)
 
@@ -95,15 +93,12 @@ def _rebuilt(graph, marks):
     for call in graph.calls:
         if call.layer not in layers:
             layers[call.layer] = _tf_keras_layer(call.layer)
-        layer = layers[call.layer]
-        fresh = not layer.built
-        outputs = keras.tree.flatten(layer(*new(call.args), **new(options(call.kwargs))))
-        new.record(call, list(map(marked, call.outputs, outputs)))
-        if fresh and call.layer.weights:
-            layer.set_weights(call.layer.get_weights())
+        args, kwargs = new(call.args), new(options(call.kwargs))
+        outputs = call_and_fill(layers[call.layer], weights_from(call.layer), *args, **kwargs)
+        new.record(call, list(map(marked, call.outputs, keras.tree.flatten(outputs))))
     model = graph.model
-    inputs = keras.tree.map_structure(sources.__getitem__, model._inputs_struct)
-    return tf_keras.Model(inputs, new(model._outputs_struct), name=model.name)
+    inputs = keras.tree.map_structure(sources.__getitem__, model.input)
+    return tf_keras.Model(inputs, new(model.output), name=model.name)
 
 
 def _tf_keras_layer(layer):

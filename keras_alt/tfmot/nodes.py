@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras_alt import keras_internals
+from keras_alt.keras_internals import is_symbolic
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -54,9 +57,7 @@ def nodes(model) -> list[Node]:
         )
     return [
         Node(node.layer, tuple(node.call_args), dict(node.call_kwargs), tuple(flat(node.outputs)))
-        for depth in sorted(model._nodes_by_depth, reverse=True)
-        for node in model._nodes_by_depth[depth]
-        if not node.is_input
+        for node in keras_internals.nodes(model)
     ]
 
 
@@ -68,11 +69,6 @@ def keras3_name(name: str) -> str:
 def options(kwargs: dict) -> dict:
     """Return the arguments that say something; tf_keras spells out defaults, which are None."""
     return {key: value for key, value in kwargs.items() if value is not None}
-
-
-def is_symbolic(value) -> bool:
-    """Return whether `value` is a symbolic tensor of tf_keras."""
-    return hasattr(value, "_keras_history")
 
 
 def flat(structure) -> list:

@@ -2,9 +2,10 @@
 
 import keras
 
-from keras_alt.quantize import FUSED_RELUS, QUANTIZED
+from keras_alt.activations import FUSED_RELUS, relu_max
+from keras_alt.graph import call_and_fill
+from keras_alt.operators import OPERATORS, Operator
 from keras_alt.quantizer import Quantizer
-from keras_alt.roles import relu_max
 from keras_alt.tfmot.alt import ALTQuantizeConfig
 from keras_alt.tfmot.layers import from_config, keras3_layer, weights_of
 from keras_alt.tfmot.nodes import keras3_name
@@ -39,15 +40,12 @@ def keras3_trained(wrapper):
 
     def call(x):
         if layer is not None:
-            fresh = not layer.built
-            x = layer(x)
-            if fresh:
-                _take_over(layer, weights_of(bare), thresholds)
+            fill = lambda built: _take_over(built, weights_of(bare), thresholds)  # noqa: E731
+            x = call_and_fill(layer, fill, x)
         if quantizer is not None:
-            fresh = not quantizer.built
-            x = quantizer(x) if activation is None else quantizer(x, activation=activation)
-            if fresh:
-                quantizer.log2_threshold.assign(thresholds["output"])
+            rules = {} if activation is None else {"activation": activation}
+            fill = lambda built: built.log2_threshold.assign(thresholds["output"])  # noqa: E731
+            x = call_and_fill(quantizer, fill, x, **rules)
         return x
 
     return call
@@ -55,10 +53,11 @@ def keras3_trained(wrapper):
 
 def _layer(bare, config):
     layer = keras3_layer(bare)
-    if type(layer) not in QUANTIZED or config.weights is None:
+    entry = OPERATORS.get(type(layer))
+    if not (isinstance(entry, Operator) and entry.has_kernel) or config.weights is None:
         return layer
     return from_config(
-        QUANTIZED[type(layer)],
+        entry.quantized,
         bare,
         kernel_bits=config.weights,
         bias_bits=None,

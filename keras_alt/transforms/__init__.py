@@ -14,6 +14,7 @@ from keras_alt.transforms.average_pool_to_depthwise import (
 from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
+from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
@@ -35,7 +36,8 @@ def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
     """Return a flat copy of `model` in the form that quantizers are inserted into."""
     for transform in CANONICAL:
         model = transform(model)
-    model = fold_batch_norm(model, keep_trainable=config.batch_norm == "train")
+    fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]
+    model = fold(model)
     if get_target(config.target).pool_as_depthwise:
         return average_pool_to_depthwise(mean_to_average_pool(model))
     return average_pool_to_mean(model)

@@ -4,7 +4,7 @@ import collections
 
 import keras
 
-from keras_alt.graph import Call, Graph, replaced, rewrite
+from keras_alt.graph import Call, Graph, call_and_fill, replaced, rewrite, weights_from
 from keras_alt.padding import paddings
 
 L = keras.layers
@@ -12,7 +12,7 @@ PADDED = (L.Conv2D, L.DepthwiseConv2D)
 
 
 def absorb_zero_padding(model: keras.Model) -> keras.Model:
-    """Turn zero padding and a convolution without into one with `padding="same"`, where it is that.
+    """Replace zero padding in front of a valid convolution by `padding="same"` where both agree.
 
     MobileNets pad (0, 1) in front of their strides of 2, which is the "same" rule at even sizes. A
     padded copy of the image is one more pass over memory, in training and on the engines.
@@ -24,9 +24,7 @@ def absorb_zero_padding(model: keras.Model) -> keras.Model:
 
     def rule(call, new):
         layer = replaced(call.layer, type(call.layer), padding="same")
-        outputs = layer(new(in_front[call].inputs[0]))
-        layer.set_weights(call.layer.get_weights())
-        return outputs
+        return call_and_fill(layer, weights_from(call.layer), new(in_front[call].inputs[0]))
 
     return rewrite(graph, rule, padded)
 

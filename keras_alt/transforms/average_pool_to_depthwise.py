@@ -6,8 +6,8 @@ import keras
 
 from keras_alt.graph import Graph, rewrite
 from keras_alt.layers.conv import AveragePoolConv2D
+from keras_alt.operators import Grid, has_grid
 from keras_alt.replacements import Replacements
-from keras_alt.roles import is_average_pool
 
 L = keras.layers
 
@@ -64,7 +64,7 @@ def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
 
 def _divides_by_a_constant(call):
     layer = call.layer
-    if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+    if not (has_grid(call, Grid.POOLED) and type(layer) is L.AveragePooling2D):
         return False
     return layer.data_format == "channels_last" and not _is_padded(layer, call.inputs[0])
 

@@ -3,8 +3,8 @@
 import keras
 
 from keras_alt.graph import Graph, rewrite
+from keras_alt.operators import Grid, has_grid
 from keras_alt.replacements import Replacements
-from keras_alt.roles import is_average_pool
 
 L = keras.layers
 
@@ -27,7 +27,7 @@ def average_pool_to_mean(model: keras.Model) -> keras.Model:
 
 def _is_over_the_whole_image(call):
     layer = call.layer
-    if not (is_average_pool(call) and type(layer) is L.AveragePooling2D):
+    if not (has_grid(call, Grid.POOLED) and type(layer) is L.AveragePooling2D):
         return False
     space = slice(1, 3) if layer.data_format == "channels_last" else slice(2, 4)
     before, after = call.inputs[0].shape[space], call.output.shape[space]

@@ -4,30 +4,39 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.graph import Call, Graph, repeat, replaced, rewrite
+from keras_alt.graph import Call, Graph, call_and_fill, replaced, rewrite
+from keras_alt.operators import KERNELS, is_batch_norm
 from keras_alt.replacements import Replacements
-from keras_alt.roles import KERNELS, is_batch_norm
 
 L = keras.layers
 
 
-def fold_batch_norm(model: keras.Model, keep_trainable: bool = False) -> keras.Model:
+def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Fold every batch normalization, with its moving statistics.
 
     One that alone reads a linear layer goes into that layer's kernel and bias. One that reads
     anything else over an image becomes a 1x1 depthwise convolution. Others stay: the report names
     them.
-
-    Args:
-        model: functional model.
-        keep_trainable: leave the pairs of the first kind, to be folded while they train; a norm
-            that is frozen has the same statistics then as always, and is folded.
     """
+    return _folded(model, lambda call, linear: True)
+
+
+def fold_fixed_batch_norm(model: keras.Model) -> keras.Model:
+    """Fold the batch normalizations that quantized layers cannot fold while they train.
+
+    A norm that alone reads a linear layer stays, unless it is frozen: then its statistics are the
+    same in training as always.
+    """
+    return _folded(model, lambda call, linear: linear is None or _is_frozen(call))
+
+
+def _folded(model, is_folded):
+    """Fold the norms of which `is_folded(call, linear call in front)` says so."""
     graph = Graph(model)
     norms = [call for call in graph.calls if is_batch_norm(call)]
     pairs = {call: linear_in_front(graph, call) for call in norms}
-    kept = {call for call in norms if keep_trainable and pairs[call] and not _is_frozen(call)}
-    foldable = {call for call in norms if pairs[call] or _is_over_an_image(call)} - kept
+    foldable = {call for call in norms if pairs[call] or _is_over_an_image(call)}
+    foldable = {call for call in foldable if is_folded(call, pairs[call])}
     linear = Replacements(graph, [pairs[call] for call in foldable if pairs[call]])
     depthwise = Replacements(graph, foldable)
 
@@ -67,14 +76,14 @@ def _into_kernel(linear: Call, call: Call, new, replacements):
     layer, norm = linear.layer, call.layer
     make = lambda name: replaced(layer, type(layer), use_bias=True, name=name)  # noqa: E731
     folded = replacements(layer, norm, make, suffix=norm.name)
-    fresh = not folded.built
-    outputs = repeat(linear, new, folded)
-    if fresh:
+
+    def fill(folded):
         factor, offset = affine(norm)
         kernel = ops.convert_to_numpy(layer.kernel).astype(np.float64)
         bias = ops.convert_to_numpy(layer.bias) if layer.use_bias else 0.0
         folded.set_weights([kernel * kernel_factor(layer, factor), bias * factor + offset])
-    return outputs
+
+    return call_and_fill(folded, fill, *new(linear.args), **new(linear.kwargs))
 
 
 def kernel_factor(layer, factor):
@@ -101,12 +110,12 @@ def _is_over_an_image(call):
 def _as_depthwise(call, new, replacements):
     norm = call.layer
     depthwise = replacements(norm, None, lambda name: _depthwise(norm, name))
-    fresh = not depthwise.built
-    outputs = depthwise(new(call.inputs[0]))
-    if fresh:
+
+    def fill(depthwise):
         factor, offset = affine(norm)
         depthwise.set_weights([factor.reshape(1, 1, -1, 1), offset])
-    return outputs
+
+    return call_and_fill(depthwise, fill, new(call.inputs[0]))
 
 
 def _depthwise(norm, name):

@@ -7,6 +7,13 @@ import keras
 from keras import tree
 
 from keras_alt.graph import Call, Graph, Replay, deep_recursion, rewrite
+from keras_alt.keras_internals import (
+    build_shapes,
+    functional_inside,
+    has_graph,
+    own_variables,
+    sublayers,
+)
 from keras_alt.replacements import free_name, numbered
 
 
@@ -37,7 +44,7 @@ def _inlined(call: Call, new: Replay, copies, prefix):
     for inner_call in inner.calls:
         outputs = _inlined(inner_call, values, copies, f"{prefix}{call.layer.name}_")
         values.record(inner_call, outputs)
-    return values(inner.model._outputs_struct)
+    return values(inner.model.output)
 
 
 class _Copies:
@@ -51,12 +58,13 @@ class _Copies:
         layer = call.layer
         _refuse_variables(call)
         arguments = {k: v for k, v in call.kwargs.items() if k != "training" or v is not None}
-        first = id(layer) not in self._copies
-        if first:
+        is_new = id(layer) not in self._copies
+        if is_new:
             self._copies[id(layer)] = _copy(layer, self._unique(layer.name, prefix))
         copy = self._copies[id(layer)]
         outputs = copy(*new(call.args), **new(arguments))
-        if first and isinstance(layer, keras.layers.Layer) and layer.weights:
+        # A copied model is built before it is called, so `call_and_fill` would leave it out.
+        if is_new and isinstance(layer, keras.layers.Layer) and layer.weights:
             copy.set_weights(layer.get_weights())
         return outputs
 
@@ -83,7 +91,7 @@ def _masks(call):
 
 def _owns_weights(layer):
     """Return whether a layer has weights of its own, besides those of the layers in it."""
-    return bool(layer._trainable_variables or layer._non_trainable_variables)
+    return bool(own_variables(layer))
 
 
 def _copy(layer, name):
@@ -104,7 +112,7 @@ def _graph_inside(call):
             return Graph(_functional(layer))
         except (TypeError, ValueError, NotImplementedError, AttributeError):
             return None
-    if not isinstance(layer, keras.layers.Layer) or not layer._layers:
+    if not isinstance(layer, keras.layers.Layer) or not sublayers(layer):
         return None
     if type(layer).__module__.startswith(("keras.", "keras_alt.")) or _masks(call):
         return None
@@ -116,9 +124,9 @@ def _graph_inside(call):
 
 def _functional(model):
     if isinstance(model, keras.Sequential):
-        if model.built and model._functional is not None:
-            return model._functional
-    elif hasattr(model, "_nodes_by_depth"):
+        if model.built and functional_inside(model) is not None:
+            return functional_inside(model)
+    elif has_graph(model):
         return model
     elif model.built:
         return _traced(model, _recorded_inputs(model), model.call)
@@ -129,7 +137,7 @@ def _functional(model):
 
 
 def _recorded_inputs(model):
-    shapes = model._build_shapes_dict or {}
+    shapes = build_shapes(model)
     leaves = [shape for shape in shapes.values() if shape is not None]
     if len(leaves) != 1:
         raise ValueError(

@@ -5,8 +5,9 @@ import inspect
 import keras
 
 from keras_alt.graph import Call, Graph, replaced, rewrite
+from keras_alt.keras_internals import timestep_mask
+from keras_alt.operators import is_operator
 from keras_alt.replacements import Replacements
-from keras_alt.roles import is_operator
 
 L = keras.layers
 MERGES = {
@@ -95,7 +96,7 @@ def _layer_for(call: Call):
 
 def _is_masked(operand):
     operands = operand if isinstance(operand, list) else [operand]
-    return any(getattr(tensor, "_keras_mask", None) is not None for tensor in operands)
+    return any(timestep_mask(tensor) is not None for tensor in operands)
 
 
 def _same_rank(call):

@@ -1,9 +1,12 @@
 """Separation of activation functions from the layers that carry them."""
 
+import functools
+
 import keras
 
-from keras_alt.graph import Graph, repeat, replaced, rewrite
-from keras_alt.roles import KERNELS, activation_name
+from keras_alt.activations import activation_name
+from keras_alt.graph import Graph, call_and_fill, replaced, rewrite, weights_from
+from keras_alt.operators import KERNELS
 
 
 def split_activation(model: keras.Model) -> keras.Model:
@@ -13,24 +16,22 @@ def split_activation(model: keras.Model) -> keras.Model:
     """
     graph = Graph(model)
     active = [call for call in graph.calls if _is_active(call.layer)]
-    linear = {}
+    split = functools.cache(_split)
 
     def rule(call, new):
-        layer = call.layer
-        first = layer not in linear
-        if first:
-            name = activation_name(layer) or "activation"
-            linear[layer] = (
-                replaced(layer, type(layer), activation=None),
-                keras.layers.Activation(layer.activation, name=f"{layer.name}_{name}"),
-            )
-        kernel, activation = linear[layer]
-        outputs = repeat(call, new, kernel)
-        if first:
-            kernel.set_weights(layer.get_weights())
-        return activation(outputs)
+        kernel, activation = split(call.layer)
+        fill = weights_from(call.layer)
+        return activation(call_and_fill(kernel, fill, *new(call.args), **new(call.kwargs)))
 
     return rewrite(graph, rule, active)
+
+
+def _split(layer):
+    name = activation_name(layer) or "activation"
+    return (
+        replaced(layer, type(layer), activation=None),
+        keras.layers.Activation(layer.activation, name=f"{layer.name}_{name}"),
+    )
 
 
 def _is_active(layer):

@@ -1,8 +1,10 @@
 """Separation of separable convolutions into their two convolutions."""
 
+import functools
+
 import keras
 
-from keras_alt.graph import Graph, rewrite
+from keras_alt.graph import Graph, call_and_fill, rewrite
 
 L = keras.layers
 
@@ -11,21 +13,15 @@ def split_separable(model: keras.Model) -> keras.Model:
     """Turn a linear `SeparableConv2D` into `<name>_depthwise` and a 1x1 `Conv2D` of its name."""
     graph = Graph(model)
     separable = [call for call in graph.calls if type(call.layer) is L.SeparableConv2D]
-    pairs = {}
+    split = functools.cache(lambda layer: (_depthwise(layer), _pointwise(layer)))
 
     def rule(call, new):
         layer = call.layer
-        first = layer not in pairs
-        if first:
-            pairs[layer] = _depthwise(layer), _pointwise(layer)
-        depthwise, pointwise = pairs[layer]
-        outputs = pointwise(depthwise(new(call.inputs[0])))
-        if first:
-            depthwise.set_weights([layer.depthwise_kernel])
-            pointwise.set_weights(
-                [layer.pointwise_kernel] + ([layer.bias] if layer.use_bias else [])
-            )
-        return outputs
+        depthwise, pointwise = split(layer)
+        bias = [layer.bias] if layer.use_bias else []
+        kernels = {depthwise: [layer.depthwise_kernel], pointwise: [layer.pointwise_kernel, *bias]}
+        fill = lambda built: built.set_weights(kernels[built])  # noqa: E731
+        return call_and_fill(pointwise, fill, call_and_fill(depthwise, fill, new(call.inputs[0])))
 
     return rewrite(graph, rule, separable)
 

@@ -10,10 +10,10 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.graph import Graph
 from keras_alt.layers import QuantAveragePoolConv2D
+from keras_alt.operators import Grid, has_grid, shares_grid
+from keras_alt.planning import Group, Plan, plan
 from keras_alt.quantizer import Quantizer, quantizers
-from keras_alt.regions import SCALE_SHARING, Regions
-from keras_alt.roles import is_grid_preserving
-from keras_alt.sharing import Group, Plan, scale_groups
+from keras_alt.targets import BESIDE_ACCUMULATOR
 from keras_alt.transforms import canonical
 
 
@@ -34,9 +34,7 @@ def sources(graph, tensor):
     call = graph.producer[tensor]
     if isinstance(call.layer, Quantizer):
         return {call.layer}
-    assert is_grid_preserving(call) or isinstance(call.layer, (L.Concatenate, L.Maximum)), (
-        call.layer
-    )
+    assert has_grid(call, Grid.KEPT, Grid.COMMON), call.layer
     return set().union(*(sources(graph, operand) for operand in call.inputs))
 
 
@@ -45,7 +43,7 @@ def sources(graph, tensor):
 def test_every_merge_reads_one_threshold(make, target):
     graph = Graph(quantized(make(), target=target))
     for call in graph.calls:
-        if type(call.layer) in SCALE_SHARING:
+        if shares_grid(call):
             assert len(set().union(*(sources(graph, tensor) for tensor in call.inputs))) == 1
 
 
@@ -171,22 +169,51 @@ def test_layers_that_move_values_add_no_quantizer():  # 49
 
 
 def test_unlike_groups_do_not_merge():  # 50
-    plan = Plan()
+    plan = Plan(BESIDE_ACCUMULATOR)
     for key, format in (
         ("a", keras_alt.FixedPoint(8)),
         ("b", keras_alt.FixedPoint(8, signed=False)),
     ):
-        plan.new_group(key, Group(f"{key}__output", format))
+        plan.new_group(key, Group(key, "output", format))
     with pytest.raises(ValueError, match="a/output: int8, b/output: uint8"):
-        plan.share(["a", "b"], "merged")
+        plan.share(["a", "b"], "merged", "inputs")
 
 
 def test_a_plan_builds_nothing():
     model = canonical(models.residual(), QuantizeConfig())
     layers = [layer.name for layer in model.layers]
-    plan = scale_groups(Regions(Graph(model), QuantizeConfig()))
-    assert plan.outputs
+    planned = plan(Graph(model), QuantizeConfig())
+    assert planned.outputs
     assert [layer.name for layer in model.layers] == layers
+
+
+def test_a_plan_prints_every_quantizer_and_every_layer_that_is_replaced():
+    config = QuantizeConfig(overrides={"fc": {"weights": 3, "biases": 20}})
+    model = chain(
+        L.Conv2D(4, 3, name="conv"), L.ReLU(name="relu"), L.Flatten(), L.Dense(2, name="fc")
+    )
+    lines = str(plan(Graph(canonical(model, config)), config)).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "conv",
+        "fc",
+        "image/input",
+        "relu/output",
+        "fc/output",
+    ]
+    assert lines[1].startswith("fc: QuantDense {'kernel_bits': 3, 'bias_bits': 20,")
+    assert lines[3] == "relu/output: uint8"
+
+
+@pytest.mark.parametrize("target", ["paper", "litert"])
+@pytest.mark.parametrize(
+    "make", [models.inception, models.leaky, models.shared_layers], ids=lambda make: make.__name__
+)
+def test_the_quantizers_of_a_model_are_those_of_its_plan(make, target):
+    model, config = make(), QuantizeConfig(target=target)
+    planned = plan(Graph(canonical(model, config)), config)
+    nodes = [call.layer for call in Graph(keras_alt.quantize_model(model, config)).calls]
+    built = {q.name: q.format for q in nodes if isinstance(q, Quantizer)}
+    assert built == {group.name: group.format for group in planned.groups}
 
 
 def test_softmax_tail_and_input_scaling_stay_float():

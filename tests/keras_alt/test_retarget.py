@@ -13,6 +13,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.quantizer import quantizers
+from keras_alt.record import record_of
 
 
 @functools.cache  # quantizing leaves it as it is
@@ -158,13 +159,50 @@ def test_what_cannot_be_moved():
     written = keras.Sequential(
         [keras.Input((6, 6, 3)), keras_alt.layers.QuantSeparableConv2D(4, 3)]
     )
-    with pytest.raises(NotImplementedError, match="of type QuantSeparableConv2D"):
+    with pytest.raises(ValueError, match="Received: model 'sequential' without a configuration"):
         keras_alt.retarget(written, "litert")
+    with pytest.raises(TypeError, match="Received: bits"):
+        keras_alt.retarget(keras_alt.quantize_model(models.residual()), bits=4)
 
 
-def test_a_configuration_that_the_graph_does_not_show_is_refused():
+def test_a_merge_of_a_float_operand_is_moved():
     inputs = [keras.Input((4,), name=name) for name in "ab"]
     model = keras.Model(inputs, L.Dense(3)(L.Add()([L.Dense(4)(inputs[0]), inputs[1]])))
-    q = quantized(model, QuantizeConfig(inputs=None), "paper")
-    with pytest.raises(NotImplementedError, match="Received: other widths behind a"):
-        keras_alt.retarget(q, "litert")
+    for here, there in (("paper", "litert"), ("litert", "paper")):
+        q = quantized(model, QuantizeConfig(inputs=None), here)
+        expected = quantized(model, QuantizeConfig(inputs=None), there)
+        assert formats(keras_alt.retarget(q, there)) == formats(expected)
+
+
+@pytest.mark.parametrize("target", [None, "litert"])
+def test_fewer_bits_keep_the_thresholds(target, rng):
+    q = quantized(varied(), QuantizeConfig(), "paper")
+    for quantizer in quantizers(q).values():
+        quantizer.frozen.assign(True)
+    narrow = keras_alt.retarget(q, target, sample(q, rng), weights=4, first_and_last_weights=5)
+    config = QuantizeConfig(weights=4, first_and_last_weights=5)
+    assert formats(narrow) == formats(quantized(varied(), config, target or "paper"))
+    for name, quantizer in quantizers(narrow).items():
+        if not name.startswith("leaky/"):  # LiteRT has a width of its own there
+            assert quantizer.threshold == quantizers(q)[name].threshold, name
+        assert not bool(quantizer.frozen.value)
+
+
+def test_the_configuration_is_in_every_file_and_clone(tmp_path, rng):
+    config = QuantizeConfig(**CONFIGS["overrides"], skip=("max",), share=(("relu", "branch"),))
+    q = quantized(varied(), config, "onnx")
+    record = record_of(q)
+    assert record.config == replace(config, target="onnx")
+    q.save(tmp_path / "model.keras")
+    q.save(tmp_path / "model.h5")
+    copies = [
+        keras.models.load_model(tmp_path / "model.keras"),
+        keras.models.load_model(tmp_path / "model.h5"),
+        keras.models.clone_model(q),
+    ]
+    for copy in copies:
+        assert type(copy) is type(q)
+        assert record_of(copy) == record
+        copy.set_weights(q.get_weights())
+        moved = keras_alt.retarget(copy, "paper")
+        assert formats(moved) == formats(keras_alt.retarget(q, "paper"))

@@ -1,0 +1,130 @@
+"""Application of a plan: the rewriting of a float graph into a quantized one."""
+
+import math
+
+import keras
+
+from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced, rewrite
+from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.planning import Plan
+from keras_alt.quantizer import Quantizer, quantizers_of
+from keras_alt.replacements import Replacements
+from keras_alt.targets import ON_PRODUCT_GRID
+
+
+def apply_plan(graph: Graph, plan: Plan, masks: dict) -> tuple[keras.Model, dict]:
+    """Return a quantized model, and what its quantizers compute of the float one.
+
+    Args:
+        graph: of a canonical float model.
+        plan: from `keras_alt.planning.plan` for that graph.
+        masks: `{layer name: boolean array}` for the layers that the plan calls sparse.
+
+    Returns:
+        `(model, relus)`. The keys of `relus` are `(tensor, activation)` for each tensor of the new
+        model that a quantizer rectifies; the values are the names of those ReLUs.
+    """
+    insertion = _Insertion(graph, plan, masks)
+    model = rewrite(graph, insertion.rule, on_input=insertion.quantized)
+    return model, insertion.relus
+
+
+class _Insertion:
+    """The new layers, made once each while the graph is replayed."""
+
+    def __init__(self, graph: Graph, plan: Plan, masks: dict):
+        self.graph, self.plan, self.masks = graph, plan, masks
+        self.norms = {linear: norm.layer for norm, linear in plan.folded.items()}
+        self.layers = Replacements(graph, plan.layers)
+        self.quantizers, self.exponents, self.relus = {}, {}, {}
+        for call, substitution in plan.layers.items():
+            if not substitution.suffix:  # it keeps its name, as when norms are folded once
+                self.quant_layer(call)
+
+    def rule(self, call: Call, new: Replay):
+        outputs = self.outputs(call, new)
+        tensors = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+        results = [
+            self.quantized(old, tensor) for old, tensor in zip(call.outputs, tensors, strict=True)
+        ]
+        return results if len(results) > 1 else results[0]
+
+    def outputs(self, call, new):
+        """Return what `call` gives before the quantizers behind it."""
+        if call in self.plan.fused or call in self.plan.folded:
+            return new(call.inputs[0])
+        if call in self.plan.layers:
+            return self.substituted(call, new(call.inputs[0]))
+        operands = {i: place for (merge, i), place in self.plan.operands.items() if merge is call}
+        if operands:
+            return call.layer(
+                [
+                    self.placed(operands[i], new(tensor)) if i in operands else new(tensor)
+                    for i, tensor in enumerate(call.inputs)
+                ]
+            )
+        return repeat(call, new)
+
+    def quantized(self, old, tensor):
+        """Return `tensor`, which stands for `old`, behind the quantizer that the plan gives it."""
+        placement = self.plan.outputs.get(old)
+        if placement is None:
+            return tensor
+        producer = self.graph.producer.get(old)
+        activation = self.plan.fused.get(producer)
+        if activation is None:
+            return self.placed(placement, tensor)
+        self.relus[tensor, activation] = producer.layer.name
+        return self.placed(placement, tensor, activation=activation)
+
+    def placed(self, placement, tensor, **rules):
+        """Return `tensor` behind the quantizer of a group; keep the scale where biases want it."""
+        quantizer = self.quantizer(placement.key)
+        if placement.rounding != "half_even":
+            rules["rounding"] = placement.rounding
+        if self.plan.bias_rule != ON_PRODUCT_GRID:
+            return quantizer(tensor, **rules)
+        tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
+        self.exponents.setdefault(id(quantizer), exponent)
+        return tensor
+
+    def quantizer(self, key):
+        group = self.plan.group(key)
+        if id(group) not in self.quantizers:
+            self.quantizers[id(group)] = Quantizer(group.format, role=group.role, name=group.name)
+        return self.quantizers[id(group)]
+
+    def substituted(self, call, x):
+        """Return what the Quant layer of `call` gives."""
+        layer, arguments = self.quant_layer(call), {}
+        if not isinstance(layer, QuantizedKernel):
+            return layer(x)
+        if layer.needs_input_exponent:
+            group = self.plan.group_of(call.inputs[0])
+            arguments["input_exponent"] = self.exponents[id(self.quantizers[id(group)])]
+        fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
+        return call_and_fill(layer, fill, x, **arguments)
+
+    def quant_layer(self, call):
+        """Return the Quant layer of a call, one for each batch norm that is folded into it."""
+        substitution = self.plan.layers[call]
+
+        def make(name):
+            arguments = {**substitution.arguments, "name": name}
+            if issubclass(substitution.quantized, type(call.layer)):
+                return replaced(call.layer, substitution.quantized, **arguments)
+            # An activation of another type than the Quant layer's twin has no more to hand on.
+            return substitution.quantized(**arguments, dtype=call.layer.dtype_policy)
+
+        return self.layers(call.layer, substitution.key, make, suffix=substitution.suffix)
+
+    def take_over(self, layer, original, norm):
+        """Give `layer` the weights of `original`, and leave its thresholds to calibration."""
+        for variable, value in zip(original.weights, original.get_weights(), strict=True):
+            getattr(layer, variable.name).assign(value)
+        for variable in norm.weights if norm is not None else ():
+            getattr(layer.batch_norm, variable.name).assign(variable)
+        for quantizer in quantizers_of(layer):
+            quantizer.log2_threshold.assign(math.nan)
+        if layer.sparse:
+            layer.set_mask("kernel", self.masks[original.name])

@@ -1,0 +1,31 @@
+"""The plan of a quantized model, decided before anything is built."""
+
+from collections.abc import Collection
+
+from keras_alt.config import QuantizeConfig
+from keras_alt.graph import Graph
+from keras_alt.planning.placement import place_quantizers
+from keras_alt.planning.plan import Group as Group
+from keras_alt.planning.plan import Placement as Placement
+from keras_alt.planning.plan import Plan as Plan
+from keras_alt.planning.plan import Substitution as Substitution
+from keras_alt.planning.regions import Regions as Regions
+from keras_alt.planning.widths import substitute_layers
+from keras_alt.targets import get_target
+
+
+def plan(graph: Graph, config: QuantizeConfig, sparse: Collection[str] = ()) -> Plan:
+    """Return where quantizers go in a canonical model, and which layers are replaced by what.
+
+    Args:
+        graph: of a model from `keras_alt.transforms.canonical`.
+        config: widths and rules.
+        sparse: names of layers whose kernel has a mask.
+    """
+    regions = Regions(graph, config)
+    result = Plan(get_target(config.target).bias_rule)
+    folded = {call: regions.folded_into(call) for call in graph.calls}
+    result.folded = {norm: linear for norm, linear in folded.items() if linear is not None}
+    place_quantizers(regions, result)
+    substitute_layers(regions, result, sparse)
+    return result

@@ -1,0 +1,77 @@
+"""Widths and rules of the Quant layers that take the place of others."""
+
+from collections.abc import Collection
+
+from keras_alt.activations import leaky_slope
+from keras_alt.graph import Call
+from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU
+from keras_alt.planning.placement import rounding_behind
+from keras_alt.planning.plan import Plan, Substitution
+from keras_alt.planning.regions import Regions
+from keras_alt.targets import ON_PRODUCT_GRID, get_target
+
+RECIPROCAL_BITS = 8  # of an average pool that is a convolution (Jain et al., 2019, section 4.2)
+
+
+def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
+    """Enter into `plan`, which has its quantizers, which layers are replaced by Quant layers.
+
+    Args:
+        regions: of the model.
+        plan: where biases and roundings are looked up; changed in place.
+        sparse: names of layers whose kernel has a mask.
+    """
+    norms = {linear: norm.layer for norm, linear in plan.folded.items()}
+    substituting = _Substituting(regions, plan, sparse)
+    for call in regions.graph.calls:
+        operator = regions.operator(call)
+        if operator is not None and operator.quantized is not None:
+            arguments = substituting.arguments(call, operator.quantized, norms.get(call))
+            suffix = norms[call].name if call in norms else ""
+            plan.layers[call] = Substitution(operator.quantized, arguments, suffix)
+
+
+class _Substituting:
+    """The arguments of each Quant layer."""
+
+    def __init__(self, regions, plan, sparse):
+        self.regions, self.plan, self.sparse = regions, plan, sparse
+        self.target = get_target(regions.config.target)
+        self.ends = regions.ends()
+        calls = regions.graph.calls
+        self.on_grid = {c.layer for c in calls if c.inputs and plan.group_of(c.inputs[0])}
+
+    def arguments(self, call: Call, quantized: type, norm) -> dict:
+        if quantized is QuantLeakyReLU:
+            return self.leaky(call)
+        if quantized is QuantAveragePoolConv2D:
+            return self.kernel(RECIPROCAL_BITS, None, None)
+        layer = call.layer
+        widths = self.regions.config.for_layer(layer.name, layer in self.ends)
+        has_place = self.target.bias_rule != ON_PRODUCT_GRID or layer in self.on_grid
+        biases = widths.biases if has_place else None
+        arguments = self.kernel(widths.weights, biases, widths.accumulators)
+        arguments["sparse"] = layer.name in self.sparse
+        if norm is not None:
+            names = ("epsilon", "momentum", "center", "scale")
+            arguments["batch_norm"] = {name: getattr(norm, name) for name in names}
+        return arguments
+
+    def kernel(self, kernel_bits, bias_bits, accumulator_bits):
+        return {
+            "kernel_bits": kernel_bits,
+            "bias_bits": bias_bits,
+            "accumulator_bits": accumulator_bits,
+            "activation_bits": None,
+            "target": self.target.name,
+        }
+
+    def leaky(self, call):
+        widths = self.regions.config.for_layer(call.layer.name)
+        return {
+            "negative_slope": leaky_slope(call.layer),
+            "max_value": getattr(call.layer, "max_value", None),
+            "internal_bits": self.target.leaky_bits or widths.accumulators,
+            "activation_bits": None,
+            "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]),
+        }

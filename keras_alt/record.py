@@ -1,0 +1,88 @@
+"""The record of how a quantized model was made, kept in its files."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import keras
+
+from keras_alt.config import QuantizeConfig
+from keras_alt.graph import Graph
+from keras_alt.keras_internals import history
+
+
+class CarriesRecord:
+    """Mixin in front of a Keras layer whose configuration may hold a model's record.
+
+    A functional model saves its layers and nothing else, and `.h5` files cannot load a subclass of
+    `keras.Model`. So the first quantized layer of a model carries the record, through `.keras`,
+    `.h5` and `clone_model`.
+
+    Args:
+        record: JSON text of a `Record`, or None.
+    """
+
+    def __init__(self, *args, record: str | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.record = record
+
+    def get_config(self):
+        config = super().get_config()
+        return config if self.record is None else {**config, "record": self.record}
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a quantized model was made.
+
+    Attributes:
+        config: the `QuantizeConfig`.
+        relus: names of the ReLUs that quantizers compute, by `<tensor key> <activation>` of what
+            they read; see `tensor_keys`.
+    """
+
+    config: QuantizeConfig
+    relus: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        return json.dumps({"config": dataclasses.asdict(self.config), "relus": dict(self.relus)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Record":
+        values = json.loads(text)
+        config = values["config"]
+        config["skip"] = tuple(config["skip"])
+        config["share"] = tuple(tuple(globs) for globs in config["share"])
+        return cls(QuantizeConfig(**config), values["relus"])
+
+
+def attach(model: keras.Model, record: Record):
+    """Keep `record` in the first quantized layer of `model`, if it has one."""
+    carriers = [layer for layer in model.layers if isinstance(layer, CarriesRecord)]
+    if carriers:
+        carriers[0].record = record.to_json()
+
+
+def record_of(model: keras.Model) -> Record | None:
+    """Return the record of a quantized model, None if it has none."""
+    texts = [getattr(layer, "record", None) for layer in model.layers]
+    text = next((text for text in texts if isinstance(text, str)), None)
+    return None if text is None else Record.from_json(text)
+
+
+def tensor_keys(graph: Graph) -> dict:
+    """Return a key for each tensor that stays the same when its model is saved, loaded or cloned.
+
+    It is made of the layer's name and of which of its calls, and which of the outputs, it is.
+    """
+    nodes = {}
+    for tensor in [*graph.inputs, *graph.producer]:
+        operation, node, position = history(tensor)
+        nodes.setdefault(operation.name, {}).setdefault(node, []).append((position, tensor))
+    return {
+        tensor: f"{name}:{rank}:{position}"
+        for name, by_node in nodes.items()
+        for rank, node in enumerate(sorted(by_node))
+        for position, tensor in by_node[node]
+    }
