@@ -8,6 +8,7 @@ from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
+from keras_alt.keras_internals import optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
 
 PAPER_BATCH = 24
@@ -58,12 +59,13 @@ class ThresholdAdam(keras.optimizers.Optimizer):
     @property
     def thresholds(self) -> list:
         """The variables, in the order of the vectors."""
-        return self._trainable_variables
+        return optimized_variables(self)
 
+    # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         gradients = [ops.zeros((), "float32")] * len(self.thresholds)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
-            gradients[self._get_variable_index(variable)] = gradient
+            gradients[position_of(self, variable)] = gradient
         old = ops.stack([variable.value for variable in self.thresholds])
         new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
         for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
@@ -105,6 +107,7 @@ class ALTOptimizer(MultiOptimizer):
     """
 
     _loading = False
+    _routed = False  # whether each variable has its inner optimizer
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -116,8 +119,9 @@ class ALTOptimizer(MultiOptimizer):
         if self.built:
             return
         with numerics.outside_graph():
-            if not hasattr(self, "_var_to_optimizer_idx"):
+            if not self._routed:
                 super().build(var_list)
+                self._routed = True
         if self._loading:
             self._loading = self.built = False
             return

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.keras_internals import operation_behind, sublayers
 from keras_alt.numerics.closed_form import rectified
 from keras_alt.numerics.fake_quant import (
     exponent_of,
@@ -36,9 +37,9 @@ class InFloat32:
     def __call__(self, inputs, *args, **kwargs):
         if self.needs_float32:
             _require_float32(self, self.compute_dtype)
-            source = getattr(inputs, "_keras_history", None)
-            if source is not None and not isinstance(source.operation, keras.layers.InputLayer):
-                _require_float32(source.operation, inputs.dtype)
+            source = operation_behind(inputs)
+            if source is not None and not isinstance(source, keras.layers.InputLayer):
+                _require_float32(source, inputs.dtype)
         return super().__call__(inputs, *args, **kwargs)
 
 
@@ -231,7 +232,7 @@ def quantizers(model: keras.Model) -> dict[str, Quantizer]:
     """
     require_keras3(model)
     found = {}
-    for layer in model._flatten_layers(include_self=False, recursive=False):
+    for layer in sublayers(model):
         for quantizer in quantizers_of(layer):
             found.setdefault(quantizer_name(layer, quantizer), quantizer)
     return found
@@ -255,4 +256,4 @@ def quantizers_of(layer) -> list[Quantizer]:
     """Return the quantizers of one layer: itself, or its children."""
     if isinstance(layer, Quantizer):
         return [layer]
-    return [q for child in layer._layers for q in quantizers_of(child)]
+    return [q for child in sublayers(layer) for q in quantizers_of(child)]

@@ -76,7 +76,7 @@ def _unpacked(batch):
 
 
 def _flat(model, x):
-    if isinstance(x, dict) and not isinstance(model._inputs_struct, dict):
+    if isinstance(x, dict) and not isinstance(model.input, dict):
         return [x[tensor.name] for tensor in model.inputs]
     leaves = tree.flatten(x)
     if len(leaves) != len(model.inputs):

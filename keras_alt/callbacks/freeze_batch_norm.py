@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import FoldedBatchNorm
 
 
@@ -41,7 +42,7 @@ class FreezeBatchNorm(StepCallback):
             self._freeze()
 
     def _norms(self):
-        return [x for x in self.model._flatten_layers() if isinstance(x, FoldedBatchNorm)]
+        return [x for x in nested_layers(self.model) if isinstance(x, FoldedBatchNorm)]
 
     def _freeze(self):
         for norm in self._norms():

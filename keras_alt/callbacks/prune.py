@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import m_by_n_mask, magnitude_mask
@@ -65,7 +66,7 @@ class Prune(StepCallback):
         self._pruned = []
 
     def on_train_begin(self, logs=None):
-        self._pruned = [layer for layer in self.model._flatten_layers() if self._is_pruned(layer)]
+        self._pruned = [layer for layer in nested_layers(self.model) if self._is_pruned(layer)]
         if not self._pruned:
             raise ValueError(
                 "`Prune` expects a model with dense or convolution layers that `skip` leaves. "

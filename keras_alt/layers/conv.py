@@ -15,10 +15,12 @@ class QuantConv1D(QuantizedKernel, keras.layers.Conv1D):
     """
 
     def linear(self, inputs, kernel):
-        padding = self.padding
-        if padding == "causal":
-            inputs, padding = ops.pad(inputs, self._compute_causal_padding()), "valid"
-        return _conv(self, inputs, kernel, padding)
+        if self.padding != "causal":
+            return _conv(self, inputs, kernel, self.padding)
+        paddings = [(0, 0)] * 3
+        time = 1 if self.data_format == "channels_last" else 2
+        paddings[time] = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+        return _conv(self, ops.pad(inputs, paddings), kernel, "valid")
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.keras_internals import kernel_variable, sublayers
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.layers.mask import KernelMask
 from keras_alt.numerics.closed_form import exact_log2
@@ -133,7 +134,7 @@ class QuantizedKernel(InFloat32):
 
     def kernels(self) -> dict[str, keras.Variable]:
         """Return the kernel behind each kernel quantizer's role."""
-        return {"kernel": self._kernel}
+        return {"kernel": kernel_variable(self)}
 
     def mask_of(self, role: str) -> KernelMask | None:
         """Return the mask of a kernel, None unless the layer is sparse."""
@@ -230,7 +231,7 @@ class QuantizedKernel(InFloat32):
     def is_quantized(self) -> bool:
         """Whether any width is set; otherwise the layer is its Keras twin."""
         return self.batch_norm is not None or any(
-            isinstance(child, (Quantizer, KernelMask)) for child in self._layers
+            isinstance(child, (Quantizer, KernelMask)) for child in sublayers(self)
         )
 
     @property

@@ -1,0 +1,82 @@
+"""The one door to attributes that Keras keeps private, as Keras 3.15 has them.
+
+Every other module calls these functions and reads public attributes. When a new Keras renames one
+of its own, this file changes and nothing else does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+
+def functional_inside(model: keras.Sequential) -> keras.Model | None:
+    """Return the functional model that a Sequential builds; None before it knows its input."""
+    return model._functional
+
+
+def has_graph(model) -> bool:
+    """Return whether `model`, of Keras or tf_keras, records the calls it is made of."""
+    return hasattr(model, "_nodes_by_depth")
+
+
+def nodes(model) -> Iterator[Any]:
+    """Yield the calls of a functional model of Keras or tf_keras in topological order.
+
+    Inputs are left out. A node of Keras has `operation`, `outputs` and `arguments` (with `args`,
+    `kwargs` and `keras_tensors`); one of tf_keras has `layer`, `outputs`, `call_args` and
+    `call_kwargs`.
+    """
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            if not node.is_input:
+                yield node
+
+
+def is_symbolic(value) -> bool:
+    """Return whether `value` is a tensor of a graph, of Keras or tf_keras."""
+    return hasattr(value, "_keras_history")
+
+
+def operation_behind(tensor) -> keras.Operation | None:
+    """Return the layer or operator that made a symbolic tensor; None for any other value."""
+    history = getattr(tensor, "_keras_history", None)
+    return None if history is None else history.operation
+
+
+def timestep_mask(tensor):
+    """Return the mask that Keras attaches to `tensor`, or None."""
+    return getattr(tensor, "_keras_mask", None)
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return the layers that are attributes of `layer`, or that a model is made of."""
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def nested_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Return `layer`, its sub-layers, theirs and so on."""
+    return layer._flatten_layers()
+
+
+def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """Return the weights of `layer` itself, without those of its sub-layers."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def kernel_variable(layer: keras.layers.Layer) -> keras.Variable:
+    """Return the variable behind `layer.kernel` of a dense layer or a convolution.
+
+    `layer.kernel` is a tensor that is computed from it while LoRA is on.
+    """
+    return layer._kernel
+
+
+def optimized_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Return the variables that `optimizer` was built for, in its order."""
+    return optimizer._trainable_variables
+
+
+def position_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> int:
+    """Return where `variable` stands in `optimized_variables`."""
+    return optimizer._get_variable_index(variable)
