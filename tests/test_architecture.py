@@ -10,7 +10,7 @@ MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.
 LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "roles", "graph", "files", "handlers", "padding", "origin"}
-        | {"replacements", "keras_internals"},
+        | {"replacements", "keras_internals", "sparsity", "version"},
         {"quantizer", "config", "targets"},
         {"layers"},
         {"transforms"},
