@@ -1,4 +1,4 @@
-"""Freezing of batch statistics."""
+"""The switch from batch statistics to moving ones."""
 
 from keras import ops
 
@@ -8,12 +8,12 @@ from keras_alt.layers import FoldedBatchNorm
 
 
 class FreezeBatchNorm(StepCallback):
-    """Switches batch norms that are folded while training to their moving statistics.
+    """Switches folded batch norms from batch statistics to their moving statistics.
 
-    From then on the training graph is the inference graph. The paper does it after one epoch.
+    From then on the training graph is the inference graph. The paper switches after one epoch.
 
     Args:
-        step: optimizer steps after which to freeze; by default one epoch.
+        step: number of optimizer steps before the switch; by default one epoch.
     """
 
     def __init__(self, step: int | None = None):
