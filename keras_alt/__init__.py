@@ -15,13 +15,15 @@ from keras_alt.masks import sparsity_masks as sparsity_masks
 from keras_alt.numerics.fake_quant import fake_quant as fake_quant
 from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer
+from keras_alt.quantizer import quantizers as quantizers
 from keras_alt.reporting import report as report
 from keras_alt.retargeting import retarget as retarget
 from keras_alt.verification import verify as verify
+from keras_alt.version import __version__ as __version__
 
 
 def __getattr__(name):
-    # `keras_alt.tfmot` alone needs tensorflow-model-optimization, so it waits for its first use.
+    # `keras_alt.tfmot` needs tensorflow-model-optimization, so it is imported on first use.
     if name == "tfmot":
         return importlib.import_module("keras_alt.tfmot")
     raise AttributeError(f"module 'keras_alt' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The optimizer of the paper: Adam for the weights, and Adam of its own for the thresholds."""
+"""The optimizer of the paper: one Adam for the weights and one for the thresholds."""
 
 import re
 
@@ -8,6 +8,7 @@ from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
+from keras_alt.keras_internals import optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
 
 PAPER_BATCH = 24
@@ -16,11 +17,11 @@ THRESHOLDS = r".*log2_threshold"
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class ThresholdAdam(keras.optimizers.Optimizer):
-    """Adam for log2 thresholds, in which a gradient of exactly zero means: do not move.
+    """Adam for log2 thresholds, which does not move a threshold whose gradient is exactly zero.
 
-    A frozen threshold has that gradient, and so stays bit-identical; plain Adam would let it drift
-    by its momentum. The state of all thresholds is kept in vectors: a model has a hundred scalars,
-    and one update of all costs what one of a single one does.
+    A frozen threshold has that gradient, so it stays bit-identical; plain Adam would move it by its
+    momentum. The state of all thresholds is kept in vectors: a model has a hundred of these
+    scalars, and one update of all costs as much as the update of one.
 
     Args:
         learning_rate: a float or a schedule.
@@ -57,13 +58,14 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 
     @property
     def thresholds(self) -> list:
-        """The variables, in the order of the vectors."""
-        return self._trainable_variables
+        """The trained variables, in the order of the vectors."""
+        return optimized_variables(self)
 
+    # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         gradients = [ops.zeros((), "float32")] * len(self.thresholds)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
-            gradients[self._get_variable_index(variable)] = gradient
+            gradients[position_of(self, variable)] = gradient
         old = ops.stack([variable.value for variable in self.thresholds])
         new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
         for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
@@ -99,12 +101,13 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 class ALTOptimizer(MultiOptimizer):
     """A `MultiOptimizer` that does not train uncalibrated thresholds.
 
-    Keras builds an optimizer when `fit` begins, and also when a file is loaded, before the values
-    of the variables are there. So one that comes from a file counts as unbuilt until `fit` builds
-    it again: its variables are kept, only the check is made.
+    Keras builds an optimizer when `fit` begins. It also builds one when a file is loaded, before
+    the variables have their values, so the check would fail. An optimizer from a file therefore
+    counts as unbuilt until `fit` builds it again: that keeps its variables and makes the check.
     """
 
     _loading = False
+    _routed = False  # whether each variable has its inner optimizer
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -116,8 +119,9 @@ class ALTOptimizer(MultiOptimizer):
         if self.built:
             return
         with numerics.outside_graph():
-            if not hasattr(self, "_var_to_optimizer_idx"):
+            if not self._routed:
                 super().build(var_list)
+                self._routed = True
         if self._loading:
             self._loading = self.built = False
             return
@@ -133,7 +137,7 @@ class ALTOptimizer(MultiOptimizer):
 
 
 def uncalibrated(variables) -> list[str]:
-    """Return the paths of the log2 thresholds among `variables` that are not set."""
+    """Return the paths of those log2 thresholds among `variables` that are not set."""
     return [
         variable.path
         for variable in variables
@@ -143,14 +147,14 @@ def uncalibrated(variables) -> list[str]:
 
 
 def raise_uncalibrated(paths: list[str]):
-    """Raise the error for training, or using, thresholds that are not set."""
+    """Raise the error that the thresholds of these paths are not set."""
     names = [path.removesuffix("/log2_threshold").removesuffix("_quantizer") for path in paths]
     shown = ", ".join(name.replace("__", "/") for name in names[:3])
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     raise ValueError(
         "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "
-        "with `weights=keras_alt.calibration.three_sigma` to retrain as in the paper, then "
-        "`compile`. "
+        "then `compile`. To retrain as in the paper, calibrate with "
+        "`weights=keras_alt.calibration.three_sigma`. "
         f"Received: no threshold for {shown}{more}."
     )
 
@@ -163,17 +167,24 @@ def alt(
 ) -> ALTOptimizer:
     """Return the optimizer that trains a quantized model.
 
-    Weights and thresholds have an Adam (0.9, 0.999, 1e-8) each. By default the learning rates
-    follow the paper's schedules: weights times 0.94 every 3000 steps, thresholds halved every 1000,
-    for batches of 24; other batch sizes scale the intervals. With `steps` the weights' rate decays
-    to zero along a cosine and the thresholds' is halved six times.
+    Weights and thresholds have an Adam (0.9, 0.999, 1e-8) each. By default, the learning rates
+    follow the paper's schedules: at batch size 24, that of the weights is multiplied by 0.94 every
+    3000 steps, and that of the thresholds is halved every 1000 steps. Other batch sizes scale these
+    intervals. With `steps`, the rate of the weights decays to zero along a cosine, and that of the
+    thresholds is halved six times.
+
+    Example:
+
+    ```python
+    model.compile(keras_alt.optimizers.alt(weights=1e-4, steps=5000), "mse")
+    ```
 
     Args:
         weights: initial learning rate of the weights, or a Keras schedule.
         thresholds: initial learning rate of the log2 thresholds, or a Keras schedule; 0 trains
             the weights only.
         batch_size: of the training.
-        steps: length of the training in optimizer steps, or None for the paper's schedules.
+        steps: length of the training in optimizer steps; None for the paper's schedules.
     """
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):

@@ -34,7 +34,7 @@ class Replacements:
         # A name that becomes free is for what replaces its layer.
         self._reserved = {call.layer.name for call in graph.calls if call in replaced}
         self._taken = {call.layer.name for call in graph.calls if call not in replaced}
-        self._layers = {}
+        self._made = {}
 
     def __call__(
         self, old: keras.Operation, key, make: Callable[[str], keras.Operation], suffix: str = ""
@@ -47,9 +47,9 @@ class Replacements:
             make: makes a layer of a name: that of `old` if it is free.
             suffix: of the name where it is not; a number by default.
         """
-        if (old, key) not in self._layers:
-            self._layers[old, key] = make(self._free_name(old.name, suffix))
-        return self._layers[old, key]
+        if (old, key) not in self._made:
+            self._made[old, key] = make(self._free_name(old.name, suffix))
+        return self._made[old, key]
 
     def _free_name(self, name, suffix):
         longer = f"{name}_{suffix}" if suffix else name

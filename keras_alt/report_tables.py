@@ -1,4 +1,4 @@
-"""What a report holds, as text, JSON and HTML."""
+"""The rows of a report, and their form as text, JSON and HTML."""
 
 import html
 import json
@@ -18,8 +18,8 @@ class QuantizerRow:
         name: `<layer>/<role>`.
         format: such as `int8` or `uint8`.
         threshold: clipping threshold; NaN before calibration.
-        exponent: log2 of the scale, or None before calibration.
-        clipped: share of the values beyond the codes, or None if unknown.
+        exponent: log2 of the scale; None before calibration.
+        clipped: share of the values outside the range of the codes, or None if unknown.
         sqnr_db: signal to quantization noise ratio in dB, or None if unknown.
         frozen: whether the threshold is frozen.
     """
@@ -35,7 +35,7 @@ class QuantizerRow:
 
 @dataclass(frozen=True)
 class FloatRow:
-    """One layer that stayed float, and why."""
+    """One layer that stayed float, and the reason."""
 
     name: str
     type: str
@@ -49,9 +49,9 @@ class Report:
     Attributes:
         quantizers: list of `QuantizerRow`.
         floats: list of `FloatRow`.
-        weight_bytes: `{"float": before, "quantized": after}`, kernels and biases, packed.
+        weight_bytes: `{"float": before, "quantized": after}`: bytes of kernels and biases, packed.
         multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
-        accumulators: `keras_alt.integer.Accumulator` of each kernel layer: its worst sum.
+        accumulators: `keras_alt.integer.Accumulator` of each kernel layer: its largest sum.
         no_integers: why there are no accumulators, or None.
     """
 
@@ -90,7 +90,7 @@ class Report:
             json.dump(_finite(asdict(self)), file, indent=2)
 
     def to_html(self, path: str | os.PathLike):
-        """Write the report as a page that needs nothing else."""
+        """Write the report as one HTML page without other files."""
         tables = [_html_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
             header = ("stays float", "type", "reason")

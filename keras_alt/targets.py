@@ -39,11 +39,6 @@ class Target:
     pool_as_depthwise: bool = False
     engines: tuple[str, ...] = ("integer",)
 
-    @property
-    def accumulators(self) -> bool:
-        """Whether sums are quantized, and their biases beside them."""
-        return self.bias_rule == BESIDE_ACCUMULATOR
-
 
 TARGETS = {
     target.name: target

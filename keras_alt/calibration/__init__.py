@@ -1,6 +1,7 @@
-"""Histograms, the rules that choose thresholds from them, and the walk that applies them."""
+"""Calibration: thresholds from the histograms of what a model computes."""
 
 from keras_alt.calibration.histogram import Histogram as Histogram
+from keras_alt.calibration.thresholds import ThresholdRule as ThresholdRule
 from keras_alt.calibration.thresholds import kl_j as kl_j
 from keras_alt.calibration.thresholds import maximum as maximum
 from keras_alt.calibration.thresholds import mse as mse

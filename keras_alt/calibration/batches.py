@@ -1,4 +1,4 @@
-"""Reading of calibration data, and keeping of the activations it produces."""
+"""The data of calibration: batches of inputs, and the activations that they produce."""
 
 import itertools
 import tempfile
@@ -9,17 +9,17 @@ from keras import ops, tree
 
 from keras_alt.graph import Graph
 
-MEMORY_BYTES = 2**30  # activations beyond this go to a temporary file
+MEMORY_BYTES = 2**30  # further activations go to a temporary file
 
 
 def read_batches(model: keras.Model, data, samples: int, batch_size: int) -> list:
-    """Return at most `samples` samples of `data` as batches: one list of arrays per batch.
+    """Return at most `samples` samples of `data` in batches, each a list of arrays.
 
     Args:
-        model: its inputs tell how `data` is structured.
+        model: functional; `data` has the structure of its inputs.
         data: as for `keras_alt.calibrate`.
         samples: how many to read.
-        batch_size: samples in a batch, where `data` does not come in batches of its own.
+        batch_size: samples in a batch, if `data` are arrays.
 
     Raises:
         ValueError: if there is no sample, or a shape does not fit.
@@ -71,12 +71,12 @@ def _is_arrays(model, data):
 
 
 def _unpacked(batch):
-    """Return x of `(x, y)` and `(x, y, sample_weight)`; only tuples are taken apart, as in fit."""
+    """Return x of `(x, y)` and `(x, y, sample_weight)`; as in `fit`, these are tuples only."""
     return batch[0] if isinstance(batch, tuple) else batch
 
 
 def _flat(model, x):
-    if isinstance(x, dict) and not isinstance(model._inputs_struct, dict):
+    if isinstance(x, dict) and not isinstance(model.input, dict):
         return [x[tensor.name] for tensor in model.inputs]
     leaves = tree.flatten(x)
     if len(leaves) != len(model.inputs):
@@ -104,10 +104,10 @@ def _check_shapes(model, batches):
 class ActivationStore:
     """The tensors that later calls still read, for every batch.
 
-    What exceeds `MEMORY_BYTES` goes to a temporary file, so that memory stays bounded.
+    Memory is bounded: what exceeds `MEMORY_BYTES` goes to a temporary file.
 
     Args:
-        graph: tells how often each tensor is read.
+        graph: the graph whose calls read them.
     """
 
     def __init__(self, graph: Graph):
@@ -118,7 +118,7 @@ class ActivationStore:
         self._bytes = 0
 
     def feed(self, batches: list):
-        """Put the model's inputs."""
+        """Keep the inputs of the model."""
         self.count = len(batches)
         for index, arrays in enumerate(batches):
             for tensor, array in zip(self.graph.inputs, arrays, strict=True):
@@ -131,13 +131,13 @@ class ActivationStore:
         return ops.convert_to_tensor(np.asarray(value) if isinstance(value, np.memmap) else value)
 
     def put(self, batch: int, call, outputs):
-        """Keep the outputs of `call` that something reads."""
+        """Keep the outputs of `call` that are read."""
         for tensor, value in zip(call.outputs, tree.flatten(outputs), strict=True):
             if self._reads_left[tensor]:
                 self._keep(batch, tensor, value)
 
     def release(self, call):
-        """Note that `call` was run on every batch."""
+        """Drop the inputs of `call`, which has run on every batch, unless other calls read them."""
         for tensor in call.inputs:
             self._reads_left[tensor] -= 1
             if not self._reads_left[tensor]:
@@ -158,7 +158,7 @@ def _size(value):
 
 
 def _on_disk(array):
-    # The file has no name, so nothing is left behind; the map keeps it alive.
+    # The file has no name, so it disappears with the map, which keeps it open.
     with tempfile.TemporaryFile() as file:
         mapped = np.memmap(file, dtype=array.dtype, mode="w+", shape=array.shape)
     mapped[...] = array

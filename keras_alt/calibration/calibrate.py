@@ -1,6 +1,7 @@
-"""Setting of every threshold from data, in one walk through the graph."""
+"""The walk through the graph that sets every threshold from data."""
 
 import contextlib
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ from keras import ops
 
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.histogram import Histogram
-from keras_alt.calibration.thresholds import kl_j, maximum
+from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
 from keras_alt.graph import Call, Graph, Replay, functional
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers, quantizers_of
 
@@ -18,29 +19,37 @@ WEIGHT_ROLES = ("kernel", "depthwise_kernel", "pointwise_kernel", "slope")
 def calibrate(
     model: keras.Model,
     data,
-    weights=maximum,
-    activations=kl_j,
+    weights: ThresholdRule = maximum,
+    activations: ThresholdRule = kl_j,
     samples: int = 256,
     batch_size: int = 32,
-    keep=(),
+    keep: Iterable[Quantizer] = (),
     verbose: bool = True,
 ) -> dict[str, float]:
     """Set every threshold of `model` from the values that `data` produces.
 
-    The samples pass through the graph once, layer by layer; each quantizer sees what the
-    quantizers before it let through. Where a quantizer is called again further on, its threshold is
-    set anew from all its tensors together. Frozen thresholds stay. Weights do not change.
+    The samples pass through the graph once, layer by layer, and each quantizer sees values that the
+    quantizers before it have rounded. If a quantizer is called several times, every call sets its
+    threshold again, from all its tensors so far. Frozen thresholds stay. Weights do not change.
+
+    Example:
+
+    ```python
+    quantized = keras_alt.quantize_model(model)
+    thresholds = keras_alt.calibrate(quantized, x_train, samples=100)
+    ```
 
     Args:
         model: quantized model; changed in place, or not at all if an error occurs.
         data: inputs as for `fit`: array, list or dict of arrays, `tf.data.Dataset`, `PyDataset` or
-            generator; targets and sample weights of `(x, y)` and `(x, y, w)` are ignored.
-        weights: `(Histogram, FixedPoint) -> threshold` for kernels and other constants. The
-            default suits static use; before retraining the paper takes `three_sigma`.
-        activations: the same for everything else.
+            generator. Targets and sample weights of `(x, y)` and `(x, y, w)` are ignored.
+        weights: rule for kernels and other constants, from `keras_alt.calibration` or any
+            `(Histogram, FixedPoint) -> threshold`. The default suits a model that is not retrained;
+            the paper retrains from `three_sigma`.
+        activations: rule for everything else.
         samples: how many samples are read, from the start of `data`.
         batch_size: how many of them pass through a layer at a time.
-        keep: quantizers whose thresholds stay as they are.
+        keep: quantizers whose thresholds do not change.
         verbose: whether to show a progress bar.
 
     Returns:
@@ -64,7 +73,7 @@ def calibrate(
 
 
 class _Walk:
-    """One walk of the calibration set through the graph."""
+    """Leads the calibration data through the graph once."""
 
     def __init__(self, model, weights, activations, keep, verbose):
         self.graph = Graph(model)
@@ -109,7 +118,11 @@ class _Walk:
             pending.remove(current)
 
     def observe_first(self, call, store, pending):
-        """Run the layer over all batches and watch the first quantizer of `pending` it calls."""
+        """Run the layer on all batches and watch the first quantizer of `pending` that it calls.
+
+        Returns:
+            That quantizer, or None if the layer calls none of them.
+        """
         watched = []
 
         def observer(quantizer, values):

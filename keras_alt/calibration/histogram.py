@@ -1,8 +1,8 @@
-"""What calibration remembers of a tensor."""
+"""The magnitudes and moments of a tensor, for calibration."""
 
 import numpy as np
 
-RAW_VALUES = 2**22  # kept exactly up to here (16 MB), then only in bins
+RAW_VALUES = 2**22  # up to so many values are kept as they are (16 MB)
 BINS = 2**16
 LOWEST_EXPONENT = -111  # the least for which BINS / 2**exponent is finite in float32
 
@@ -10,9 +10,9 @@ LOWEST_EXPONENT = -111  # the least for which BINS / 2**exponent is finite in fl
 class Histogram:
     """Magnitudes and moments of a stream of values, in bounded memory.
 
-    Up to `RAW_VALUES` values are kept as they are. Beyond, magnitudes are counted in `BINS` bins
-    over [0, 2**k); where a value exceeds that range, it doubles and neighbouring bins merge, so
-    that the counts do not depend on the order of the values.
+    Up to `RAW_VALUES` values are kept as they are. After that, magnitudes are counted in `BINS`
+    bins over [0, 2**k). If a value exceeds that range, the range doubles and neighbouring bins
+    merge, so the counts do not depend on the order of the values.
 
     Attributes:
         count: number of values.
@@ -81,7 +81,7 @@ class Histogram:
             self._counts += _coarsened(counts, self._exponent - exponent)
 
     def magnitudes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return `(values, counts)`: each magnitude with count 1, or the centres of the bins."""
+        """Return `(values, counts)`: every magnitude with count 1, or the centres of the bins."""
         if self._raw is not None:
             values = np.concatenate(self._raw) if self._raw else np.zeros(0, np.float32)
             self._raw = [values]
@@ -91,9 +91,10 @@ class Histogram:
         return np.minimum((used + 0.5) * width, self.max_abs), self._counts[used]
 
     def number_of_bins(self) -> int:
-        """Return the bins of NumPy's square-root rule over [0, max_abs].
+        """Return how many bins NumPy's square-root rule puts over [0, max_abs].
 
-        As `np.histogram(abs(x), bins="sqrt", range=(0, max))`: (max - min) / sqrt(count) wide.
+        As in `np.histogram(abs(x), bins="sqrt", range=(0, max))`, a bin is
+        (max - min) / sqrt(count) wide.
         """
         spread = self.max_abs - self.min_abs
         return int(np.ceil(self.max_abs / (spread / np.sqrt(self.count)))) if spread else 1
@@ -125,7 +126,7 @@ class Histogram:
         largest = float(magnitudes.max())
         exponent = int(np.floor(np.log2(largest))) + 1 if largest else LOWEST_EXPONENT
         self._widen(max(exponent, LOWEST_EXPONENT))
-        # A product with a power of two is exact, so equal values always meet in one bin.
+        # A product with a power of two is exact, so equal values always share a bin.
         indices = (magnitudes * np.float32(BINS / 2.0**self._exponent)).astype(np.int64)
         self._counts += np.bincount(indices, minlength=BINS)
 

@@ -1,11 +1,8 @@
-"""Rules that choose a clipping threshold: `(Histogram, FixedPoint) -> threshold`.
-
-An all-zero tensor gets 1.0 from every rule: any threshold represents zeros exactly, and log2(0)
-would not be finite.
-"""
+"""Rules that choose the clipping threshold of a tensor from its histogram."""
 
 import functools
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -16,8 +13,34 @@ CANDIDATES_AT_ONCE = 64  # rows of about a thousand bins: the working set fits t
 MOST_BINS = 2048  # the search is quadratic in the bins; the paper's 50 images rarely give more
 
 
-def rule(function):
-    """Handle empty and all-zero histograms."""
+class ThresholdRule(Protocol):
+    """Chooses the clipping threshold of a tensor: what `keras_alt.calibrate` takes as an argument.
+
+    Any function of this signature is a rule:
+
+    ```python
+    def half_of_maximum(histogram, format):
+        return 0.5 * histogram.max_abs if histogram.max_abs else 1.0
+
+    keras_alt.calibrate(model, data, activations=half_of_maximum)
+    ```
+    """
+
+    def __call__(self, histogram: Histogram, format: FixedPoint) -> float:
+        """Return a threshold, positive and finite, in the units of the tensor.
+
+        Args:
+            histogram: of the tensor's values; its `max_abs` is 0 for an all-zero tensor.
+            format: of the tensor's codes.
+        """
+
+
+def rule(function: ThresholdRule) -> ThresholdRule:
+    """Decorate a rule for histograms with a value that is not zero, so that it takes all.
+
+    An empty histogram is an error. An all-zero tensor gets 1.0: any threshold represents zeros
+    exactly, and log2(0) is not finite.
+    """
 
     @functools.wraps(function)
     def checked(histogram: Histogram, format: FixedPoint) -> float:
@@ -30,19 +53,19 @@ def rule(function):
 
 @rule
 def maximum(histogram, format):
-    """Return max|x| (MAX in the paper). A maximum that is a power of two itself saturates."""
+    """Return max|x| (MAX in the paper). If that is a power of two, the largest value saturates."""
     return histogram.max_abs
 
 
 @rule
 def three_sigma(histogram, format):
-    """Return |mean| + 3 * standard deviation (3SD in the paper; population deviation)."""
+    """Return |mean| + 3 * population standard deviation (3SD in the paper)."""
     return abs(histogram.mean) + 3.0 * histogram.std
 
 
 @dataclass(frozen=True)
 class percentile:  # noqa: N801 - a rule like the others, with one parameter
-    """Return the magnitude below which `p` percent of the values lie.
+    """Rule: the magnitude below which `p` percent of the values lie.
 
     Args:
         p: above 0, at most 100.
@@ -55,30 +78,25 @@ class percentile:  # noqa: N801 - a rule like the others, with one parameter
             raise ValueError(f"`p` must be above 0 and at most 100. Received: p={self.p}")
 
     def __call__(self, histogram: Histogram, format: FixedPoint) -> float:
-        return _percentile(self.p, histogram, format)
+        return rule(self._of_magnitudes)(histogram, format)
 
-
-def _percentile(p, histogram, format):
-    @rule
-    def at(histogram, format):
+    def _of_magnitudes(self, histogram, format):
         values, counts = histogram.magnitudes()
         order = np.argsort(values)
         share = np.cumsum(counts[order]) / histogram.count
-        position = min(np.searchsorted(share, p / 100.0 - 1e-12), len(order) - 1)
+        position = min(np.searchsorted(share, self.p / 100.0 - 1e-12), len(order) - 1)
         value = values[order][position]
         return value if value > 0 else histogram.max_abs
-
-    return at(histogram, format)
 
 
 @rule
 def kl_j(histogram, format):
     """Return the threshold of least Kullback-Leibler-J divergence between distributions.
 
-    The cumulative distribution clipped at a candidate is compared with itself quantized to
-    `format.levels` points (Settle et al., 2018, arXiv 1805.07941, algorithm 1). Where there are
-    fewer bins than codes it is max|x|: below 16,385 values in signed 8 bit, always in 16 bit. At
-    most `MOST_BINS` bins are searched.
+    The cumulative distribution, clipped at a candidate, is compared with itself quantized to
+    `format.levels` points (Settle et al., 2018, arXiv 1805.07941, algorithm 1). At most `MOST_BINS`
+    bins are searched. If there are fewer bins than codes, the threshold is max|x|: below 16,385
+    values in signed 8 bit, and always in 16 bit.
     """
     n = format.levels
     bins = min(histogram.number_of_bins(), MOST_BINS)
@@ -97,7 +115,7 @@ def _divergences(cdf, candidates, n):
     i = candidates[:, None]
     columns = int(candidates[-1])
     rows = np.arange(len(candidates))[:, None]
-    # Q at n points among the first i bins, where the clipped cdf is 1 from bin i - 1 on.
+    # Q at n points among the first i bins; the clipped cdf is 1 from bin i - 1 on.
     points = np.arange(n) * ((i - 1) / (n - 1))
     low = np.minimum(points.astype(np.int32), i - 2)
     right = np.where(low + 1 >= i - 1, 1.0, cdf[low + 1])
@@ -134,8 +152,8 @@ def _divergence_sum(cdf, q, columns):
 def mse(histogram, format):
     """Return the threshold whose grid has the least mean squared error.
 
-    Only its ceiling's power of two matters to the grid, so the threshold is put at max|x| if that
-    lies in the chosen octave, else at its upper end.
+    The grid depends only on the octave of the threshold. The threshold is max|x| if that lies in
+    the best octave, else the upper end of that octave.
     """
     values, counts = histogram.magnitudes()
     highest = int(np.ceil(np.log2(histogram.max_abs)))

@@ -1,4 +1,4 @@
-"""Keeping of the best model of a run."""
+"""The best model of a run, kept in a file."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import keras
 
 from keras_alt.files import written_whole
 
-# In the names of Keras' losses, and of those metrics that are better the lower they are.
+# Matches the names of Keras' losses, and of the metrics that are better the lower they are.
 MINIMIZED = re.compile(
     r"loss|error|entropy|divergence|hinge|poisson|cosh|false_(positives|negatives)"
     r"|(^|_)(r?mse|mae|mape|msle|bce|kld)(_\d+)?$",
@@ -18,16 +18,16 @@ MINIMIZED = re.compile(
 class BestCheckpoint(keras.callbacks.Callback):
     """Saves the model whenever a validation figure is better than all before.
 
-    The model as it is before training counts too, so that retraining never ends in something worse
-    than it began with. The file is complete at every moment.
+    With `validation_data`, the model before training counts too, so the file never holds a worse
+    one. The file is complete at every moment.
 
     Args:
         path: ends in `.keras` or `.weights.h5`.
         monitor: name of a validation metric, such as `"val_accuracy"`.
-        validation_data: `(x, y)` or a dataset to evaluate before training; without it only the
-            epochs count.
-        mode: `"max"`, `"min"`, or `"auto"`: losses and errors are minimized, the rest maximized.
-        batch_size: of that evaluation.
+        validation_data: `(x, y)` or a dataset, evaluated before training; or None.
+        mode: `"max"`, `"min"` or `"auto"`, which minimizes losses and errors and maximizes
+            everything else.
+        batch_size: of the evaluation before training.
 
     Attributes:
         best: the best figure so far, None before the first.
@@ -66,7 +66,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._consider(logs or {})
 
     def restore(self):
-        """Give the model the best weights."""
+        """Load the best weights into the model."""
         if self.best is None:
             raise ValueError(
                 f"Nothing has been saved to '{self.path}' yet: run `fit` with `validation_data`. "
@@ -77,8 +77,8 @@ class BestCheckpoint(keras.callbacks.Callback):
     def _consider(self, figures):
         if self.monitor not in figures:
             raise ValueError(
-                "`monitor` must name a figure of the validation; does `fit` have "
-                f"`validation_data`? Received: monitor={self.monitor!r}, figures={sorted(figures)}"
+                "`monitor` must name a validation figure; pass `validation_data` to `fit`. "
+                f"Received: monitor={self.monitor!r}, figures={sorted(figures)}"
             )
         value = float(figures[self.monitor])
         if self.best is None or self._is_better(value):

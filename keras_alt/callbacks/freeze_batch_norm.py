@@ -1,18 +1,19 @@
-"""Freezing of batch statistics."""
+"""The switch from batch statistics to moving ones."""
 
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import FoldedBatchNorm
 
 
 class FreezeBatchNorm(StepCallback):
-    """Switches batch norms that are folded while training to their moving statistics.
+    """Switches folded batch norms from batch statistics to their moving statistics.
 
-    From then on the training graph is the inference graph. The paper does it after one epoch.
+    From then on the training graph is the inference graph. The paper switches after one epoch.
 
     Args:
-        step: optimizer steps after which to freeze; by default one epoch.
+        step: number of optimizer steps before the switch; by default one epoch.
     """
 
     def __init__(self, step: int | None = None):
@@ -41,7 +42,7 @@ class FreezeBatchNorm(StepCallback):
             self._freeze()
 
     def _norms(self):
-        return [x for x in self.model._flatten_layers() if isinstance(x, FoldedBatchNorm)]
+        return [x for x in nested_layers(self.model) if isinstance(x, FoldedBatchNorm)]
 
     def _freeze(self):
         for norm in self._norms():

@@ -1,4 +1,4 @@
-"""Incremental freezing of thresholds."""
+"""The freezing of thresholds, one after another."""
 
 from itertools import islice
 
@@ -16,18 +16,18 @@ END = 0.9  # the last tenth of the run trains weights against fixed scales
 class FreezeThresholds(StepCallback):
     """Freezes thresholds one by one, so that no scale flips late in the run.
 
-    From `start` on, every `every` steps, of the thresholds that lie in the octave of their moving
-    average the one with the smallest mean gradient is frozen: it is in the more popular of the two
-    bins it oscillates between (Jain et al., 2019, section 5.2). When nine tenths of the run are
-    over, all that remain are frozen, those outside the octave of their average at that average.
-    A frozen threshold never moves again, also after saving, loading or compiling anew. The run is
-    what one `fit` trains: with `initial_epoch`, the epochs from there on.
+    From `start` on, every `every` steps, it freezes one threshold: among those in the octave of
+    their moving average, the one with the smallest mean gradient. That threshold is in the more
+    popular of the two bins between which it oscillates (Jain et al., 2019, section 5.2). After nine
+    tenths of the run it freezes all others; a threshold outside the octave of its average is first
+    set to the average. A frozen threshold never moves again, even if the model is saved, loaded or
+    compiled anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on.
 
     Args:
-        start: a float is a fraction of the run, an integer a number of optimizer steps (the paper:
-            1000, at batch size 24).
-        every: steps between two decisions; by default as many as let all be frozen in time, at
-            most 50, the paper's number.
+        start: a fraction of the run (float), or a number of optimizer steps (integer). The paper
+            has 1000 at batch size 24.
+        every: steps between two decisions. By default all thresholds are frozen in time, and there
+            are at most 50 steps, the paper's number.
     """
 
     def __init__(self, start: float | int = 0.5, every: int | None = None):
@@ -47,8 +47,8 @@ class FreezeThresholds(StepCallback):
         if not isinstance(self.model.optimizer, ALTOptimizer):
             raise ValueError(
                 "`FreezeThresholds` decides by the gradients that `keras_alt.optimizers.alt(...)` "
-                "keeps: compile with it, and under a policy of half precision, where Keras would "
-                "wrap it, with `auto_scale_loss=False`. "
+                "keeps: compile with that optimizer. Under a policy of half precision, Keras wraps "
+                "it unless you compile with `auto_scale_loss=False`. "
                 f"Received: optimizer={self.model.optimizer!r}"
             )
         self._require_thresholds()
@@ -99,7 +99,7 @@ class FreezeThresholds(StepCallback):
         sums.assign(ops.zeros_like(sums.value))
 
     def _candidates(self):
-        """Return the unfrozen quantizers with their positions among the optimizer's vectors."""
+        """Return the unfrozen quantizers, each with its position in the optimizer's vectors."""
         # `self.model` also brings the variables up to date on JAX.
         positions = {
             id(variable): i

@@ -8,10 +8,11 @@ import numpy as np
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.masks import m_by_n_mask, magnitude_mask
 from keras_alt.operators import KERNELS
+from keras_alt.sparsity import m_by_n_mask, magnitude_mask
 
 NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 
@@ -19,23 +20,22 @@ NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePo
 class Prune(StepCallback):
     """Sets the smallest weights of each kernel to zero, and holds them there during `fit`.
 
-    For a float Keras 3 model before it is quantized, and for a quantized one while its thresholds
-    train. Kernels are chosen as by tensorflow-model-optimization's `prune_low_magnitude`: dense and
-    convolution kernels and the pointwise ones of separable convolutions, not depthwise kernels.
-    A weight that was pruned stays so. Behind the last step nothing holds the zeros but the values
-    themselves: `keras_alt.quantize_model(model, masks=keras_alt.sparsity_masks(model))` does, in
-    every later `fit`.
+    It prunes a float Keras 3 model before it is quantized, or a quantized one while its thresholds
+    train. It prunes the kernels that tensorflow-model-optimization's `prune_low_magnitude` does:
+    those of dense layers and convolutions, and the pointwise kernels of separable convolutions, but
+    no depthwise kernels. A pruned weight stays pruned until `fit` ends. To hold the zeros in every
+    later `fit`, call `keras_alt.quantize_model(model, masks=keras_alt.sparsity_masks(model))`.
 
     Args:
         schedule: `(step) -> (prune now?, sparsity)`, such as tensorflow-model-optimization's
-            `PolynomialDecay` and `ConstantSparsity`. Step 0 is before the first batch; the count
-            goes on in the next `fit`.
-        sparsity_m_by_n: `(2, 4)` makes two of every four consecutive input channels zero at the
-            steps that the schedule names, whatever sparsity it gives.
+            `PolynomialDecay` and `ConstantSparsity`. Step 0 is before the first batch. The next
+            `fit` continues the count.
+        sparsity_m_by_n: `(2, 4)` sets two of every four consecutive input channels to zero. The
+            schedule then gives only the steps; its sparsity is ignored.
         skip: globs of layers that are not pruned.
 
     Attributes:
-        masks: `{kernel variable's path: boolean array}` so far.
+        masks: `{kernel variable's path: boolean array}`, the weights kept so far.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Prune(StepCallback):
         self._pruned = []
 
     def on_train_begin(self, logs=None):
-        self._pruned = [layer for layer in self.model._flatten_layers() if self._is_pruned(layer)]
+        self._pruned = [layer for layer in nested_layers(self.model) if self._is_pruned(layer)]
         if not self._pruned:
             raise ValueError(
-                "`Prune` expects a model with dense or convolution layers that `skip` leaves. "
+                "`Prune` expects a model with dense or convolution layers outside `skip`. "
                 f"Received: model '{self.model.name}' without any."
             )
         self._prune([self._step])
@@ -77,7 +77,7 @@ class Prune(StepCallback):
         self._prune(steps)
 
     def _prune(self, steps):
-        """Prune by the last of `steps` that the schedule names, and hold the zeros."""
+        """Prune by the last of `steps` at which the schedule prunes, and hold the zeros."""
         self.model  # noqa: B018 - on JAX this brings the variables up to date
         due = [sparsity for now, sparsity in map(self.schedule, steps) if bool(now)]
         for layer in self._pruned:
@@ -91,7 +91,7 @@ class Prune(StepCallback):
                 kernel.assign(kernel.value * ops.cast(self.masks[kernel.path], kernel.dtype))
 
     def _mask(self, layer, kernel, sparsity):
-        """Return the mask for now, which hides what an earlier one does."""
+        """Return the new mask; it hides all that the earlier one hides."""
         earlier = self.masks.get(kernel.path)
         if earlier is None:
             earlier = np.ones(kernel.shape, bool)

@@ -1,12 +1,12 @@
-"""Counting of optimizer steps."""
+"""A callback that counts optimizer steps."""
 
 import keras
 
 
 class StepCallback(keras.callbacks.Callback):
-    """Calls `on_steps_end` with the optimizer steps that are over.
+    """Calls `on_steps_end` with the optimizer steps that have just been trained.
 
-    With `steps_per_execution` Keras calls back once for many batches; it names the last of them.
+    With `steps_per_execution`, Keras calls back once for many batches and names the last of them.
     """
 
     def __init__(self):
@@ -17,11 +17,11 @@ class StepCallback(keras.callbacks.Callback):
         self._before_epoch = self._step
 
     def on_train_batch_end(self, batch, logs=None):
-        # The last execution of an epoch may end before the batch that Keras names: with the data.
+        # If the data end, the last execution of an epoch ends before the batch that Keras names.
         in_epoch = min(batch + 1, self.params.get("steps") or batch + 1)
         before, self._step = self._step, self._before_epoch + in_epoch
         self.on_steps_end(range(before + 1, self._step + 1))
 
     def on_steps_end(self, steps: range):
-        """Act on the steps, counted from 1, that were trained since the call before."""
+        """Act on the steps since the last call; the first step of a run is 1."""
         raise NotImplementedError

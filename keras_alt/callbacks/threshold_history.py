@@ -1,4 +1,4 @@
-"""Recording of thresholds while they train."""
+"""The course of the thresholds while they train."""
 
 import csv
 import os
@@ -13,17 +13,19 @@ from keras_alt.quantizer import quantizers
 
 RECORDS = 200
 MOST_RECORDS = 400  # even, so that the last record stays where every second one goes
-LABELLED = 8
+LABELLED = 8  # trajectories that the plot names, those that move most
+LABELLED_LINE = {"lw": 1.6, "zorder": 3}
+OTHER_LINE = {"lw": 0.7, "color": "0.75"}
 
 
 class ThresholdHistory(StepCallback):
     """Records the log2 threshold of every quantizer, about 200 times in a run.
 
-    In a run of unknown length every step is recorded at first. Whenever there are more than 400
-    records, every second one is dropped and the interval doubles.
+    If the length of the run is unknown, every step is recorded at first. Whenever there are more
+    than 400 records, every second one is dropped and the interval doubles.
 
     Args:
-        log_dir: folder for `thresholds.csv`, written after every epoch; or None.
+        log_dir: folder for `thresholds.csv`, which is written after every epoch; or None.
 
     Attributes:
         steps: optimizer steps of the records; 0 is before training.
@@ -85,22 +87,16 @@ class ThresholdHistory(StepCallback):
             writer.writerows(zip(self.steps, *self.history.values(), strict=True))
 
     def plot(self, path: str | os.PathLike):
-        """Draw the trajectories: the octaves crossed are labelled, frozen thresholds end in a dot.
+        """Draw the trajectories into a picture. Needs the `plots` extra.
 
-        Needs the `plots` extra.
+        A grid line is where the scale doubles, and a dot is where the threshold was frozen. The
+        eight thresholds that move most are named.
         """
         figure, axes = _figure()
         moved = {name: max(v) - min(v) for name, v in self.history.items()}
         labelled = sorted(moved, key=moved.get, reverse=True)[:LABELLED]
         for name, values in self.history.items():
-            style = (
-                {"label": name, "lw": 1.6, "zorder": 3}
-                if name in labelled
-                else {
-                    "color": "0.75",
-                    "lw": 0.7,
-                }
-            )
+            style = {**LABELLED_LINE, "label": name} if name in labelled else OTHER_LINE
             (line,) = axes.plot(self.steps, values, **style)
             if name in self.frozen:
                 index = bisect_left(self.steps, self.frozen[name])  # that record may be dropped

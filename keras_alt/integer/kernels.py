@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.activations import RELU_MAX
 from keras_alt.formats import FixedPoint
 from keras_alt.integer.accumulators import magnitudes
 from keras_alt.integer.program import Constant, Tensor
@@ -19,7 +20,6 @@ from keras_alt.layers import (
     QuantSeparableConv2D,
 )
 from keras_alt.padding import paddings
-from keras_alt.quantizer import RELU_MAX
 
 
 @handles(QuantConv1D, QuantConv2D)

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.activations import RELU_MAX
 from keras_alt.graph import Call, Graph, Replay, repeat
 from keras_alt.handlers import Handlers
 from keras_alt.integer.program import Constant, NotIntegerError, Program, Tensor
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.operators import kind_of
-from keras_alt.quantizer import RELU_MAX, Quantizer, quantizer_name, quantizers
+from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 
 
 def read(model: keras.Model) -> Program:

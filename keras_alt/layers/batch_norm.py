@@ -8,16 +8,16 @@ from keras import ops
 class FoldedBatchNorm(keras.layers.Layer):
     """Turns batch normalization into a factor for the kernel, a bias and a correction.
 
-    The kernel is folded with the moving statistics, so that the integers do not jitter with the
-    batch; the sum is then corrected to what batch statistics would have given (Jacob et al.,
-    2018, section 3.2; Krishnamoorthi, 2018, section 3.2.2):
+    The kernel is folded with the moving statistics, so that its integers do not change with every
+    batch. The sum is then corrected to what batch statistics would have given (Jacob et al., 2018,
+    section 3.2; Krishnamoorthi, 2018, section 3.2.2):
 
         factor     = gamma / sqrt(moving_variance + epsilon)
         correction = sqrt((moving_variance + epsilon) / (batch_variance + epsilon))
         bias       = beta - batch_mean * gamma / sqrt(batch_variance + epsilon)
 
-    Once `statistics_frozen` is true, or outside training, the correction is exactly 1 and the bias
-    comes from the moving statistics: the training graph is the inference graph.
+    Outside training, and once `statistics_frozen` is true, the correction is exactly 1 and the bias
+    comes from the moving statistics. The training graph is then the inference graph.
 
     Args:
         epsilon, momentum, center, scale: as in `keras.layers.BatchNormalization`.
@@ -31,7 +31,7 @@ class FoldedBatchNorm(keras.layers.Layer):
         self.scale = scale
 
     def arguments(self) -> dict:
-        """Return the constructor's arguments but for name and dtype."""
+        """Return the constructor's arguments, without name and dtype."""
         return {name: getattr(self, name) for name in ("epsilon", "momentum", "center", "scale")}
 
     def get_config(self):
@@ -62,17 +62,15 @@ class FoldedBatchNorm(keras.layers.Layer):
         """Return `(factor, bias, correction)`, vectors over channels.
 
         Args:
-            inputs: what batch normalization reads in training, or None for moving statistics.
-            bias: the layer's own bias, already contained in `inputs`.
+            inputs: what batch normalization reads in training; None for moving statistics.
+            bias: the layer's own bias, which `inputs` already contain.
             axis: the channel axis of `inputs`.
         """
         gamma = 1.0 if self.gamma is None else self.gamma
         beta = 0.0 if self.beta is None else self.beta
         own_bias = 0.0 if bias is None else bias
-        moving_mean, moving_deviation = (
-            self.moving_mean.value,
-            self._deviation(self.moving_variance),
-        )
+        moving_mean = self.moving_mean.value
+        moving_deviation = self._deviation(self.moving_variance)
         factor = gamma / moving_deviation
         if inputs is None:
             return factor, beta + (own_bias - moving_mean) * factor, None
@@ -94,7 +92,8 @@ class FoldedBatchNorm(keras.layers.Layer):
     def _moments(self, inputs, axis):
         axis = axis % len(inputs.shape)
         others = [i for i in range(len(inputs.shape)) if i != axis]
-        # Population variance: the paper removes Bessel's correction of TensorFlow's fused kernel.
+        # The population variance: the paper removes Bessel's correction, which TensorFlow's fused
+        # kernel makes.
         return ops.moments(ops.cast(inputs, "float32"), axes=others)
 
     def _update(self, moving, batch, frozen):

@@ -4,6 +4,12 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.layers.child_quantizers import (
+    build_child,
+    child_mask,
+    child_quantizer,
+    initial_output_threshold,
+)
 from keras_alt.layers.kernel import QuantizedKernel
 
 
@@ -15,10 +21,12 @@ class QuantConv1D(QuantizedKernel, keras.layers.Conv1D):
     """
 
     def linear(self, inputs, kernel):
-        padding = self.padding
-        if padding == "causal":
-            inputs, padding = ops.pad(inputs, self._compute_causal_padding()), "valid"
-        return _conv(self, inputs, kernel, padding)
+        if self.padding != "causal":
+            return _conv(self, inputs, kernel, self.padding)
+        paddings = [(0, 0)] * 3
+        time = 1 if self.data_format == "channels_last" else 2
+        paddings[time] = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+        return _conv(self, ops.pad(inputs, paddings), kernel, "valid")
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
@@ -83,9 +91,11 @@ class QuantDepthwiseConv2D(QuantizedKernel, keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class AveragePoolConv2D(keras.layers.DepthwiseConv2D):
-    """An average pool as the depthwise convolution with the constant 1 / (height * width).
+    """An average pool: the depthwise convolution by the constant 1 / (height * width).
 
-    Args: see `DepthwiseConv2D`. Its kernel never trains.
+    Its kernel never trains.
+
+    Args: see `DepthwiseConv2D`.
     """
 
     def __init__(self, *args, **kwargs):
@@ -97,7 +107,7 @@ class AveragePoolConv2D(keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class QuantAveragePoolConv2D(QuantizedKernel, AveragePoolConv2D):
-    """`AveragePoolConv2D` with its reciprocal in unsigned codes (the paper: 8 bit).
+    """`AveragePoolConv2D` with its reciprocal in unsigned codes (8 bits in the paper).
 
     Args: see `QuantizedKernel`, `AveragePoolConv2D`.
     """
@@ -114,22 +124,24 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
     """`SeparableConv2D` with both kernels, the tensor between them, sum, bias and output quantized.
 
     The depthwise result has `activation_bits`, as in the paper's separable convolutions.
+
     Args: see `QuantizedKernel`, `SeparableConv2D`; `kernel_bits` holds for both kernels.
     """
 
     role = "pointwise_kernel"
 
-    def _create_kernel_quantizers(self):
-        self.depthwise_kernel_quantizer = self._quantizer(self.kernel_format(), "depthwise_kernel")
-        self.pointwise_kernel_quantizer = self._quantizer(self.kernel_format(), "pointwise_kernel")
+    def create_kernel_children(self):
+        format, bits = self.kernel_format(), self.activation_bits
+        self.depthwise_kernel_quantizer = child_quantizer(self, "depthwise_kernel", format)
+        self.pointwise_kernel_quantizer = child_quantizer(self, "pointwise_kernel", format)
         self.kernel_quantizer = self.pointwise_kernel_quantizer
-        self.depthwise_kernel_mask = self._mask("depthwise_kernel")
-        self.pointwise_kernel_mask = self._mask("pointwise_kernel")
-        bits = self.activation_bits
-        self.depthwise_quantizer = self._quantizer(
-            None if bits is None else FixedPoint(bits),
+        self.depthwise_kernel_mask = child_mask(self, "depthwise_kernel")
+        self.pointwise_kernel_mask = child_mask(self, "pointwise_kernel")
+        self.depthwise_quantizer = child_quantizer(
+            self,
             "depthwise",
-            self._initial_output_threshold(),
+            None if bits is None else FixedPoint(bits),
+            initial_output_threshold(self),
         )
 
     def kernels(self):
@@ -140,8 +152,7 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
 
     def build(self, input_shape):
         super().build(input_shape)
-        if self.depthwise_quantizer is not None and not self.depthwise_quantizer.built:
-            self.depthwise_quantizer.build(())
+        build_child(self.depthwise_quantizer)
 
     @property
     def kernel(self):
@@ -163,7 +174,8 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
             data_format=self.data_format,
         )
         if self.depthwise_quantizer is not None:
-            y, input_exponent = self.depthwise_quantizer(y, training=training, with_exponent=True)
+            y = self.depthwise_quantizer(y, training=training)
+            input_exponent = self.depthwise_quantizer.exponent_tensor()
         return super().call(y, input_exponent=input_exponent, training=training)
 
     def linear(self, inputs, kernel):

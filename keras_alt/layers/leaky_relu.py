@@ -4,15 +4,17 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
-from keras_alt.quantizer import InFloat32, Quantizer
+from keras_alt.layers.bias_rule import ACCUMULATOR_HEADROOM
+from keras_alt.layers.child_quantizers import build_child, child_quantizer
+from keras_alt.quantizer import InFloat32, quantizers_of
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class QuantLeakyReLU(InFloat32, keras.layers.LeakyReLU):
     """`LeakyReLU` in the paper's precision: `q8(max(q16(x), q16(q16(slope) * q16(x))))`.
 
-    Both operands of the maximum share one threshold. The slope is a constant whose threshold is
-    its own value.
+    Both operands of the maximum share one threshold. The slope is a constant, and its threshold is
+    its value.
 
     Args:
         negative_slope: as in `keras.layers.LeakyReLU`.
@@ -44,23 +46,20 @@ class QuantLeakyReLU(InFloat32, keras.layers.LeakyReLU):
         self.input_quantizer = self.slope_quantizer = self.activation_quantizer = None
         if internal_bits is not None:
             format = FixedPoint(internal_bits)
-            self.input_quantizer = self._quantizer(format, "input", 8.0 * initial)
-            # A slope of 0 has no magnitude of its own: any threshold represents it.
-            self.slope_quantizer = self._quantizer(format, "slope", negative_slope or 1.0)
+            self.input_quantizer = child_quantizer(
+                self, "input", format, ACCUMULATOR_HEADROOM * initial
+            )
+            # Any threshold represents a slope of 0, which has no magnitude of its own.
+            self.slope_quantizer = child_quantizer(self, "slope", format, negative_slope or 1.0)
             self.slope_quantizer.trainable = False
         if activation_bits is not None:
-            self.activation_quantizer = self._quantizer(
-                FixedPoint(activation_bits), "activation", initial
+            self.activation_quantizer = child_quantizer(
+                self, "activation", FixedPoint(activation_bits), initial
             )
 
-    def _quantizer(self, format, role, initial_threshold):
-        return Quantizer(
-            format,
-            initial_threshold=initial_threshold,
-            role=role,
-            name=f"{role}_quantizer",
-            dtype=self.dtype_policy,
-        )
+    @property
+    def needs_float32(self) -> bool:
+        return bool(quantizers_of(self))
 
     def constants(self) -> list:
         """Return `(quantizer, tensor)` for the slope."""
@@ -70,8 +69,7 @@ class QuantLeakyReLU(InFloat32, keras.layers.LeakyReLU):
 
     def build(self, input_shape):
         for quantizer in (self.input_quantizer, self.slope_quantizer, self.activation_quantizer):
-            if quantizer is not None and not quantizer.built:
-                quantizer.build(())
+            build_child(quantizer)
         self.built = True
 
     def call(self, inputs, training=None):

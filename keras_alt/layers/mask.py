@@ -8,7 +8,7 @@ from keras import ops
 class KernelMask(keras.layers.Layer):
     """Multiplies a kernel by a mask of its shape, which does not train.
 
-    What the mask hides has no gradient, and its code is 0 whatever an optimizer does to it.
+    A weight that the mask hides has no gradient, and its code is 0 under any optimizer.
     """
 
     def build(self, input_shape):
@@ -24,3 +24,20 @@ class KernelMask(keras.layers.Layer):
 
     def call(self, kernel):
         return kernel * ops.cast(self.mask.value, kernel.dtype)
+
+    def hide(self, mask, kernel: keras.Variable, name: str):
+        """Set the mask, a boolean array, and the weights of `kernel` that it hides to 0.
+
+        Args:
+            name: of the kernel, for the error.
+
+        Raises:
+            ValueError: the shape does not fit.
+        """
+        if tuple(mask.shape) != tuple(kernel.shape):
+            raise ValueError(
+                f"The mask of '{name}' must have the kernel's shape {tuple(kernel.shape)}. "
+                f"Received: mask.shape={tuple(mask.shape)}"
+            )
+        self.mask.assign(mask)
+        kernel.assign(self(kernel))

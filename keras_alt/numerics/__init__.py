@@ -1,1 +1,1 @@
-"""The quantizer function, its gradients, and their fusion on each backend."""
+"""The quantizer function, its gradients, and how each backend computes them."""

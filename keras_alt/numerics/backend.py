@@ -4,4 +4,8 @@ import importlib
 
 import keras
 
-numerics = importlib.import_module(f"keras_alt.numerics.{keras.backend.backend()}")
+from keras_alt.numerics.contract import Backend, SumFusingBackend
+
+numerics: Backend | SumFusingBackend = importlib.import_module(
+    f"keras_alt.numerics.{keras.backend.backend()}"
+)

@@ -26,13 +26,13 @@ def backward(x, log2_threshold, upstream, format, rounding, relu_max):
 def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
     """Return `dx`, and each element's share of the threshold's gradient in units of scale * ln 2.
 
-    The comparisons are on the rounded code, not on `x`: a value that rounds to `qmax` is inside.
+    A value is inside if its rounded code is: what rounds to `qmax` is not clipped.
     """
     z = rectified(x, relu_max) * (1.0 / power_of_two(log2_threshold, format))
     r = ROUNDINGS[rounding](z, format)
     clipped = ops.clip(r, format.qmin, format.qmax)
-    # Codes are integers, so the distance tells, too: TensorFlow's CPU kernels for `where` and for
-    # comparisons are several times slower than arithmetic.
+    # Codes are integers, so their distance is 0 or at least 1. TensorFlow's CPU kernels for `where`
+    # and for comparisons are several times slower than this arithmetic.
     inside = 1.0 - ops.minimum(ops.abs(r - clipped), 1.0)
     per_element = upstream * (clipped - inside * z)
     if relu_max is not None:
@@ -44,14 +44,14 @@ def sum_forward(x, bias, log2_thresholds, rules):
     """Return `activation(accumulator(x) + bias)` on the activation's grid.
 
     Args:
-        log2_thresholds: of the activation and, if the sum is quantized, of the accumulator.
+        log2_thresholds: of the activation and, if there is one, of the accumulator.
         rules: `(format, rounding, relu_max)` of each.
     """
     return forward(_sum(x, bias, log2_thresholds, rules), log2_thresholds[0], *rules[0])
 
 
 def sum_backward_terms(x, bias, log2_thresholds, upstream, rules):
-    """Return `dx`, `dsum`, and for each threshold the elements' shares as `backward_terms` does."""
+    """Return `dx`, `dsum` and, for each threshold, the shares that `backward_terms` returns."""
     total = _sum(x, bias, log2_thresholds, rules)
     dsum, per_element = backward_terms(total, log2_thresholds[0], upstream, *rules[0])
     dx, shares = dsum, [per_element]
@@ -73,19 +73,21 @@ def threshold_gradient(per_element, log2_threshold, format):
 
 
 def power_of_two(log2_threshold, format):
-    # `ops.power(2.0, integer)` is exact on the three backends; exp2 and exp(k ln 2) are not.
+    """Return the scale, the step of the grid."""
+    # `ops.power(2.0, integer)` is exact on all three backends; exp2 and exp(k ln 2) are not.
     exponent = ops.ceil(log2_threshold) - (format.bits - int(format.signed))
     return ops.power(ops.cast(2.0, "float32"), exponent)
 
 
 def rectified(x, relu_max):
+    """Return `x` clipped to [0, relu_max]; `x` itself if that is None."""
     if relu_max is None:
         return x
     return ops.relu(x) if math.isinf(relu_max) else ops.clip(x, 0.0, relu_max)
 
 
 def exact_log2(x):
-    """log2 that is an integer for every exact power of two, unlike log(x) / log(2)."""
+    """Return log2(x), an integer for every exact power of two, which log(x) / log(2) misses."""
     approximate = ops.log2(x)
     nearest = ops.round(approximate)
     return ops.where(ops.equal(ops.power(ops.cast(2.0, x.dtype), nearest), x), nearest, approximate)

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.backend import numerics
+from keras_alt.numerics.contract import Rules
 from keras_alt.numerics.rounding import ROUNDINGS
 
 
@@ -16,7 +17,7 @@ def fake_quant(
     *,
     rounding: str = "half_even",
     relu_max: float | None = None,
-    fused: bool = True,
+    training: bool = True,
 ):
     """Round `x` onto the fixed-point grid that `log2_threshold` spans.
 
@@ -36,11 +37,11 @@ def fake_quant(
             the units of `x`.
         format: `FixedPoint`.
         rounding: name of a rule in `keras_alt.numerics.rounding`.
-        relu_max: if given, `x` is first clipped to [0, relu_max] (infinity for ReLU, 6 for
-            ReLU6) in the same pass over memory.
-        fused: whether forward and backward may be compiled into one pass each (TensorFlow
-            only). The values are the same; compiled functions must not end in exported
-            graphs.
+        relu_max: if given, `x` is first clipped to [0, relu_max] in the same pass over memory;
+            infinity for ReLU, 6 for ReLU6.
+        training: whether the result is trained through. TensorFlow then compiles forward and
+            backward into one pass each. An exported graph needs False: it must not contain
+            compiled functions. The values are the same.
 
     Returns:
         Tensor of the shape and dtype of `x`.
@@ -56,25 +57,26 @@ def fake_quant(
         format,
         rounding,
         relu_max,
-        fused,
+        training,
     )
     return ops.cast(y, x.dtype)
 
 
 class QuantizedSum(NamedTuple):
-    """`accumulator(x) + bias`, which the quantizer of that sum may compute in its own pass.
+    """The terms of `accumulator(x) + bias`, which the quantizer of that sum may compute itself.
 
-    `accumulators` has `(log2_threshold, (format, rounding, relu_max))` of the quantizer between
-    `x` and the sum, or is empty.
+    Attributes:
+        x, bias: tensors.
+        accumulators: `(log2_threshold, rules)` of the quantizer between `x` and the sum, or empty.
     """
 
     x: Any
     bias: Any
-    accumulators: tuple = ()
+    accumulators: tuple[tuple[Any, Rules], ...] = ()
 
 
 def remember_sum(total, terms: QuantizedSum):
-    """Note on the tensor `total` what it is the sum of, where the backend gains by it.
+    """Note the terms on the tensor `total`, if the backend computes their sum faster.
 
     Keras keeps masks and logits with their tensors in the same way.
     """
@@ -83,15 +85,15 @@ def remember_sum(total, terms: QuantizedSum):
 
 
 def remembered_sum(total) -> QuantizedSum | None:
-    """Return what `remember_sum` noted on this very tensor."""
+    """Return what `remember_sum` noted on this tensor, or None."""
     return getattr(total, "_keras_alt_sum", None)
 
 
-def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules):
+def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules):
     """Return `fake_quant(accumulator(x) + bias)` in one pass over memory each way.
 
-    Values and gradients are those of the single steps, up to the order of additions in the
-    bias's and the thresholds' gradients.
+    Values and gradients are those of the single steps. Only the gradients of the bias and of the
+    thresholds may differ, by the order of their additions.
 
     Args:
         terms: float32 `x` of shape `(..., channels)`, and a bias of shape `(channels,)`.

@@ -1,4 +1,4 @@
-"""The fused quantizer on JAX: `jit` makes one pass of each closed form."""
+"""The quantizer on JAX, where `jit` turns each closed form into one pass over memory."""
 
 import contextlib
 import functools
@@ -25,12 +25,12 @@ def _backward(format, rounding, relu_max, residuals, upstream):
 _fake_quant.defvjp(_forward, _backward)
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
+def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
     return _fake_quant(x, log2_threshold, format, rounding, relu_max)
 
 
 def fuses_sum(total):
-    """Whether there is a `fake_quant_sum`: `jit` makes one pass of the single steps, too."""
+    """Return False: `jit` also turns the single steps into one pass."""
     return False
 
 

@@ -19,9 +19,9 @@ def floor(z, format):
 
 
 def half_away_stored(z, format):
-    """Nearest, ties away from zero *of the stored int8 code*: LiteRT's average pool.
+    """Nearest, ties away from the stored code 0: LiteRT's average pool.
 
-    LiteRT stores an unsigned code `c` as `c - 2**(bits - 1)`, and the pool rounds that.
+    LiteRT stores an unsigned code `c` as `c - 2**(bits - 1)`, and its pool rounds the stored code.
     """
     zero_point = 0 if format.signed else -(2 ** (format.bits - 1))
     stored = z + zero_point

@@ -1,4 +1,4 @@
-"""The fused quantizer on TensorFlow: XLA makes one loop over memory of each closed form."""
+"""The quantizer on TensorFlow, where XLA turns each closed form into one loop over memory."""
 
 import functools
 import math
@@ -7,24 +7,24 @@ import tensorflow as tf
 
 from keras_alt.numerics import closed_form
 
-# Smaller tensors of known shape, as kernels are, are not worth a compilation for their shape:
-# the 53 kernels of a MobileNetV2 took as long compiled, after a first step 2 to 4 s longer.
-# Where a size is not known, as that of the batch, this one is assumed.
+# XLA compiles once for each shape, which does not pay off for smaller tensors. The 53 kernels of a
+# MobileNetV2 took as long compiled, and the first step took 2 to 4 s longer.
 COMPILED_SIZE = 2**16
+# An unknown size, such as that of the batch, counts as this one.
 USUAL_SIZE = 32
 
-# Each is traced once, for every shape, and a graph has one node for it instead of dozens: the first
-# training step of a ResNet20 took 17 instead of 21 s.
+# A function is traced once for all shapes, and a graph has one node for it instead of dozens: the
+# first training step of a ResNet20 took 17 s instead of 21 s.
 function = functools.partial(tf.function, autograph=False)
 TENSOR, VECTOR, SCALAR = tf.TensorSpec(None), tf.TensorSpec([None]), tf.TensorSpec([])
 
-# XLA unrolls inner sums of up to 32 terms on the CPU; longer ones take sequential additions.
+# On the CPU, XLA unrolls inner sums of up to 32 terms and adds longer ones one by one.
 UNROLLED = 32
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
+def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
     rules = (format, rounding, relu_max)
-    if not fused:
+    if not training:
         return _plain(*rules)(x, log2_threshold)
     if _is_small(x):
         return _called(*rules)(x, log2_threshold)
@@ -32,9 +32,9 @@ def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
 
 
 def fuses_sum(total):
-    """Whether `fake_quant_sum` is worth it for a tensor: while a graph of float32 is traced.
+    """Return whether `total` is a large float32 tensor of a graph.
 
-    Other types are rounded between the single steps. Eagerly, the sum is there already.
+    Other types are rounded between the single steps, and an eager sum is computed already.
     """
     return not tf.executing_eagerly() and total.dtype == tf.float32 and not _is_small(total)
 
@@ -61,13 +61,13 @@ def _ways(rules):
 
 @functools.cache
 def _plain(*rules):
-    """Return the differentiable quantizer in plain operations, as exported graphs need it."""
+    """Return the differentiable quantizer in plain operations, for exported graphs."""
     return _differentiable(*_ways(rules))
 
 
 @functools.cache
 def _called(*rules):
-    """Return the differentiable quantizer as functions of plain operations."""
+    """Return the differentiable quantizer as two functions of plain operations."""
     forward, backward = _ways(rules)
     return _differentiable(
         function(forward, input_signature=[TENSOR, SCALAR]),
@@ -79,10 +79,10 @@ def _called(*rules):
 def _compiled(group, *rules):
     """Return the differentiable quantizer in compiled loops, for sizes divisible by `group`.
 
-    XLA sums up groups of neighbours, TensorFlow the groups: for 3.5 million values the backward
-    pass took 3.0 ms, instead of 3.6 ms with the whole sum in TensorFlow and 3.9 ms in XLA, which
-    adds sequentially and so loses digits, too. Flattening inside the loops is free, and has to
-    come first: groups across the dimensions of an unflattened tensor cost more than they save.
+    XLA adds up groups of neighbours, and TensorFlow adds up the groups. For 3.5 million values the
+    backward pass took 3.0 ms; it took 3.6 ms with the whole sum in TensorFlow, and 3.9 ms in XLA,
+    whose sequential additions also lose digits. The tensor is flattened first, which is free inside
+    the loops: groups across the dimensions of an unflattened tensor cost more than they save.
     """
 
     @function(input_signature=[TENSOR, SCALAR], jit_compile=True)
@@ -105,7 +105,7 @@ def _compiled(group, *rules):
 
 
 def _differentiable(forward, backward):
-    """Join both ways; what is traced for every rank does not know the shapes."""
+    """Join both ways and restore the shapes, which a function traced for every rank loses."""
 
     @tf.custom_gradient
     def fake_quant(x, *parameters):
@@ -126,8 +126,8 @@ def _differentiable(forward, backward):
 def _compiled_sum(group, rules):
     """Return `activation(accumulator(x) + bias)`, differentiable, in one loop each way.
 
-    It keeps `x` alone for the backward pass. The bias's gradient is a column sum, for which
-    TensorFlow's own kernel took 8 to 15 % of a training step.
+    Only `x` is kept for the backward pass. The gradient of the bias is a column sum; TensorFlow's
+    own kernel for it took 8 to 15 % of a training step.
     """
     scalars = [SCALAR] * len(rules)
 

@@ -1,4 +1,4 @@
-"""The fused quantizer on torch: only `x` and the threshold are kept for the backward pass."""
+"""The quantizer on torch, which keeps only `x` and the threshold for the backward pass."""
 
 import contextlib
 
@@ -22,14 +22,14 @@ class _FakeQuant(torch.autograd.Function):
         return dx, dlog2_threshold, None, None, None
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, fused):
+def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
     if not torch.is_grad_enabled():
         return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
     return _FakeQuant.apply(x, log2_threshold, format, rounding, relu_max)
 
 
 def fuses_sum(total):
-    """Whether there is a `fake_quant_sum`: nothing compiles the single steps into one pass."""
+    """Return False: nothing compiles the single steps into one pass."""
     return False
 
 

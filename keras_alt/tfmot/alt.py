@@ -55,7 +55,7 @@ class ALTQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
             value = variable.read_value()
             start = ops.cond(ops.isnan(value), lambda: _log2_of_largest(inputs), lambda: value)
             variable.assign(start)
-        return fake_quant(inputs, variable.read_value(), self.format, fused=bool(training))
+        return fake_quant(inputs, variable.read_value(), self.format, training=bool(training))
 
     def get_config(self):
         return {"bits": self.format.bits, "signed": self.format.signed}

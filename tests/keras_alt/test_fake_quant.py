@@ -1,12 +1,17 @@
 """The quantizer function against independent vectors and closed forms."""
 
+import ast
+import inspect
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 from conftest import GOLDEN, gradients
 from keras import ops
 
-from keras_alt import FixedPoint, fake_quant
+from keras_alt import FixedPoint, fake_quant, numerics
+from keras_alt.numerics.contract import Backend, SumFusingBackend
 
 pytestmark = pytest.mark.backend
 
@@ -37,16 +42,16 @@ def dq(x, log2_threshold, bits, signed=True, **kwargs):
     return np.array(results).T
 
 
-@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_golden_vectors(golden, fused, compiled):
+def test_golden_vectors(golden, training, compiled):
     rows = range(0, 200, 10) if compiled else range(200)
     for i in rows:
         format = FixedPoint(int(golden["bits"][i]), bool(golden["signed"][i]))
         x, t = golden["x"][i], np.float32(golden["log2_threshold"][i])
-        # Large enough to take the fused path: the row many times over.
-        repeats = 1024 if fused and i < 10 else 1
-        f = lambda v, t, format=format: fake_quant(v, t, format, fused=fused)  # noqa: E731
+        # Large enough to take the compiled path: the row many times over.
+        repeats = 1024 if training and i < 10 else 1
+        f = lambda v, t, format=format: fake_quant(v, t, format, training=training)  # noqa: E731
         dx, dt = gradients(f, [np.tile(x, repeats), t], compiled=compiled)
 
         np.testing.assert_array_equal(
@@ -240,3 +245,20 @@ def test_half_precision_is_computed_in_single(rng):
     y = fake_quant(ops.convert_to_tensor(x), 0.0, FixedPoint(8))
     assert keras.backend.standardize_dtype(y.dtype) == "float16"
     np.testing.assert_array_equal(ops.convert_to_numpy(y), q(x, 0.0, 8))
+
+
+@pytest.mark.parametrize(
+    ("backend", "contract"),
+    [("tensorflow", SumFusingBackend), ("jax", Backend), ("torch", Backend)],
+)
+def test_every_backend_has_the_functions_of_its_contract(backend, contract):
+    # Read, not imported: only one of the backends need be installed.
+    source = pathlib.Path(numerics.__path__[0], f"{backend}.py").read_text()
+    defined = {
+        node.name: [argument.arg for argument in node.args.args]
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    }
+    for name, method in inspect.getmembers(contract, inspect.isfunction):
+        if not name.startswith("_"):
+            assert defined[name] == list(inspect.signature(method).parameters)[1:]

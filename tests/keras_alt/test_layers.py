@@ -6,10 +6,12 @@ import pytest
 from conftest import assert_same_outputs
 from keras import layers as L
 from keras import ops
+from keras_alt.roles import NEVER_NEGATIVE
 
 import keras_alt
 from keras_alt import layers as Q
-from keras_alt.quantizer import quantizers, quantizers_of
+from keras_alt import quantizers
+from keras_alt.quantizer import quantizers_of
 
 pytestmark = pytest.mark.backend
 
@@ -163,6 +165,17 @@ def test_leaky_relu_without_widths_is_its_twin(rng):
     np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
 
 
+@pytest.mark.parametrize("activation", NEVER_NEGATIVE)
+def test_an_output_that_is_never_negative_has_unsigned_codes(activation):
+    assert not Q.QuantDense(2, activation=activation).activation_quantizer.format.signed
+
+
+def test_a_nameless_activation_is_computed_in_front_of_its_quantizer(rng):
+    layer = Q.QuantDense(2, activation=L.Rescaling(0.0, offset=0.25))
+    y = layer(rng.normal(size=(3, 4)).astype("float32"))
+    np.testing.assert_array_equal(ops.convert_to_numpy(y), np.full((3, 2), 0.25))
+
+
 def test_product_bias_wants_the_scale_of_the_input(rng):
     layer = Q.QuantDense(3, target="litert")
     with pytest.raises(ValueError, match="expects the input's scale exponent"):
@@ -257,5 +270,19 @@ class TestFoldedBatchNorm:
         np.testing.assert_allclose(
             ops.convert_to_numpy(value),
             64 / np.sqrt(1.001) * ops.convert_to_numpy(layer.kernel),
+            rtol=1e-6,
+        )
+
+    def test_only_the_kernel_of_the_sum_is_folded(self):
+        layer = Q.QuantSeparableConv2D(5, 3, use_bias=False, batch_norm={})
+        layer.build((None, 8, 8, 4))
+        layer.batch_norm.gamma.assign([64.0] * 5)
+        (_, depthwise), (_, pointwise) = layer.constants()
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(depthwise), ops.convert_to_numpy(layer.depthwise_kernel)
+        )
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(pointwise),
+            64 / np.sqrt(1.001) * ops.convert_to_numpy(layer.pointwise_kernel),
             rtol=1e-6,
         )

@@ -8,7 +8,8 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt.integer import read
-from keras_alt.masks import kernel_masks, m_by_n_mask, magnitude_mask
+from keras_alt.masks import kernel_masks
+from keras_alt.sparsity import m_by_n_mask, magnitude_mask
 
 LOSS = "mse"
 OPTIMIZERS = {

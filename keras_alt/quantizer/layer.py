@@ -15,58 +15,22 @@ from keras_alt.numerics.fake_quant import (
     fake_quant_sum,
     remembered_sum,
 )
-from keras_alt.origin import require_keras3
-from keras_alt.record import CarriesRecord
-
-
-class InFloat32(CarriesRecord):
-    """Mixin in front of a Keras layer: with widths, it is called in a float32 network only.
-
-    Half floats have 11 or 8 significant bits, too few for the codes of biases and sums: the
-    deployed integers would not be the trained ones. Doubles gain nothing, for quantizers round them
-    to float32. The constructor is not the place to tell, since Keras hides what `from_config`
-    raises.
-    """
-
-    @property
-    def needs_float32(self) -> bool:
-        """Whether the layer computes codes."""
-        return bool(quantizers_of(self))
-
-    def __call__(self, inputs, *args, **kwargs):
-        if self.needs_float32:
-            _require_float32(self, self.compute_dtype)
-            source = getattr(inputs, "_keras_history", None)
-            if source is not None and not isinstance(source.operation, keras.layers.InputLayer):
-                _require_float32(source.operation, inputs.dtype)
-        return super().__call__(inputs, *args, **kwargs)
-
-
-def _require_float32(layer, dtype):
-    if dtype in ("float16", "bfloat16", "float64"):
-        raise ValueError(
-            "Quantized layers, and what they read, are float32, which holds their codes exactly. "
-            f"Received: dtype={dtype!r}, layer '{layer.name}' of type {type(layer).__name__}. "
-            "Give the network `dtype='float32'`: new layers by "
-            "`keras.config.set_dtype_policy('float32')`, those of a model by "
-            "`layer.dtype_policy = 'float32'` before it is quantized."
-        )
+from keras_alt.quantizer.float32 import InFloat32
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class Quantizer(InFloat32, keras.layers.Layer):
     """Fake-quantizes its input; the log2 of its clipping threshold is a trained variable.
 
-    It is private to one layer, or a node of the graph; called on several tensors it gives them
-    one scale. Gradients follow `keras_alt.fake_quant`. A threshold that is not set is NaN, and so
-    is every output then: nothing uncalibrated passes for a result.
+    A quantizer belongs to one layer, or is a node of the graph. If it is called on several tensors,
+    they share its scale. Gradients follow `keras_alt.fake_quant`. A threshold that is not set is
+    NaN, and then every output is NaN: nothing uncalibrated passes for a result.
 
     Args:
         format: `FixedPoint`.
-        activation: `None`, `"relu"` or `"relu6"`, applied in the same pass in front of the
-            rounding.
-        initial_threshold: clipping threshold in the units of the input, or `None` to leave it
-            to `keras_alt.calibrate`.
+        activation: `None`, `"relu"` or `"relu6"`; applied before the rounding, in the same pass.
+        initial_threshold: clipping threshold in the units of the input, or `None` to let
+            `keras_alt.calibrate` set it.
         role: what the quantized tensor is to its layer (`"kernel"`, `"bias"`, `"output"`, ...).
     """
 
@@ -87,8 +51,8 @@ class Quantizer(InFloat32, keras.layers.Layer):
             )
         if activation not in RELU_MAX:
             raise ValueError(
-                f"`activation` must be one of {list(RELU_MAX)}; other functions are layers in "
-                f"front of the Quantizer. Received: activation={activation!r}"
+                f"`activation` must be one of {list(RELU_MAX)}; put any other function in a "
+                f"layer in front of the Quantizer. Received: activation={activation!r}"
             )
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
@@ -98,7 +62,7 @@ class Quantizer(InFloat32, keras.layers.Layer):
         self.role = role
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
-        self.observer = None  # called with (quantizer, values) while `calibrate` watches
+        self.observer = None  # `calibrate` sets it: called with (quantizer, values)
         self.supports_masking = True
 
     def build(self, input_shape=None):
@@ -109,7 +73,7 @@ class Quantizer(InFloat32, keras.layers.Layer):
             autocast=False,
             initializer=self.initializer,
         )
-        # Saved with the model, so that a frozen threshold stays so after a reload.
+        # A variable, so that a frozen threshold is still frozen after a reload.
         self.frozen = self.add_weight(
             name="frozen",
             shape=(),
@@ -123,14 +87,17 @@ class Quantizer(InFloat32, keras.layers.Layer):
     def call(
         self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
     ):
-        """Quantize `inputs`; `rounding` belongs to the operation that computed them.
+        """Quantize `inputs`.
 
         Args:
             inputs: float tensor.
-            activation: overrides the constructor's, for tensors that share one threshold.
-            rounding: name of a rule in `keras_alt.numerics.rounding`.
-            with_exponent: whether to return `(y, exponent)`, where `2**exponent` is the scale.
+            activation: replaces the constructor's, for tensors that share one threshold.
+            rounding: name of a rule in `keras_alt.numerics.rounding`: that of the operation which
+                computed `inputs`.
+            with_exponent: whether to return `(y, exponent)` from a node of the graph.
         """
+        # `with_exponent` changes what is returned, because saved graphs hold it: one node has to
+        # give both tensors. A layer calls its child quantizer and then `exponent_tensor()`.
         if self.observer is not None:
             self.observe(inputs, activation)
         log2_threshold = self.trained_log2_threshold()
@@ -145,14 +112,16 @@ class Quantizer(InFloat32, keras.layers.Layer):
                 self.format,
                 rounding=rounding,
                 relu_max=relu_max,
-                fused=bool(training),
+                training=bool(training),
             )
-        if with_exponent:
-            return y, ops.stop_gradient(exponent_of(log2_threshold, self.format))
-        return y
+        return (y, self.exponent_tensor()) if with_exponent else y
+
+    def exponent_tensor(self):
+        """Return `exponent` as a float32 scalar tensor without gradient."""
+        return ops.stop_gradient(exponent_of(self.log2_threshold.value, self.format))
 
     def trained_log2_threshold(self):
-        """Return the variable's value, through which no gradient flows while it is frozen."""
+        """Return the value of the variable; no gradient flows through it while it is frozen."""
         log2_threshold = self.log2_threshold.value
         return ops.where(self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold)
 
@@ -168,7 +137,7 @@ class Quantizer(InFloat32, keras.layers.Layer):
         return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
 
     def observe(self, inputs, activation=None):
-        """Show the observer, if there is one, the values that would be rounded."""
+        """Show the observer the values that would be rounded."""
         inputs = ops.cast(inputs, "float32")
         self.observer(self, rectified(inputs, RELU_MAX[activation or self.activation]))
 
@@ -189,7 +158,7 @@ class Quantizer(InFloat32, keras.layers.Layer):
 
     @property
     def exponent(self) -> int:
-        """log2 of the scale: the value of a code `c` is `c * 2**exponent`."""
+        """log2 of the scale; code `c` stands for `c * 2**exponent`."""
         if not self.calibrated:
             raise ValueError(
                 f"The scale of quantizer '{self.name}' is not known before its threshold is set: "
@@ -213,7 +182,8 @@ class Quantizer(InFloat32, keras.layers.Layer):
         return cls(**{**config, "format": format})
 
 
-def checked_threshold(threshold, name):
+def checked_threshold(threshold, name: str) -> float:
+    """Return `threshold` as a float if it is positive and finite."""
     threshold = float(threshold)
     if not (math.isfinite(threshold) and threshold > 0):
         raise ValueError(
@@ -221,38 +191,3 @@ def checked_threshold(threshold, name):
             f"Received: threshold={threshold}"
         )
     return threshold
-
-
-def quantizers(model: keras.Model) -> dict[str, Quantizer]:
-    """Return the quantizers of `model` in the order of its layers, by `<layer>/<role>`.
-
-    Raises:
-        TypeError: the model is of tf_keras.
-    """
-    require_keras3(model)
-    found = {}
-    for layer in model._flatten_layers(include_self=False, recursive=False):
-        for quantizer in quantizers_of(layer):
-            found.setdefault(quantizer_name(layer, quantizer), quantizer)
-    return found
-
-
-def trained_quantizers(model: keras.Model) -> list[Quantizer]:
-    """Return the quantizers whose threshold is among the trainable variables of `model`."""
-    trainable = {id(variable) for variable in model.trainable_variables}
-    return [q for q in quantizers(model).values() if id(q.log2_threshold) in trainable]
-
-
-def quantizer_name(layer, quantizer: Quantizer) -> str:
-    """Return `<layer>/<role>`; a graph node is named `<layer>__<role>`."""
-    if layer is quantizer:
-        owner, _, role = quantizer.name.rpartition("__")
-        return f"{owner}/{role}" if owner else quantizer.name
-    return f"{layer.name}/{quantizer.role}"
-
-
-def quantizers_of(layer) -> list[Quantizer]:
-    """Return the quantizers of one layer: itself, or its children."""
-    if isinstance(layer, Quantizer):
-        return [layer]
-    return [q for child in layer._layers for q in quantizers_of(child)]

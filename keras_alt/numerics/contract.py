@@ -1,0 +1,55 @@
+"""The contract of a numerics backend."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from keras_alt.formats import FixedPoint
+
+Rules = tuple[FixedPoint, str, float | None]  # format, rounding, relu_max
+
+
+class Backend(Protocol):
+    """What `tensorflow.py`, `jax.py` and `torch.py` each define: how the closed form is computed.
+
+    Values and gradients are those of `closed_form` on every backend. A backend decides only how
+    few passes over memory they take. Tensors are float32 tensors of the backend.
+    """
+
+    def fake_quant(
+        self,
+        x,
+        log2_threshold,
+        format: FixedPoint,
+        rounding: str,
+        relu_max: float | None,
+        training: bool,
+    ):
+        """Return `closed_form.forward`, differentiable as `closed_form.backward` says.
+
+        Args:
+            training: whether the result is trained through. Otherwise the graph may be exported,
+                so it must consist of plain operations.
+        """
+
+    def fuses_sum(self, total) -> bool:
+        """Return whether `fake_quant_sum` is faster than single steps for the tensor `total`."""
+
+    def outside_graph(self) -> AbstractContextManager:
+        """Return a context in which variables can be created, also while a graph is traced."""
+
+    def concrete_value(self, variable):
+        """Return the value of a Keras variable as an array, also while a graph is traced."""
+
+
+class SumFusingBackend(Backend, Protocol):
+    """A backend whose `fuses_sum` is true for some tensors."""
+
+    def fake_quant_sum(self, x, bias, log2_thresholds: tuple, rules: tuple[Rules, ...]):
+        """Return `closed_form.sum_forward`, differentiable, in one pass over memory each way.
+
+        Args:
+            x: of shape `(..., channels)`.
+            bias: of shape `(channels,)`.
+            log2_thresholds: of the quantizer of the sum and, if there is one, of the accumulator.
+            rules: of each.
+        """

@@ -1,0 +1,8 @@
+"""The layer that owns one trained clipping threshold, and how to find it in a model."""
+
+from keras_alt.quantizer.finders import quantizer_name as quantizer_name
+from keras_alt.quantizer.finders import quantizers as quantizers
+from keras_alt.quantizer.finders import quantizers_of as quantizers_of
+from keras_alt.quantizer.finders import trained_quantizers as trained_quantizers
+from keras_alt.quantizer.float32 import InFloat32 as InFloat32
+from keras_alt.quantizer.layer import Quantizer as Quantizer

@@ -1,0 +1,60 @@
+"""The quantizers of a model or a layer, and their names."""
+
+import keras
+
+from keras_alt.keras_internals import sublayers
+from keras_alt.origin import require_keras3
+from keras_alt.quantizer.layer import Quantizer
+
+
+def quantizers(model: keras.Model) -> dict[str, Quantizer]:
+    """Return the quantizers of `model` by name, in the order of its layers.
+
+    A quantizer is named `<layer>/<role>`, such as `"conv1/kernel"` or `"conv1/output"`.
+
+    Example:
+
+    ```python
+    for name, quantizer in keras_alt.quantizers(model).items():
+        print(name, quantizer.format, quantizer.threshold)
+    ```
+
+    Args:
+        model: Keras 3 model, from `keras_alt.quantize_model` or with `keras_alt.layers`.
+
+    Returns:
+        `{name: keras_alt.Quantizer}`; empty for a float model.
+
+    Raises:
+        TypeError: the model is of tf_keras.
+    """
+    require_keras3(model)
+    found = {}
+    for layer in sublayers(model):
+        for quantizer in quantizers_of(layer):
+            found.setdefault(quantizer_name(layer, quantizer), quantizer)
+    return found
+
+
+def trained_quantizers(model: keras.Model) -> list[Quantizer]:
+    """Return the quantizers whose threshold is among the trainable variables of `model`."""
+    trainable = {id(variable) for variable in model.trainable_variables}
+    return [q for q in quantizers(model).values() if id(q.log2_threshold) in trainable]
+
+
+def quantizers_of(layer: keras.layers.Layer) -> list[Quantizer]:
+    """Return the quantizers of one layer: itself, or those among its sub-layers."""
+    if isinstance(layer, Quantizer):
+        return [layer]
+    return [q for child in sublayers(layer) for q in quantizers_of(child)]
+
+
+def quantizer_name(layer: keras.layers.Layer, quantizer: Quantizer) -> str:
+    """Return `<layer>/<role>`.
+
+    A node of the graph, whose `layer` is the quantizer itself, is called `<layer>__<role>` there.
+    """
+    if layer is quantizer:
+        owner, _, role = quantizer.name.rpartition("__")
+        return f"{owner}/{role}" if owner else quantizer.name
+    return f"{layer.name}/{quantizer.role}"
