@@ -13,7 +13,7 @@ from keras_alt.export.fitting import ExportError, fitting_program
 from keras_alt.export.folders import folder_written_whole
 from keras_alt.export.packing import pack
 from keras_alt.formats import FixedPoint
-from keras_alt.integer import Constant, Program, Tensor
+from keras_alt.integer import Constant, Reading, Tensor
 
 VERSION = 1
 CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
@@ -44,10 +44,10 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
         ExportError: a float layer in front of the quantizers has weights.
         FileExistsError: there is something at `path`.
     """
-    program = fitting_program(model, "integer")
-    _require_no_weights(program)
+    reading = fitting_program(model, "integer")
+    _require_no_weights(reading)
     with folder_written_whole(path) as folder:
-        described = _Description(program)
+        described = _Description(reading)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
             file.write(as_text(described.model()))
         np.savez(os.path.join(folder, "weights.npz"), **described.packed())
@@ -57,9 +57,9 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
     return os.fspath(path)
 
 
-def _require_no_weights(program):
+def _require_no_weights(reading):
     """Raise an error if a float layer in front has weights: the files tell its configuration."""
-    weighty = [layer.name for layer in program.entry.layers if layer.weights]
+    weighty = [layer.name for layer in reading.entry.layers if layer.weights]
     if weighty:
         raise ExportError(
             "Float layers in front of the first quantizer must have no weights: take them off the "
@@ -77,23 +77,23 @@ def standing_alone(package: str, source: str) -> str:
 class _Description:
     """What the files say about a program."""
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, reading: Reading):
+        self.reading = reading
         self.constants = {}
 
     def model(self) -> dict:
-        program = self.program
+        reading, program = self.reading, self.reading.program
         steps = [self.step(step) for step in program.steps]
         return {
             "format": "keras_alt integers",
             "version": VERSION,
             "name": program.name,
-            "target": program.target,
+            "target": reading.target,
             "front": {
-                "layers": _layers(program.entry),
-                "gives": [t._keras_history.operation.name for t in program.entry.outputs],
+                "layers": _layers(reading.entry),
+                "gives": [t._keras_history.operation.name for t in reading.entry.outputs],
             },
-            "behind": {"layers": _layers(program.exit), "outputs": program.output_names},
+            "behind": {"layers": _layers(reading.exit), "outputs": reading.output_names},
             "inputs": program.inputs,
             "outputs": program.outputs,
             "steps": steps,

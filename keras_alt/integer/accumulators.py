@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_alt.integer.program import Program
+from keras_alt.integer.reading import Reading
 
 # float32 holds every integer up to here, so sums below are simulated exactly.
 FLOAT32 = 2**24
@@ -39,8 +39,9 @@ class Accumulator:
         return self.worst <= INT32
 
 
-def accumulators(program: Program) -> list[Accumulator]:
-    """Return the accumulator of each kernel layer of an integer program."""
+def accumulators(reading: Reading) -> list[Accumulator]:
+    """Return the accumulator of each kernel layer of a model."""
+    program = reading.program
     biases = {step.inputs[0]: step for step in program.steps if step.operation == "add_constant"}
     rows = []
     for step in program.steps:

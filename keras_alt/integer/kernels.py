@@ -7,7 +7,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.integer.accumulators import magnitudes
 from keras_alt.integer.program import Constant, Tensor
-from keras_alt.integer.reading import NotIntegerError, constant, handles, rounded
+from keras_alt.integer.reader import NotIntegerError, constant, handles, rounded
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,

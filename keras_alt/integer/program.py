@@ -1,11 +1,14 @@
-"""A quantized model as a list of integer operations."""
+"""A network as a list of integer operations."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
-from keras_alt.formats import FixedPoint
+if TYPE_CHECKING:
+    from keras_alt.formats import FixedPoint
 
 # The engine computes in 64 bits.
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
@@ -82,43 +85,19 @@ class Step:
 
 @dataclass
 class Program:
-    """The integer form of a quantized model.
+    """A network in integers. It knows NumPy only: `Reading` ties it to a Keras model.
 
     Attributes:
-        name: of the model.
-        target: name of the engine rules.
-        inputs: positions of the tensors that `entry` gives.
-        outputs: positions of the tensors that `exit` takes.
-        input_keys: what the inputs of the Keras model are called where they come as a dictionary.
+        name: of the network.
+        inputs, outputs: positions in `tensors` of what goes in, and of what comes out.
         tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
-        entry: float model up to the first quantizers (layers such as Rescaling).
-        exit: float model behind the last quantizers (layers such as softmax).
-        output_names: of the Keras model.
-        taps: position of each symbolic tensor of the Keras model that a quantizer node gives, and
-            of those that `exit` takes.
     """
 
     name: str
-    target: str
-    entry: keras.Model | None = None
-    exit: keras.Model | None = None
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    output_names: list[str] = field(default_factory=list)
-    input_keys: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    taps: dict = field(default_factory=dict)
-
-    @property
-    def entry_layers(self) -> list[str]:
-        """Names of the float layers in front of the first quantizers."""
-        return _layers(self.entry)
-
-    @property
-    def exit_layers(self) -> list[str]:
-        """Names of the float layers behind the last quantizers."""
-        return _layers(self.exit)
 
     def add_tensor(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
@@ -143,9 +122,3 @@ class Program:
         output = self.add_tensor(tensor)
         self.steps.append(Step(operation, layer, tuple(inputs), output, attributes))
         return output
-
-
-def _layers(model):
-    return [
-        layer.name for layer in model.operations if not isinstance(layer, keras.layers.InputLayer)
-    ]

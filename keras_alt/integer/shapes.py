@@ -6,7 +6,7 @@ import numpy as np
 from keras_alt.integer.arithmetic import window_sum
 from keras_alt.integer.kernels import clipped
 from keras_alt.integer.program import Tensor
-from keras_alt.integer.reading import NotIntegerError, handles, handles_operators
+from keras_alt.integer.reader import NotIntegerError, handles, handles_operators
 from keras_alt.padding import paddings
 from keras_alt.roles import pool_cells, relu_max
 
