@@ -13,7 +13,7 @@ from keras_alt.export.fitting import ExportError, fitting_program
 from keras_alt.export.folders import folder_written_whole
 from keras_alt.export.packing import pack
 from keras_alt.formats import FixedPoint
-from keras_alt.integer import Constant, Reading, Tensor
+from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, arithmetic
 
 VERSION = 1
 CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
@@ -41,11 +41,13 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
 
     Raises:
         NotIntegerError: names the layers that have no integer form.
-        ExportError: a float layer in front of the quantizers has weights.
+        ExportError: a float layer in front of the quantizers has weights, or an operation comes
+            from another package.
         FileExistsError: there is something at `path`.
     """
     reading = fitting_program(model, "integer")
     _require_no_weights(reading)
+    _require_own_operations(reading.program)
     with folder_written_whole(path) as folder:
         described = _Description(reading)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
@@ -65,6 +67,21 @@ def _require_no_weights(reading):
             "Float layers in front of the first quantizer must have no weights: take them off the "
             "model, and give constants (`Normalization(mean=..., variance=...)`) instead of "
             f"adapted ones. Received: {', '.join(weighty)}"
+        )
+
+
+def _require_own_operations(program: Program):
+    """Raise an error for operations that the folder's `arithmetic.py` does not have."""
+    foreign = {
+        f"{step.operation} of layer '{step.layer}'": None
+        for step in program.steps
+        if OPERATIONS[step.operation].compute is not getattr(arithmetic, step.operation, None)
+    }
+    if foreign:
+        raise ExportError(
+            "The files run with NumPy alone, so every operation must be one of "
+            "`keras_alt.integer.arithmetic`: write the layer's handler with those. "
+            f"Received: {', '.join(foreign)}"
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Container
 
 import numpy as np
 
-from keras_alt.integer import arithmetic
+from keras_alt.integer.operations import OPERATIONS
 from keras_alt.integer.program import Program
 
 
@@ -22,7 +22,7 @@ def trace(
     last_use = {p: i for i, step in enumerate(program.steps) for p in step.inputs}
     for i, step in enumerate(program.steps):
         operands = [values[p] for p in step.inputs]
-        values[step.output] = getattr(arithmetic, step.operation)(*operands, **step.arguments)
+        values[step.output] = OPERATIONS[step.operation].compute(*operands, **step.arguments)
         for p in step.inputs:
             if keep is not None and last_use[p] == i and p not in keep:
                 values.pop(p, None)

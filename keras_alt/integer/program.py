@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from keras_alt.formats import FixedPoint
 
-# The engine computes in 64 bits.
-LOWEST, HIGHEST = -(2**63), 2**63 - 1
+Shape = tuple[int | None, ...]  # None is a size that is left open
+Sizes = tuple[int, ...]
 
 
 class NotIntegerError(ValueError):
@@ -34,7 +34,7 @@ class Tensor:
     """
 
     name: str
-    shape: tuple
+    shape: Shape
     exponent: int
     low: int
     high: int
@@ -62,21 +62,21 @@ class Step:
     """One integer operation.
 
     Attributes:
-        operation: name of a function in `keras_alt.integer.arithmetic`.
+        operation: name in `keras_alt.integer.operations.OPERATIONS`.
         layer: name of the Keras layer that it belongs to.
         inputs, output: positions in `Program.tensors`.
-        attributes: further arguments of the function; a `Constant` stands for its codes.
+        attributes: further arguments of the operation; a `Constant` stands for its codes.
     """
 
     operation: str
     layer: str
     inputs: tuple[int, ...]
     output: int
-    attributes: dict
+    attributes: dict[str, Any]
 
     @property
-    def arguments(self) -> dict:
-        """The attributes as the function takes them."""
+    def arguments(self) -> dict[str, Any]:
+        """The attributes as the operation computes with them."""
         return {
             name: value.codes if isinstance(value, Constant) else value
             for name, value in self.attributes.items()
@@ -100,25 +100,6 @@ class Program:
     steps: list[Step] = field(default_factory=list)
 
     def add_tensor(self, tensor: Tensor) -> int:
+        """Append a tensor; return its position."""
         self.tensors.append(tensor)
         return len(self.tensors) - 1
-
-    def add_step(self, operation: str, layer: str, inputs, tensor: Tensor, **attributes) -> int:
-        """Append an operation; return the position of its output.
-
-        Raises:
-            NotIntegerError: its numbers may need more than 64 bits.
-        """
-        bounds = [tensor.low, tensor.high]
-        if operation == "requantize":  # shifts first, then clips
-            x, shift = self.tensors[inputs[0]], max(-attributes["shift"], 0)
-            bounds += [x.low << shift, x.high << shift]
-        if min(bounds) < LOWEST or max(bounds) > HIGHEST:
-            raise NotIntegerError(
-                f"Layer '{layer}' must compute with 64 bits at most: its grids lie too far apart; "
-                f"calibrate on data like that of training. Received: {operation} with numbers from "
-                f"{min(bounds)} to {max(bounds)}"
-            )
-        output = self.add_tensor(tensor)
-        self.steps.append(Step(operation, layer, tuple(inputs), output, attributes))
-        return output

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.integer.engine import trace
-from keras_alt.integer.reader import rounded
+from keras_alt.integer.grids import rounded
 from keras_alt.integer.reading import Reading
 
 
@@ -70,8 +70,8 @@ def quantize_inputs(reading: Reading, x) -> list[np.ndarray]:
     results = []
     for entry, position in zip(entries, program.inputs, strict=True):
         tensor = program.tensors[position]
-        codes = rounded(ops.convert_to_numpy(entry), tensor.exponent, tensor.format)
-        results.append(np.clip(codes, tensor.low, tensor.high))
+        values = ops.convert_to_numpy(entry)
+        results.append(rounded(values, tensor.exponent, tensor.low, tensor.high))
     return results
 
 
