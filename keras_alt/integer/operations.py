@@ -1,7 +1,7 @@
 """The operations of integer programs: what each computes, and what its result can hold."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -16,9 +16,9 @@ Pairs = tuple[tuple[int, int], ...]  # `(before, after)` for each axis
 class Computation(Protocol):
     """Computes an operation.
 
-    It takes the codes of the operands, int64 arrays with the batch first, and the attributes of the
-    step by keyword. It gets the codes of an attribute that is a `Constant`. It returns the codes of
-    the result, an int64 array.
+    It takes the codes of the operands, and the attributes of the step by keyword. For a `Constant`
+    it gets the codes. It returns the codes of the result. Codes are int64 arrays; the batch is the
+    first axis of operands and result.
     """
 
     __name__: str
@@ -30,8 +30,8 @@ class ResultRule(Protocol):
     """Tells the result of an operation without computing it.
 
     It takes the `Tensor` of each operand, and the attributes of the step by keyword. It returns a
-    `Tensor` with the result's shape, exponent, bounds, format and divisor. The bounds hold for any
-    codes within the bounds of the operands. The name does not matter.
+    `Tensor` with the shape, the exponent, the bounds, the format and the divisor of the result. The
+    bounds must hold for all codes within the bounds of the operands. The name may be any.
     """
 
     def __call__(self, *operands: Any, **attributes: Any) -> Tensor: ...
@@ -56,23 +56,30 @@ OPERATIONS: dict[str, Operation] = {}
 def operation(compute: Computation) -> Callable[[ResultRule], ResultRule]:
     """Return a decorator of the `ResultRule` of an operation.
 
-    The operation is entered in `OPERATIONS` under the name of `compute`.
+    The decorator enters the operation in `OPERATIONS` under the name of `compute`.
+
+    Raises:
+        ValueError: an operation of this package has that name.
     """
+    name = compute.__name__
+    if getattr(arithmetic, name, compute) is not compute:
+        raise ValueError(
+            "An operation needs a name that `keras_alt.integer.arithmetic` does not have. "
+            f"Received: compute.__name__={name!r}"
+        )
 
     def register(result: ResultRule) -> ResultRule:
-        OPERATIONS[compute.__name__] = Operation(compute, result)
+        OPERATIONS[name] = Operation(compute, result)
         return result
 
     return register
 
 
-def _known(shape: Iterable[int | None]) -> Sizes:
-    """Return sizes, none of which may be left open."""
-    sizes = tuple(shape)
-    known = tuple(n for n in sizes if n is not None)
-    if len(known) < len(sizes):
+def _known(sizes: Sequence[int | None]) -> Sizes:
+    """Return sizes; raise an error if one of them is open."""
+    if None in sizes:
         raise NotIntegerError(f"The operation needs operands of known size. Received: {sizes}")
-    return known
+    return tuple(n for n in sizes if n is not None)
 
 
 @operation(arithmetic.requantize)

@@ -28,9 +28,10 @@ class Tensor:
         name: of the quantizer, or the layer, that it comes from.
         shape: without the batch.
         exponent: log2 of the grid step.
-        low, high: bounds of the codes, for any input.
-        format: number format behind a quantizer, None for sums.
-        divisor: cells of an average whose sum this is: an integer, or an array.
+        low, high: bounds of the codes for any input.
+        format: number format of a quantized tensor, None for sums.
+        divisor: number of cells of an average that is not divided yet, 1 for other tensors; an
+            array if the windows of a pool have different numbers of cells.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Step:
 
     Attributes:
         operation: name in `keras_alt.integer.operations.OPERATIONS`.
-        layer: name of the Keras layer that it belongs to.
+        layer: name of the layer that it belongs to.
         inputs, output: positions in `Program.tensors`.
         attributes: further arguments of the operation; a `Constant` stands for its codes.
     """
@@ -85,12 +86,12 @@ class Step:
 
 @dataclass
 class Program:
-    """A network in integers. It knows NumPy only: `Reading` ties it to a Keras model.
+    """A network in integers. It knows nothing of Keras; a `Reading` ties it to a Keras model.
 
     Attributes:
         name: of the network.
-        inputs, outputs: positions in `tensors` of what goes in, and of what comes out.
-        tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
+        inputs, outputs: positions of the input tensors and of the output tensors in `tensors`.
+        tensors, steps: see `Tensor` and `Step`. Steps are in the order of computation.
     """
 
     name: str

@@ -21,8 +21,8 @@ from keras_alt.roles import is_operator
 def read(model: keras.Model) -> Reading:
     """Read a quantized model into an integer program.
 
-    Float layers in front of the first quantizers (Rescaling) and behind the last ones (softmax) are
-    no part of it: `Reading.entry` and `Reading.exit` are models of them.
+    The program leaves out the float layers in front of the first quantizers (Rescaling) and behind
+    the last ones (softmax). `Reading.entry` and `Reading.exit` are models of them.
 
     Args:
         model: from `keras_alt.quantize_model`, or hand-written with `keras_alt.layers`; calibrated.
@@ -39,9 +39,9 @@ def read(model: keras.Model) -> Reading:
 
 
 class Reader:
-    """Follows the graph, and knows which tensors lie on a grid.
+    """Follows the graph of a model, and knows which tensors lie on a grid.
 
-    Handlers take the inputs of a call from `operand` and `operands`.
+    Handlers call `operand` and `operands` for the inputs of a call.
     """
 
     def __init__(self, model: keras.Model):
@@ -49,9 +49,8 @@ class Reader:
         self.program = Program(model.name)
         self.positions: dict[keras.KerasTensor, int] = {}  # of tensors on a grid
         self.taps: dict[keras.KerasTensor, int] = {}
-        # Float tensors in front of the quantizers; those that the first quantizers take.
-        self.entry = set(self.graph.inputs)
-        self.entries: list[keras.KerasTensor] = []
+        self.entry = set(self.graph.inputs)  # float tensors in front of the quantizers
+        self.entries: list[keras.KerasTensor] = []  # those that the first quantizers take
         # Float tensors behind quantizers, with the names of the float layers on the way.
         self.behind: dict[keras.KerasTensor, list[str]] = {}
 
@@ -129,10 +128,8 @@ class Reader:
 
     def leave(self, call: Call):
         """Note a float layer behind quantizers; nothing quantized may follow it."""
-        names, name = (
-            {n: None for t in call.inputs for n in self.behind.get(t, ())},
-            call.layer.name,
-        )
+        name = call.layer.name
+        names = {n: None for t in call.inputs for n in self.behind.get(t, ())}
         if isinstance(call.layer, (Quantizer, QuantizedKernel)):
             raise NotIntegerError(
                 f"Between quantizers, '{name}' reads layers that stay float: "
@@ -163,7 +160,10 @@ class Reader:
             )
 
     def operand(self, call: Call) -> Variable:
-        """Return the first input of `call`; a layer with a kernel takes its exponent as well."""
+        """Return the first input of `call`, which lies on a grid.
+
+        A layer with a kernel may have a second input, the exponent of the first.
+        """
         return self.variable(call.inputs[0], call)
 
     def operands(self, call: Call) -> list[Variable]:
@@ -177,6 +177,7 @@ class Reader:
         return [self.variable(t, call) for t in call.inputs]
 
     def variable(self, tensor: keras.KerasTensor, call: Call) -> Variable:
+        """Return a tensor as an operand of the steps of `call`."""
         return Variable(self.program, self.positions[tensor], call.layer.name)
 
 

@@ -10,11 +10,11 @@ from keras_alt.integer.reading import Reading
 
 
 def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list[np.ndarray]:
-    """Return the output codes of a model; no floating point behind the input quantizers.
+    """Return the output codes of a model. Behind the input quantizers, all is integers.
 
     Args:
         reading: from `keras_alt.integer.read`.
-        x: inputs of the Keras model: an array, or a structure of arrays as it takes.
+        x: inputs as the Keras model takes them: an array or a structure of arrays.
         batch_size: how many samples are computed at a time.
         verbose: whether to show a progress bar.
 
@@ -35,11 +35,15 @@ def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list
 
 
 def input_arrays(reading: Reading, x) -> list[np.ndarray]:
-    """Return inputs, in any structure that the Keras model takes, in the order of its inputs.
+    """Return one array for each input of the Keras model, in the order of its inputs.
+
+    Args:
+        reading: from `keras_alt.integer.read`.
+        x: inputs as the Keras model takes them.
 
     Raises:
-        ValueError: there are others than the model has, of other shapes, none or unequally many
-            samples, or they are not finite.
+        ValueError: `x` has other inputs or shapes than the model, has no samples, has a different
+            number of samples for some input, or is not finite.
     """
     tensors, keys = reading.entry.inputs, reading.input_keys
     if isinstance(x, dict):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from keras_alt.integer.operations import OPERATIONS, Pairs
 from keras_alt.integer.program import (
     Constant,
@@ -52,7 +54,7 @@ class Variable:
     Attributes:
         program: that is being written.
         position: of the tensor.
-        layer: name of the Keras layer that the next steps belong to. Results are named after it.
+        layer: name of the layer that the next steps belong to. Their results are named after it.
     """
 
     program: Program
@@ -90,9 +92,11 @@ class Variable:
             attributes: of the step.
 
         Raises:
-            NotIntegerError: the step's numbers may need more than 64 bits.
+            NotIntegerError: the step's numbers may need more than 64 bits, or an operand is an
+                average that is not divided yet.
         """
         operands = [variable.tensor for variable in (self, *others)]
+        _require_divided(operation, operands)
         result = OPERATIONS[operation].result(*operands, **attributes)
         result = replace(result, name=name or self.layer, format=format or result.format)
         self._require_width(operation, result, attributes)
@@ -218,6 +222,15 @@ class Variable:
 
     def repeat(self, repeats: int, axis: int) -> Variable:
         return self.apply("repeat", repeats=repeats, axis=axis)
+
+
+def _require_divided(operation: str, operands: list[Tensor]):
+    """Raise an error for averages that are not divided yet, unless the operation divides them."""
+    for tensor in operands:
+        if operation not in ("requantize", "transpose") and np.any(tensor.divisor != 1):
+            raise NotIntegerError(
+                f"The average '{tensor.name}' expects a quantizer behind it. Received: {operation}"
+            )
 
 
 def add(*variables: Variable) -> Variable:

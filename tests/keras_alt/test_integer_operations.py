@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 import keras_alt
 from keras_alt import FixedPoint
-from keras_alt.integer import OPERATIONS, Constant, NotIntegerError, Program, Tensor, trace
+from keras_alt.integer import (
+    OPERATIONS,
+    Constant,
+    NotIntegerError,
+    Program,
+    Tensor,
+    operation,
+    trace,
+)
 from keras_alt.integer.arithmetic import ROUNDINGS
 from keras_alt.integer.variables import (
     Grid,
@@ -184,24 +192,24 @@ def codes_of(tensor, rng):
     return choices[rng.choice(3, p=[0.5, 0.25, 0.25])]
 
 
-def computed(operation, operands, attributes):
+def computed(name, operands, attributes):
     codes = {k: v.codes if isinstance(v, Constant) else v for k, v in attributes.items()}
-    return OPERATIONS[operation].compute(*operands, **codes)
+    return OPERATIONS[name].compute(*operands, **codes)
 
 
 def test_every_operation_has_a_case():
     assert set(CASES) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("operation", CASES)
+@pytest.mark.parametrize("name", CASES)
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(0, 2**32 - 1))
-def test_the_result_has_the_shape_and_the_bounds_that_the_rule_tells(operation, data, seed):
-    operands, attributes = data.draw(CASES[operation])
+def test_the_result_has_the_shape_and_the_bounds_that_the_rule_tells(name, data, seed):
+    operands, attributes = data.draw(CASES[name])
     rng = np.random.default_rng(seed)
 
-    result = OPERATIONS[operation].result(*operands, **attributes)
-    codes = computed(operation, [codes_of(t, rng) for t in operands], attributes)
+    result = OPERATIONS[name].result(*operands, **attributes)
+    codes = computed(name, [codes_of(t, rng) for t in operands], attributes)
 
     assert codes.shape == (BATCH, *result.shape)
     assert result.low <= codes.min()
@@ -302,6 +310,21 @@ def test_numbers_beyond_64_bits_name_the_layer():
     with pytest.raises(NotIntegerError, match="'layer' must compute with 64 bits.*add with num"):
         x + y
     assert not x.program.steps
+
+
+def test_an_average_must_be_divided_before_it_is_used():
+    (x,) = variables(Tensor("x", (4, 4, 2), 0, -8, 7))
+    mean = x.window_sum((2, 2), (2, 2), ((0, 0), (0, 0)))
+    with pytest.raises(NotIntegerError, match="The average 'layer' expects a quantizer behind it"):
+        mean + mean
+
+
+def test_an_operation_cannot_take_the_place_of_another():
+    def add(first, second):
+        return first + second
+
+    with pytest.raises(ValueError, match="Received: compute.__name__='add'"):
+        operation(add)
 
 
 PURE = ("arithmetic", "engine", "operations", "program", "variables")
