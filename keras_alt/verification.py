@@ -119,19 +119,20 @@ def verify(
         FileExistsError: there is something at `bundle`.
         RuntimeError: the engine does not show the codes of an output.
     """
-    program = read(model)
+    reading = read(model)
+    program = reading.program
     chosen = _engine(engine)
-    require_fit(program, engine)
+    require_fit(reading, engine)
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-    arrays = input_arrays(program, x)
-    codes = quantize_inputs(program, arrays)
+    arrays = input_arrays(reading, x)
+    codes = quantize_inputs(reading, arrays)
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
-        session = chosen(model, program, folder)
+        session = chosen(model, reading, folder)
         counts = _Counts(program)
         record = None if destination is None else Bundle(session, folder)
         progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
-        for batch, quantized, expected in _expected(model, program, arrays, codes, batch_size):
+        for batch, quantized, expected in _expected(model, reading, arrays, codes, batch_size):
             computed = session.compute(batch, quantized)
             for position, values in expected.items():
                 if position in computed:
@@ -155,21 +156,21 @@ def verify(
     return result
 
 
-def _expected(model, program, arrays, codes, batch_size):
+def _expected(model, reading, arrays, codes, batch_size):
     """Yield a batch of inputs, of their codes, and of the codes that Keras computes, by position.
 
     The latter are floats: whatever Keras computes beside the grid is a difference.
     """
     with deep_recursion():
-        simulate = keras.Model(model.inputs, list(program.taps))
+        simulate = keras.Model(model.inputs, list(reading.taps))
     for start in range(0, len(codes[0]), batch_size):
         part = slice(start, start + batch_size)
         batch = [a[part] for a in arrays]
         simulated = keras.tree.flatten(simulate(batch, training=False))
         expected = {}
-        for position, values in zip(program.taps.values(), simulated, strict=True):
+        for position, values in zip(reading.taps.values(), simulated, strict=True):
             values = ops.convert_to_numpy(values).astype(np.float64)
-            expected[position] = np.ldexp(values, -program.tensors[position].exponent)
+            expected[position] = np.ldexp(values, -reading.program.tensors[position].exponent)
         yield batch, [c[part] for c in codes], expected
 
 

@@ -4,7 +4,7 @@ from importlib import metadata
 
 import numpy as np
 
-from keras_alt.integer import Program
+from keras_alt.integer import Reading
 
 
 class Engine:
@@ -20,8 +20,8 @@ class Engine:
     name: str
     package: str
 
-    def __init__(self, model, program: Program, folder: str):
-        self.program = program
+    def __init__(self, model, reading: Reading, folder: str):
+        self.reading, self.program = reading, reading.program
         self.open(model, folder)
 
     @classmethod

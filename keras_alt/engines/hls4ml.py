@@ -24,7 +24,7 @@ class HLS4MLEngine(Engine):
                 "Received: no g++"
             )
         program = self.program
-        inner = {p for p in program.taps.values() if p not in program.inputs}
+        inner = {p for p in self.reading.taps.values() if p not in program.inputs}
         self.outputs = sorted(set(program.outputs))
         self.shown = sorted({*inner, *self.outputs})
         plain = to_hls4ml(model, os.path.join(folder, "plain"))

@@ -74,7 +74,7 @@ class LiteRTEngine(Engine):
             position = int(position)
             batch = codes[self.program.inputs.index(position)]
             return (batch[sample : sample + 1] + self._zero_point(position)).astype(np.int8)
-        names = [tensor.name for tensor in self.program.entry.inputs]
+        names = [tensor.name for tensor in self.reading.entry.inputs]
         return arrays[names.index(detail["name"])][sample : sample + 1].astype(detail["dtype"])
 
     def _read(self):

@@ -29,7 +29,7 @@ class ONNXRuntimeEngine(Engine):
         providers = ["CPUExecutionProvider"]
         self.plain = onnxruntime.InferenceSession(path, providers=providers)
         proto = onnx.load(path)
-        self.names = observe(proto, set(self.program.taps.values()))
+        self.names = observe(proto, set(self.reading.taps.values()))
         self.shown = proto.SerializeToString()
         self.observed = onnxruntime.InferenceSession(self.shown, providers=providers)
 

@@ -20,7 +20,7 @@ class QONNXEngine(Engine):
         self.proto = onnx.load(to_qonnx(model, os.path.join(folder, "model.onnx")))
         self.models = {}
         self.names = {}
-        positions = set(self.program.taps.values())
+        positions = set(self.reading.taps.values())
         for node in self.proto.graph.node:
             head, _, position = node.output[0].rpartition(":")
             if head and position.isdecimal() and int(position) in positions:

@@ -4,7 +4,7 @@ import importlib.util
 
 import keras
 
-from keras_alt.integer import Program, accumulators, read
+from keras_alt.integer import Reading, accumulators, read
 from keras_alt.targets import get_target
 
 
@@ -12,31 +12,31 @@ class ExportError(ValueError):
     """A model that a file format cannot hold."""
 
 
-def fitting_program(model: keras.Model, engine: str) -> Program:
+def fitting_program(model: keras.Model, engine: str) -> Reading:
     """Return the integer program of a model whose target `engine` computes."""
-    program = read(model)
-    require_fit(program, engine)
-    _require_width(program)
-    return program
+    reading = read(model)
+    require_fit(reading, engine)
+    _require_width(reading)
+    return reading
 
 
-def _require_width(program):
-    width = get_target(program.target).sum_bits
-    for row in accumulators(program):
+def _require_width(reading):
+    width = get_target(reading.target).sum_bits
+    for row in accumulators(reading):
         if width is not None and row.bits > width:
             raise ExportError(
-                f"Engines of target '{program.target}' add up products in {width} bits, so every "
+                f"Engines of target '{reading.target}' add up products in {width} bits, so every "
                 "sum must fit: give the layer fewer bits, or calibrate it again. "
                 f"Received: layer '{row.layer}', which may need {row.bits} bits"
             )
 
 
-def require_fit(program: Program, engine: str):
-    """Raise an error unless `engine` computes by the rules of the program's target."""
-    fitting = get_target(program.target).engines
+def require_fit(reading: Reading, engine: str):
+    """Raise an error unless `engine` computes by the rules of the model's target."""
+    fitting = get_target(reading.target).engines
     if engine not in fitting:
         raise ExportError(
-            f"Engine '{engine}' does not compute by the rules of target '{program.target}', which "
+            f"Engine '{engine}' does not compute by the rules of target '{reading.target}', which "
             f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
             f"Received: engine={engine!r}"
         )

@@ -42,7 +42,7 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     """
     require("hls4ml", "hls")
     require("qonnx", "hls")
-    program = fitting_program(model, "hls4ml")
+    program = fitting_program(model, "hls4ml").program
     write_project(program, sorted(program.outputs), path)
     return os.fspath(path)
 

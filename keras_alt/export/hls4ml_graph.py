@@ -19,7 +19,7 @@ class ChannelsLastWriter:
     """Writes the steps of a program as nodes.
 
     Args:
-        program: from `keras_alt.integer.read`.
+        program: of the model.
         outputs: positions to give.
 
     Attributes:

@@ -13,7 +13,7 @@ from keras_alt.export.fitting import ExportError, fitting_program
 from keras_alt.export.folders import folder_written_whole
 from keras_alt.export.packing import pack
 from keras_alt.formats import FixedPoint
-from keras_alt.integer import Constant, Program, Tensor
+from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, arithmetic
 
 VERSION = 1
 CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
@@ -41,13 +41,15 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
 
     Raises:
         NotIntegerError: names the layers that have no integer form.
-        ExportError: a float layer in front of the quantizers has weights.
+        ExportError: a float layer in front of the quantizers has weights, or an operation comes
+            from another package.
         FileExistsError: there is something at `path`.
     """
-    program = fitting_program(model, "integer")
-    _require_no_weights(program)
+    reading = fitting_program(model, "integer")
+    _require_no_weights(reading)
+    _require_own_operations(reading.program)
     with folder_written_whole(path) as folder:
-        described = _Description(program)
+        described = _Description(reading)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
             file.write(as_text(described.model()))
         np.savez(os.path.join(folder, "weights.npz"), **described.packed())
@@ -57,14 +59,29 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
     return os.fspath(path)
 
 
-def _require_no_weights(program):
+def _require_no_weights(reading):
     """Raise an error if a float layer in front has weights: the files tell its configuration."""
-    weighty = [layer.name for layer in program.entry.layers if layer.weights]
+    weighty = [layer.name for layer in reading.entry.layers if layer.weights]
     if weighty:
         raise ExportError(
             "Float layers in front of the first quantizer must have no weights: take them off the "
             "model, and give constants (`Normalization(mean=..., variance=...)`) instead of "
             f"adapted ones. Received: {', '.join(weighty)}"
+        )
+
+
+def _require_own_operations(program: Program):
+    """Raise an error for operations that the folder's `arithmetic.py` does not have."""
+    foreign = {
+        f"{step.operation} of layer '{step.layer}'": None
+        for step in program.steps
+        if OPERATIONS[step.operation].compute is not getattr(arithmetic, step.operation, None)
+    }
+    if foreign:
+        raise ExportError(
+            "The files run with NumPy alone, so every operation must be one of "
+            "`keras_alt.integer.arithmetic`: write the layer's handler with those. "
+            f"Received: {', '.join(foreign)}"
         )
 
 
@@ -77,23 +94,23 @@ def standing_alone(package: str, source: str) -> str:
 class _Description:
     """What the files say about a program."""
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, reading: Reading):
+        self.reading = reading
         self.constants = {}
 
     def model(self) -> dict:
-        program = self.program
+        reading, program = self.reading, self.reading.program
         steps = [self.step(step) for step in program.steps]
         return {
             "format": "keras_alt integers",
             "version": VERSION,
             "name": program.name,
-            "target": program.target,
+            "target": reading.target,
             "front": {
-                "layers": _layers(program.entry),
-                "gives": [t._keras_history.operation.name for t in program.entry.outputs],
+                "layers": _layers(reading.entry),
+                "gives": [t._keras_history.operation.name for t in reading.entry.outputs],
             },
-            "behind": {"layers": _layers(program.exit), "outputs": program.output_names},
+            "behind": {"layers": _layers(reading.exit), "outputs": reading.output_names},
             "inputs": program.inputs,
             "outputs": program.outputs,
             "steps": steps,

@@ -16,7 +16,7 @@ from keras_alt.export.litert_float import float_part, input_type, input_types
 from keras_alt.export.litert_operators import HANDLERS, Operator
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
-from keras_alt.integer import Program
+from keras_alt.integer import Reading
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
 FUSING = (  # operators that clip their results themselves
@@ -55,11 +55,11 @@ def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
     return os.fspath(path)
 
 
-def converted(program: Program) -> bytes:
+def converted(reading: Reading) -> bytes:
     """Return the contents of the file, which loads and has the trained scales."""
-    writer = _Writer(program)
+    writer = _Writer(reading)
     data = writer.written()
-    _require_loading(data, program.entry.inputs)
+    _require_loading(data, reading.entry.inputs)
     check_scales(data, writer.exponents)
     return data
 
@@ -104,9 +104,9 @@ class _Writer:
         exponents: log2 of the scale of each tensor that has one, by name.
     """
 
-    def __init__(self, program):
-        self.program = program
-        self.file = LiteRTFile(program.name)
+    def __init__(self, reading):
+        self.reading, self.program = reading, reading.program
+        self.file = LiteRTFile(self.program.name)
         self.stored, self.exponents = {}, {}
         self.pending = {}
 
@@ -120,10 +120,10 @@ class _Writer:
 
     def begin(self):
         """Add the inputs and the layers in front of the quantizers; return names and indices."""
-        program, entry = self.program, self.program.entry
+        program, entry = self.program, self.reading.entry
         for tensor in entry.inputs:
             _require_size(tensor)
-        if not program.entry_layers:
+        if not self.reading.entry_layers:
             for position in program.inputs:
                 self.store(position)
             order = [self._index(entry.outputs, tensor) for tensor in entry.inputs]
@@ -139,10 +139,10 @@ class _Writer:
 
     def end(self):
         """Add the layers behind the quantizers; return names and indices of the outputs."""
-        program, leave = self.program, self.program.exit
+        program, leave = self.program, self.reading.exit
         ends = [self.at(position) for position in program.outputs]
-        names = program.output_names
-        if not program.exit_layers:
+        names = self.reading.output_names
+        if not self.reading.exit_layers:
             order = [self._index(leave.inputs, tensor) for tensor in leave.outputs]
             return dict(zip(names, [ends[i] for i in order], strict=True))
         values = []

@@ -10,25 +10,25 @@ import numpy as np
 from keras_alt.export.fitting import ExportError
 from keras_alt.export.onnx_nodes import FLOAT_LAYERS, HANDLERS
 from keras_alt.graph import Graph
-from keras_alt.integer import Program, Step, Tensor
+from keras_alt.integer import Reading, Step, Tensor
 
 
 class GraphWriter:
     """Writes the steps of a program as ONNX nodes.
 
     Args:
-        program: from `keras_alt.integer.read`.
+        reading: from `keras_alt.integer.read`.
     """
 
     opsets = {"": 21}
     batch = "batch"  # size of the first axis, or the name of one left open
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, reading: Reading):
+        self.reading, self.program = reading, reading.program
         self.nodes, self.initializers = [], []
         self.held = {}  # name of each position's tensor, as this writer holds it
         self.sums = {}  # name of the float value of each position that is not on a grid
-        self.biases = _fusable_biases(program)
+        self.biases = _fusable_biases(self.program)
 
     # What the two writers differ in.
 
@@ -63,7 +63,7 @@ class GraphWriter:
             helper.make_tensor_value_info(
                 tensor.name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:])
             )
-            for tensor in program.entry.inputs
+            for tensor in self.reading.entry.inputs
         ]
         names = self.begin()
         for position, name in zip(program.inputs, names, strict=True):
@@ -72,7 +72,7 @@ class GraphWriter:
             HANDLERS[step.operation](self, step)
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
-            for name, tensor in zip(self.end(), program.exit.outputs, strict=True)
+            for name, tensor in zip(self.end(), self.reading.exit.outputs, strict=True)
         ]
         graph = helper.make_graph(
             self.nodes, program.name, inputs, outputs, initializer=self.initializers
@@ -84,7 +84,7 @@ class GraphWriter:
 
     def begin(self) -> list[str]:
         """Add the float layers in front of the quantizers; return what they give."""
-        entry = self.program.entry
+        entry = self.reading.entry
         names = {id(tensor): tensor.name for tensor in entry.inputs}
         self.float_layers(entry, names)
         results = []
@@ -95,13 +95,13 @@ class GraphWriter:
 
     def end(self) -> list[str]:
         """Add the float layers behind the quantizers; return the names of the outputs."""
-        leave, names = self.program.exit, {}
+        leave, names = self.reading.exit, {}
         for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
             value, rank = self.value(position), len(tensor.shape)
             names[id(tensor)] = self.last(value, rank)
         self.float_layers(leave, names)
         results = []
-        for name, tensor in zip(self.program.output_names, leave.outputs, strict=True):
+        for name, tensor in zip(self.reading.output_names, leave.outputs, strict=True):
             self.nodes.append(self.make("Identity", [names[id(tensor)]], name))
             results.append(name)
         return results

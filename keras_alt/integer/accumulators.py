@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_alt.integer.program import Program
+from keras_alt.integer.operations import magnitudes
+from keras_alt.integer.reading import Reading
 
 # float32 holds every integer up to here, so sums below are simulated exactly.
 FLOAT32 = 2**24
 INT32 = 2**31 - 1
-PRODUCTS = ("convolve", "convolve_transposed", "matrix_product")
+# The axis of the output channels of a kernel, by operation.
+CHANNELS = {"convolve": -1, "convolve_transposed": -2, "matrix_product": -1}
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,16 @@ class Accumulator:
         return self.worst <= INT32
 
 
-def accumulators(program: Program) -> list[Accumulator]:
-    """Return the accumulator of each kernel layer of an integer program."""
+def accumulators(reading: Reading) -> list[Accumulator]:
+    """Return the accumulator of each kernel layer of a model."""
+    program = reading.program
     biases = {step.inputs[0]: step for step in program.steps if step.operation == "add_constant"}
     rows = []
     for step in program.steps:
-        if step.operation in PRODUCTS:
+        if step.operation in CHANNELS:
             x = program.tensors[step.inputs[0]]
-            sums = magnitudes(step.operation, step.arguments["kernel"]) * max(-x.low, x.high)
+            weights = magnitudes(step.arguments["kernel"], CHANNELS[step.operation])
+            sums = weights * max(-x.low, x.high)
             bias = biases.get(step.output)
             if bias is not None:
                 product, constant = bias.attributes["shifts"]
@@ -54,9 +58,3 @@ def accumulators(program: Program) -> list[Accumulator]:
                 sums = (sums << product) + (np.abs(bias.arguments["constant"]) << constant)
             rows.append(Accumulator(step.layer, int(sums.max(initial=0))))
     return rows
-
-
-def magnitudes(operation: str, kernel: np.ndarray) -> np.ndarray:
-    """Return sum|w| for each output channel of a kernel."""
-    channels = kernel.ndim - (2 if operation == "convolve_transposed" else 1)
-    return np.abs(kernel).sum(axis=tuple(i for i in range(kernel.ndim) if i != channels))

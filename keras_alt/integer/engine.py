@@ -1,102 +1,29 @@
-"""Running of an integer program in NumPy."""
+"""Computation of an integer program in NumPy."""
 
-import keras
+from collections.abc import Container
+
 import numpy as np
-from keras import ops
 
-from keras_alt.integer import arithmetic
+from keras_alt.integer.operations import OPERATIONS
 from keras_alt.integer.program import Program
-from keras_alt.integer.reading import rounded
 
 
-def run(program: Program, x, batch_size: int = 32, verbose: bool = True) -> list[np.ndarray]:
-    """Return the output codes of a program; no floating point behind the input quantizers.
+def trace(
+    program: Program, codes: list[np.ndarray], keep: Container[int] | None = None
+) -> dict[int, np.ndarray]:
+    """Return the codes of tensors by position: all of them, or those in `keep`.
 
     Args:
-        program: from `keras_alt.integer.read`.
-        x: inputs of the Keras model: an array, or a structure of arrays as it takes.
-        batch_size: how many samples are computed at a time.
-        verbose: whether to show a progress bar.
-
-    Returns:
-        One int64 array for each position in `program.outputs`.
+        program: `Reading.program`, for instance.
+        codes: int64 arrays, one for each of `program.inputs`.
+        keep: positions.
     """
-    codes = quantize_inputs(program, x)
-    count = len(codes[0])
-    progress = keras.utils.Progbar(count, verbose=int(verbose), unit_name="sample")
-    results = []
-    for start in range(0, count, batch_size):
-        batch = [c[start : start + batch_size] for c in codes]
-        values = trace(program, batch, keep=program.outputs)
-        results.append([values[position] for position in program.outputs])
-        progress.add(len(batch[0]))
-    return [np.concatenate(parts) for parts in zip(*results, strict=True)]
-
-
-def trace(program: Program, codes: list, keep=None) -> dict[int, np.ndarray]:
-    """Return the codes of tensors by position: all of them, or those in `keep`."""
     values = dict(zip(program.inputs, codes, strict=True))
     last_use = {p: i for i, step in enumerate(program.steps) for p in step.inputs}
     for i, step in enumerate(program.steps):
         operands = [values[p] for p in step.inputs]
-        values[step.output] = getattr(arithmetic, step.operation)(*operands, **step.arguments)
+        values[step.output] = OPERATIONS[step.operation].compute(*operands, **step.arguments)
         for p in step.inputs:
             if keep is not None and last_use[p] == i and p not in keep:
                 values.pop(p, None)
     return values
-
-
-def input_arrays(program: Program, x) -> list[np.ndarray]:
-    """Return inputs, in any structure that the Keras model takes, in the order of its inputs.
-
-    Raises:
-        ValueError: there are others than the model has, of other shapes, none or unequally many
-            samples, or they are not finite.
-    """
-    tensors, keys = program.entry.inputs, program.input_keys
-    if isinstance(x, dict):
-        if set(x) != set(keys):
-            raise ValueError(f"`x` must have the keys {keys}. Received: {list(x)}")
-        x = [x[key] for key in keys]
-    arrays = [np.asarray(a) for a in keras.tree.flatten(x)]
-    if len(arrays) != len(tensors):
-        raise ValueError(
-            f"Model '{program.name}' has {len(tensors)} inputs. Received: {len(arrays)} in `x`."
-        )
-    for tensor, array in zip(tensors, arrays, strict=True):
-        _check(tensor, array)
-    counts = [len(array) for array in arrays]
-    if len(set(counts)) > 1 or not counts[0]:
-        raise ValueError(
-            "`x` must hold at least one sample, and as many for each input. "
-            f"Received: {' and '.join(map(str, counts))} samples"
-        )
-    return arrays
-
-
-def quantize_inputs(program: Program, x) -> list[np.ndarray]:
-    """Return the codes of the input quantizers, for inputs as `input_arrays` takes them."""
-    arrays = input_arrays(program, x)
-    entries = keras.tree.flatten(program.entry(arrays, training=False))
-    results = []
-    for entry, position in zip(entries, program.inputs, strict=True):
-        tensor = program.tensors[position]
-        codes = rounded(ops.convert_to_numpy(entry), tensor.exponent, tensor.format)
-        results.append(np.clip(codes, tensor.low, tensor.high))
-    return results
-
-
-def _check(tensor, array):
-    expected = tensor.shape
-    fits = len(array.shape) == len(expected) and all(
-        e is None or e == r for e, r in zip(expected[1:], array.shape[1:], strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            f"Input '{tensor.name}' expects shape {expected}. Received: x.shape={array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"Input '{tensor.name}' must be finite: remove NaN and infinity from the data. "
-            f"Received: {np.count_nonzero(~np.isfinite(array))} of {array.size} values."
-        )

@@ -1,14 +1,19 @@
 """Integer form of the layers that multiply by kernels."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_alt.activations import RELU_MAX
 from keras_alt.formats import FixedPoint
-from keras_alt.integer.accumulators import magnitudes
-from keras_alt.integer.program import Constant, Tensor
-from keras_alt.integer.reading import NotIntegerError, constant, handles, rounded
+from keras_alt.graph import Call
+from keras_alt.integer.axes import channels_as, channels_last, known_size
+from keras_alt.integer.grids import constant, grid, rounded
+from keras_alt.integer.program import Constant, NotIntegerError
+from keras_alt.integer.reader import Reader, handles
+from keras_alt.integer.variables import Variable, maximum
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -23,151 +28,78 @@ from keras_alt.padding import paddings
 
 
 @handles(QuantConv1D, QuantConv2D)
-def _convolution(reader, call):
-    layer = call.layer
-    ((quantizer, kernel),) = _constants(layer)
-    return _finished(reader, call, _convolved(reader, call, kernel, quantizer, layer.groups))
+def _convolution(reader: Reader, call: Call) -> Variable:
+    layer, (kernel,) = call.layer, _kernels(call.layer)
+    return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer)
 
 
 @handles(QuantDepthwiseConv2D, QuantAveragePoolConv2D)
-def _depthwise(reader, call):
-    ((quantizer, kernel),) = _constants(call.layer)
-    return _finished(reader, call, _depthwise_sums(reader, call, kernel, quantizer))
+def _depthwise(reader: Reader, call: Call) -> Variable:
+    layer, (kernel,) = call.layer, _kernels(call.layer)
+    return _finished(_depthwise_sums(reader.operand(call), kernel, layer), layer)
 
 
 @handles(QuantSeparableConv2D)
-def _separable(reader, call):
+def _separable(reader: Reader, call: Call) -> Variable:
     layer = call.layer
-    (first, depthwise), (second, pointwise) = _constants(layer)
+    depthwise, pointwise = _kernels(layer)
     if layer.depthwise_quantizer is None:
         raise NotIntegerError(
             f"The depthwise result of '{layer.name}' must be quantized. "
             f"Received: activation_bits={layer.activation_bits}"
         )
-    position = _depthwise_sums(reader, call, depthwise, first)
-    position = reader.requantize(
-        position, layer.depthwise_quantizer, layer, f"{layer.name}/depthwise"
-    )
-    kernel = constant(pointwise, second)
+    x = _depthwise_sums(reader.operand(call), depthwise, layer)
+    x = x.requantize(grid(layer.depthwise_quantizer), f"{layer.name}/depthwise")
     ones = (1,) * layer.rank
-    position = _sums(
-        reader,
-        "convolve",
-        layer,
-        position,
-        reader.tensor(position).shape[:-1],
-        kernel,
-        strides=ones,
-        padding=((0, 0),) * layer.rank,
-        dilation=ones,
-        groups=1,
-    )
-    return _finished(reader, call, position)
+    x = x.convolve(pointwise, ones, padding=((0, 0),) * layer.rank, dilation=ones)
+    return _finished(x, layer)
 
 
 @handles(QuantConv2DTranspose)
-def _transposed(reader, call):
-    layer = call.layer
-    ((quantizer, kernel),) = _constants(layer)
-    kernel = constant(kernel, quantizer)
-    position = reader.channels_last(reader.positions[call.inputs[0]], layer)
+def _transposed(reader: Reader, call: Call) -> Variable:
+    layer, (kernel,) = call.layer, _kernels(call.layer)
+    x = channels_last(reader.operand(call), layer)
     shape = call.outputs[0].shape[1:]
-    size = shape[:-1] if layer.data_format == "channels_last" else shape[1:]
-    reader.require_size(layer, size)
+    size = known_size(layer, shape[:-1] if layer.data_format == "channels_last" else shape[1:])
+    strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
     crop = [0, 0]
     if layer.padding == "same":
         # The padding of the convolution whose gradient this is.
-        space = reader.tensor(position).shape[:-1]
-        window = kernel.codes.shape[:2]
-        pairs = zip(space, window, layer.strides, layer.dilation_rate, size, strict=True)
+        space = known_size(layer, x.shape[:-1])
+        pairs = zip(space, kernel.codes.shape[:2], strides, dilation, size, strict=True)
         crop = [max((n - 1) * s + (k - 1) * d + 1 - out, 0) // 2 for n, k, s, d, out in pairs]
-    position = _sums(
-        reader,
-        "convolve_transposed",
-        layer,
-        position,
-        size,
-        kernel,
-        strides=tuple(layer.strides),
-        crop=tuple(crop),
-        size=tuple(size),
-        dilation=tuple(layer.dilation_rate),
-    )
-    return _finished(reader, call, position)
+    x = x.convolve_transposed(kernel, strides, tuple(crop), size, dilation)
+    return _finished(x, layer)
 
 
 @handles(QuantDense)
-def _dense(reader, call):
-    layer = call.layer
-    ((quantizer, kernel),) = _constants(layer)
-    position = reader.positions[call.inputs[0]]
-    space = reader.tensor(position).shape[:-1]
-    position = _sums(reader, "matrix_product", layer, position, space, constant(kernel, quantizer))
-    return _finished(reader, call, position)
+def _dense(reader: Reader, call: Call) -> Variable:
+    (kernel,) = _kernels(call.layer)
+    return _finished(reader.operand(call) @ kernel, call.layer)
 
 
 @handles(QuantLeakyReLU)
-def _leaky_relu(reader, call):
+def _leaky_relu(reader: Reader, call: Call) -> Variable:
     """`q8(max(q16(x), q16(q16(slope) * q16(x))))`, as the layer's `call` has it."""
-    layer, program = call.layer, reader.program
+    layer, name = call.layer, call.layer.name
     if layer.input_quantizer is None:
         raise NotIntegerError(
-            f"Layer '{layer.name}' has no integer form without widths. "
+            f"Layer '{name}' has no integer form without widths. "
             f"Received: internal_bits={layer.internal_bits}"
         )
-    name = layer.name
-    x = reader.requantize(
-        reader.positions[call.inputs[0]],
-        layer.input_quantizer,
-        layer,
-        f"{name}/input",
-        rounding=layer.rounding,
-    )
-    ((quantizer, slope),) = layer.constants()
-    slope = constant(slope, quantizer)
-    t = reader.tensor(x)
-    bounds = sorted((t.low * int(slope.codes), t.high * int(slope.codes)))
-    product = program.add_step(
-        "multiply",
-        name,
-        [x],
-        Tensor(f"{name}/product", t.shape, t.exponent + slope.exponent, *bounds),
-        constant=slope,
-    )
-    product = reader.requantize(product, layer.input_quantizer, layer, f"{name}/product")
-    low, high = max(t.low, reader.tensor(product).low), t.high
-    y = program.add_step(
-        "maximum",
-        name,
-        [x, product],
-        Tensor(name, t.shape, t.exponent, low, high, t.format),
-        shifts=(0, 0),
-    )
+    ((quantizer, values),) = layer.constants()
+    slope, q16 = constant(values, quantizer), grid(layer.input_quantizer)
+    x = reader.operand(call).requantize(replace(q16, rounding=layer.rounding), f"{name}/input")
+    y = maximum(x, (x * slope).requantize(q16, f"{name}/product"))
     if layer.max_value is not None:
-        y = clipped(reader, y, layer, None, layer.max_value)
+        y = y.clip(None, layer.max_value)
     if layer.activation_quantizer is not None:
-        y = reader.requantize(y, layer.activation_quantizer, layer, f"{name}/activation")
+        y = y.requantize(grid(layer.activation_quantizer), f"{name}/activation")
     return y
 
 
-def clipped(reader, position, layer, low, high):
-    """Append a clip at bounds given as values; they must lie on the grid."""
-    t = reader.tensor(position)
-    codes = [None if b is None else b * 2.0**-t.exponent for b in (low, high)]
-    if any(c is not None and c != int(c) for c in codes):
-        raise NotIntegerError(
-            f"The bounds of '{layer.name}' must lie on the grid of its input. "
-            f"Received: bounds {low}, {high} and a step of {2.0**t.exponent}"
-        )
-    low, high = (None if c is None else int(c) for c in codes)
-    least = t.low if low is None else max(t.low, low)
-    most = t.high if high is None else min(t.high, high)
-    tensor = Tensor(layer.name, t.shape, t.exponent, least, most, t.format)
-    return reader.program.add_step("clip", layer.name, [position], tensor, low=low, high=high)
-
-
-def _constants(layer):
-    """Return `(quantizer, kernel)` pairs; all kernels must be quantized."""
+def _kernels(layer) -> list[Constant]:
+    """Return the kernels, all of which must be quantized."""
     norm = layer.batch_norm
     if norm is not None and not bool(norm.statistics_frozen.value):
         raise NotIntegerError(
@@ -180,95 +112,51 @@ def _constants(layer):
             f"Layer '{layer.name}' has no integer form with a float kernel. "
             f"Received: kernel_bits={layer.kernel_bits}"
         )
-    return constants
+    return [constant(values, quantizer) for quantizer, values in constants]
 
 
-def _convolved(reader, call, kernel, quantizer, groups):
-    """Append the convolution of the call's input; return the position of the sums."""
-    layer = call.layer
-    kernel = constant(kernel, quantizer)
-    position = reader.channels_last(reader.positions[call.inputs[0]], layer)
-    space = reader.tensor(position).shape[:-1]
-    reader.require_size(layer, space)
-    window, dilation = kernel.codes.shape[:-2], tuple(layer.dilation_rate)
-    padding = paddings(layer.padding, space, window, layer.strides, dilation)
-    extents = zip(space, padding, window, dilation, layer.strides, strict=True)
-    size = [(n + a + b - d * (k - 1) - 1) // s + 1 for n, (a, b), k, d, s in extents]
-    return _sums(
-        reader,
-        "convolve",
-        layer,
-        position,
-        size,
-        kernel,
-        strides=tuple(layer.strides),
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
+def _convolved(x: Variable, kernel: Constant, layer, groups: int) -> Variable:
+    x = channels_last(x, layer)
+    space = known_size(layer, x.shape[:-1])
+    strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
+    padding = paddings(layer.padding, space, kernel.codes.shape[:-2], strides, dilation)
+    return x.convolve(kernel, strides, padding, dilation, groups)
 
 
-def _depthwise_sums(reader, call, kernel, quantizer):
-    *window, channels, multiplier = kernel.shape
-    kernel = ops.reshape(kernel, (*window, 1, channels * multiplier))
-    return _convolved(reader, call, kernel, quantizer, channels)
+def _depthwise_sums(x: Variable, kernel: Constant, layer) -> Variable:
+    *window, channels, multiplier = kernel.codes.shape
+    codes = kernel.codes.reshape(*window, 1, channels * multiplier)
+    return _convolved(x, replace(kernel, codes=codes), layer, channels)
 
 
-def _sums(reader, operation, layer, position, space, kernel, **attributes):
-    """Append a product with a kernel."""
-    x = reader.tensor(position)
-    weight = magnitudes(operation, kernel.codes)
-    bound = int(weight.max(initial=0)) * max(-x.low, x.high)
-    tensor = Tensor(
-        f"{layer.name}/sum", (*space, len(weight)), x.exponent + kernel.exponent, -bound, bound
-    )
-    return reader.program.add_step(
-        operation, layer.name, [position], tensor, kernel=kernel, **attributes
-    )
-
-
-def _finished(reader, call, position):
+def _finished(x: Variable, layer) -> Variable:
     """Append what follows the sums: accumulator, bias, activation and output quantizer."""
-    layer = call.layer
     if layer.accumulator_quantizer is not None:
-        position = reader.requantize(
-            position, layer.accumulator_quantizer, layer, f"{layer.name}/accumulator"
-        )
-    position = _biased(reader, layer, position)
-    position = _activated(reader, layer, position)
-    return reader.channels_as(position, layer)
+        x = x.requantize(grid(layer.accumulator_quantizer), f"{layer.name}/accumulator")
+    bias = _bias(layer, x.exponent)
+    if bias is not None:
+        x = x + bias
+    return channels_as(_activated(x, layer), layer)
 
 
-def _biased(reader, layer, position):
+def _bias(layer, exponent: int) -> Constant | None:
+    """Return the bias of sums on a grid, None without."""
     bias = layer.folded_bias()
     if bias is None:
-        return position
-    x = reader.tensor(position)
+        return None
     if layer.bias_quantizer is not None:
-        bias = constant(bias, layer.bias_quantizer)
-    elif layer.bias_width == 32:
-        codes = rounded(ops.convert_to_numpy(bias), x.exponent, FixedPoint(32))
-        bias = Constant(codes, x.exponent, FixedPoint(32))
-    else:
-        raise NotIntegerError(
-            f"Layer '{layer.name}' has no integer form with a float bias. "
-            f"Received: bias_bits={layer.bias_bits}"
-        )
-    finest = min(bias.exponent, x.exponent)
-    shifts = (x.exponent - finest, bias.exponent - finest)
-    most = int(np.abs(bias.codes).max(initial=0)) << shifts[1]
-    low, high = (x.low << shifts[0]) - most, (x.high << shifts[0]) + most
-    return reader.program.add_step(
-        "add_constant",
-        layer.name,
-        [position],
-        Tensor(f"{layer.name}/biased", x.shape, finest, low, high),
-        constant=bias,
-        shifts=shifts,
+        return constant(bias, layer.bias_quantizer)
+    if layer.bias_width == 32:
+        format = FixedPoint(32)
+        codes = rounded(ops.convert_to_numpy(bias), exponent, format.qmin, format.qmax)
+        return Constant(codes, exponent, format)
+    raise NotIntegerError(
+        f"Layer '{layer.name}' has no integer form with a float bias. "
+        f"Received: bias_bits={layer.bias_bits}"
     )
 
 
-def _activated(reader, layer, position):
+def _activated(x: Variable, layer) -> Variable:
     name = keras.activations.serialize(layer.activation)
     if not isinstance(name, str) or name not in RELU_MAX:
         raise NotIntegerError(
@@ -276,10 +164,8 @@ def _activated(reader, layer, position):
             f"Received: activation={name!r}"
         )
     if layer.activation_quantizer is not None:
-        return reader.requantize(
-            position, layer.activation_quantizer, layer, f"{layer.name}/activation"
-        )
+        return x.requantize(grid(layer.activation_quantizer), f"{layer.name}/activation")
     bound = RELU_MAX[name]
     if bound is None:
-        return position
-    return clipped(reader, position, layer, 0.0, None if bound == np.inf else bound)
+        return x
+    return x.clip(0.0, None if bound == np.inf else bound)

@@ -1,14 +1,17 @@
-"""A quantized model as a list of integer operations."""
+"""A network as a list of integer operations."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
-from keras_alt.formats import FixedPoint
+if TYPE_CHECKING:
+    from keras_alt.formats import FixedPoint
 
-# The engine computes in 64 bits.
-LOWEST, HIGHEST = -(2**63), 2**63 - 1
+Shape = tuple[int | None, ...]  # None is a size that is left open
+Sizes = tuple[int, ...]
 
 
 class NotIntegerError(ValueError):
@@ -25,13 +28,14 @@ class Tensor:
         name: of the quantizer, or the layer, that it comes from.
         shape: without the batch.
         exponent: log2 of the grid step.
-        low, high: bounds of the codes, for any input.
-        format: number format behind a quantizer, None for sums.
-        divisor: cells of an average whose sum this is: an integer, or an array.
+        low, high: bounds of the codes for any input.
+        format: number format of a quantized tensor, None for sums.
+        divisor: number of cells of an average that is not divided yet, 1 for other tensors; an
+            array if the windows of a pool have different numbers of cells.
     """
 
     name: str
-    shape: tuple
+    shape: Shape
     exponent: int
     low: int
     high: int
@@ -59,21 +63,21 @@ class Step:
     """One integer operation.
 
     Attributes:
-        operation: name of a function in `keras_alt.integer.arithmetic`.
-        layer: name of the Keras layer that it belongs to.
+        operation: name in `keras_alt.integer.operations.OPERATIONS`.
+        layer: name of the layer that it belongs to.
         inputs, output: positions in `Program.tensors`.
-        attributes: further arguments of the function; a `Constant` stands for its codes.
+        attributes: further arguments of the operation; a `Constant` stands for its codes.
     """
 
     operation: str
     layer: str
     inputs: tuple[int, ...]
     output: int
-    attributes: dict
+    attributes: dict[str, Any]
 
     @property
-    def arguments(self) -> dict:
-        """The attributes as the function takes them."""
+    def arguments(self) -> dict[str, Any]:
+        """The attributes as the operation computes with them."""
         return {
             name: value.codes if isinstance(value, Constant) else value
             for name, value in self.attributes.items()
@@ -82,70 +86,21 @@ class Step:
 
 @dataclass
 class Program:
-    """The integer form of a quantized model.
+    """A network in integers. It knows nothing of Keras; a `Reading` ties it to a Keras model.
 
     Attributes:
-        name: of the model.
-        target: name of the engine rules.
-        inputs: positions of the tensors that `entry` gives.
-        outputs: positions of the tensors that `exit` takes.
-        input_keys: what the inputs of the Keras model are called where they come as a dictionary.
-        tensors, steps: see `Tensor`, `Step`; steps in the order of computation.
-        entry: float model up to the first quantizers (layers such as Rescaling).
-        exit: float model behind the last quantizers (layers such as softmax).
-        output_names: of the Keras model.
-        taps: position of each symbolic tensor of the Keras model that a quantizer node gives, and
-            of those that `exit` takes.
+        name: of the network.
+        inputs, outputs: positions of the input tensors and of the output tensors in `tensors`.
+        tensors, steps: see `Tensor` and `Step`. Steps are in the order of computation.
     """
 
     name: str
-    target: str
-    entry: keras.Model | None = None
-    exit: keras.Model | None = None
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    output_names: list[str] = field(default_factory=list)
-    input_keys: list[str] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
-    taps: dict = field(default_factory=dict)
-
-    @property
-    def entry_layers(self) -> list[str]:
-        """Names of the float layers in front of the first quantizers."""
-        return _layers(self.entry)
-
-    @property
-    def exit_layers(self) -> list[str]:
-        """Names of the float layers behind the last quantizers."""
-        return _layers(self.exit)
 
     def add_tensor(self, tensor: Tensor) -> int:
+        """Append a tensor; return its position."""
         self.tensors.append(tensor)
         return len(self.tensors) - 1
-
-    def add_step(self, operation: str, layer: str, inputs, tensor: Tensor, **attributes) -> int:
-        """Append an operation; return the position of its output.
-
-        Raises:
-            NotIntegerError: its numbers may need more than 64 bits.
-        """
-        bounds = [tensor.low, tensor.high]
-        if operation == "requantize":  # shifts first, then clips
-            x, shift = self.tensors[inputs[0]], max(-attributes["shift"], 0)
-            bounds += [x.low << shift, x.high << shift]
-        if min(bounds) < LOWEST or max(bounds) > HIGHEST:
-            raise NotIntegerError(
-                f"Layer '{layer}' must compute with 64 bits at most: its grids lie too far apart; "
-                f"calibrate on data like that of training. Received: {operation} with numbers from "
-                f"{min(bounds)} to {max(bounds)}"
-            )
-        output = self.add_tensor(tensor)
-        self.steps.append(Step(operation, layer, tuple(inputs), output, attributes))
-        return output
-
-
-def _layers(model):
-    return [
-        layer.name for layer in model.operations if not isinstance(layer, keras.layers.InputLayer)
-    ]

@@ -92,7 +92,7 @@ def test_every_type_follows_from_the_trained_exponents(biases, rng, tmp_path):
         keras_alt.calibrate(model, rng.normal(size=(32, 4, 4, 2)), verbose=False)
     types = exported(model, tmp_path / "project")
 
-    program = read(model)
+    program = read(model).program
     constants = [
         value
         for step in program.steps

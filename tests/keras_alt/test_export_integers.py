@@ -62,16 +62,16 @@ def read(path):
 )
 def test_the_files_compute_the_codes_of_the_program(make, target, rng, tmp_path):
     model, x = quantized(make, rng, target=target, weights=5)
-    program = integer.read(model)
-    expected = integer.run(program, x, verbose=False)
+    reading = integer.read(model)
+    expected = integer.run(reading, x, verbose=False)
 
     runner = IntegerModel(to_integers(model, tmp_path / "integers"))
 
-    codes = integer.quantize_inputs(program, x)
+    codes = integer.quantize_inputs(reading, x)
     assert_equal(runner.run(codes, batch_size=5), expected)
-    values = integer.trace(program, codes)
+    values = integer.trace(reading.program, codes)
     assert_equal(list(runner.trace(codes).values()), list(values.values()))
-    floats = program.entry(keras.tree.flatten(x), training=False)
+    floats = reading.entry(keras.tree.flatten(x), training=False)
     floats = [keras.ops.convert_to_numpy(a) for a in keras.tree.flatten(floats)]
     assert_equal(runner.run(floats), expected)
 
@@ -84,9 +84,9 @@ def assert_equal(first, second):
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_the_folder_runs_without_keras(dtype, rng, tmp_path):
     model, x = quantized(models.two_outputs, rng)
-    program = integer.read(model)
+    reading = integer.read(model)
     path = to_integers(model, tmp_path / "integers")
-    codes = integer.quantize_inputs(program, x)
+    codes = integer.quantize_inputs(reading, x)
     inputs = codes if dtype == "int64" else [x["image"], x["extra"]]
     np.savez(tmp_path / "inputs.npz", *inputs)
 
@@ -94,7 +94,7 @@ def test_the_folder_runs_without_keras(dtype, rng, tmp_path):
 
     assert process.returncode == 0, process.stderr
     with np.load(tmp_path / "outputs.npz") as file:
-        assert_equal([file[name] for name in file.files], integer.run(program, x, verbose=False))
+        assert_equal([file[name] for name in file.files], integer.run(reading, x, verbose=False))
     missing = run_alone(tmp_path, "-c", "import keras_alt")
     assert "No module named 'keras_alt'" in missing.stderr
 

@@ -109,7 +109,8 @@ def test_inputs_of_open_size_are_refused(tmp_path):
 def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
     """Of activations, kernels and biases, with the codes that were trained."""
     model, _ = small(rng, "litert", weights=bits, first_and_last_weights=bits)
-    program = integer.read(model)
+    reading = integer.read(model)
+    program = reading.program
     found = opened(model, tmp_path)
     details = {d["name"]: d for d in found.get_tensor_details() if d["name"]}
     by_position = {
@@ -117,7 +118,7 @@ def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
         for name, d in details.items()
         if name.rpartition(":")[2].isdecimal()
     }
-    assert set(by_position) >= set(program.taps.values())
+    assert set(by_position) >= set(reading.taps.values())
     for position, detail in by_position.items():
         tensor = program.tensors[position]
         assert detail["dtype"] is np.int8
@@ -150,9 +151,9 @@ def test_a_wrong_scale_in_the_file_is_noticed(kind, rng, tmp_path):
 
 def test_inputs_and_outputs_are_codes(rng, tmp_path):
     model, x = small(rng, "litert")
-    program = integer.read(model)
-    (codes,) = integer.quantize_inputs(program, x)
-    (expected,) = integer.run(program, x, verbose=False)
+    reading = integer.read(model)
+    (codes,) = integer.quantize_inputs(reading, x)
+    (expected,) = integer.run(reading, x, verbose=False)
     runner = opened(model, tmp_path).get_signature_runner()
     (name,) = runner.get_input_details()
     for sample in range(3):

@@ -80,7 +80,7 @@ def test_pairs_of_large_products_do_not_saturate(layer, activation, rng):
 @pytest.mark.parametrize("bits", range(2, 9))
 def test_weights_are_integers_of_their_width(bits, rng, tmp_path):
     model, _ = small(rng, "onnx", weights=bits, first_and_last_weights=bits)
-    program = integer.read(model)
+    program = integer.read(model).program
     initializers = {i.name: i for i in loaded(model, tmp_path).graph.initializer}
     (conv, *_) = [s for s in program.steps if s.operation == "convolve"]
     (stored,) = [i for n, i in initializers.items() if n.startswith("conv/sum") and "kernel" in n]
@@ -95,7 +95,7 @@ def test_weights_are_integers_of_their_width(bits, rng, tmp_path):
 
 def test_every_scale_is_the_trained_power_of_two(rng, tmp_path):
     model, _ = small(rng, "onnx", weights=4)
-    program = integer.read(model)
+    program = integer.read(model).program
     graph = loaded(model, tmp_path).graph
     values = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     trained = {t.exponent for t in program.tensors if t.format is not None} | {
@@ -113,7 +113,7 @@ def test_every_scale_is_the_trained_power_of_two(rng, tmp_path):
 
 def test_biases_are_int32_on_the_grid_of_the_products(rng, tmp_path):
     model, _ = small(rng, "onnx")
-    program = integer.read(model)
+    program = integer.read(model).program
     initializers = {i.name: i for i in loaded(model, tmp_path).graph.initializer}
     for step in program.steps:
         if step.operation == "add_constant":

@@ -74,7 +74,7 @@ def test_random_networks_are_exact(drawn):
 
 def test_every_scale_and_width_is_the_trained_one(rng, tmp_path):
     model, _ = small(rng, "paper", weights=3, activations=6, first_and_last_weights=3)
-    program = integer.read(model)
+    program = integer.read(model).program
     graph = onnx.load(to_qonnx(model, tmp_path / "model.onnx")).graph
     values = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     tensors = [t for t in program.tensors if t.format is not None]
@@ -94,7 +94,7 @@ def test_every_scale_and_width_is_the_trained_one(rng, tmp_path):
 
 def test_weights_lie_on_their_grid(rng, tmp_path):
     model, _ = small(rng, "hls", weights=3, first_and_last_weights=3)
-    program = integer.read(model)
+    program = integer.read(model).program
     graph = onnx.load(to_qonnx(model, tmp_path / "model.onnx")).graph
     values = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     (step,) = [s for s in program.steps if s.operation == "convolve"]

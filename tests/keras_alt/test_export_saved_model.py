@@ -63,8 +63,9 @@ def test_outputs_are_the_same_bits_without_keras(make, rng, tmp_path):
 @pytest.mark.backend
 def test_every_backend_writes_the_same_codes(rng, tmp_path):
     model, x = quantized(models.inverted_residual, rng, target="litert")
-    program = integer.read(model)
-    (codes,) = integer.run(program, x, verbose=False)
+    reading = integer.read(model)
+    program = reading.program
+    (codes,) = integer.run(reading, x, verbose=False)
     exponent = program.tensors[program.outputs[0]].exponent
 
     path = to_saved_model(model, tmp_path / "saved")

@@ -30,14 +30,14 @@ INTEGER = [m for m in models.FUNCTIONAL if m not in (models.operators, models.fl
 
 def assert_same_integers(model, x):
     """Compare every tensor behind a quantizer node with the code that Keras computes."""
-    program = integer.read(model)
-    codes = integer.quantize_inputs(program, x)
+    reading = integer.read(model)
+    program, codes = reading.program, integer.quantize_inputs(reading, x)
     values = integer.trace(program, codes)
-    tensors = list(program.taps)
+    tensors = list(reading.taps)
     simulated = outputs(keras.Model(model.inputs, tensors), keras.tree.flatten(x))
     assert simulated
     for tensor, value in zip(tensors, simulated, strict=True):
-        position = program.taps[tensor]
+        position = reading.taps[tensor]
         exponent = program.tensors[position].exponent
         np.testing.assert_array_equal(np.ldexp(value, -exponent), values[position])
 
@@ -79,10 +79,11 @@ def test_requantize_is_the_rounding_rule(rounding, divisor, shift):
 def test_accumulators_bound_every_sum(rng):
     quantized = keras_alt.quantize_model(models.residual(), QuantizeConfig(target="litert"))
     keras_alt.calibrate(quantized, sample(quantized, rng, 16), verbose=False)
-    program = integer.read(quantized)
-    worst = {row.layer: row for row in integer.accumulators(program)}
+    reading = integer.read(quantized)
+    program = reading.program
+    worst = {row.layer: row for row in integer.accumulators(reading)}
     x = 100.0 * rng.normal(size=(16, 8, 8, 3)).astype("float32")
-    values = integer.trace(program, integer.quantize_inputs(program, x))
+    values = integer.trace(program, integer.quantize_inputs(reading, x))
 
     sums = [step for step in program.steps if step.operation == "add_constant"]
     assert len(sums) == len(worst)
@@ -179,9 +180,9 @@ def test_a_run_in_batches_is_one_run(rng):
     quantized = keras_alt.quantize_model(models.residual())
     x = sample(quantized, rng, 7)
     keras_alt.calibrate(quantized, x, verbose=False)
-    program = integer.read(quantized)
-    (whole,) = integer.run(program, x, batch_size=7, verbose=False)
-    (parts,) = integer.run(program, x, batch_size=3, verbose=False)
+    reading = integer.read(quantized)
+    (whole,) = integer.run(reading, x, batch_size=7, verbose=False)
+    (parts,) = integer.run(reading, x, batch_size=3, verbose=False)
     np.testing.assert_array_equal(whole, parts)
 
 

@@ -6,11 +6,11 @@ import pytest
 from conftest import assert_same_outputs
 from keras import layers as L
 from keras import ops
-from keras_alt.roles import NEVER_NEGATIVE
 
 import keras_alt
 from keras_alt import layers as Q
 from keras_alt import quantizers
+from keras_alt.activations import NEVER_NEGATIVE
 from keras_alt.quantizer import quantizers_of
 
 pytestmark = pytest.mark.backend

@@ -52,7 +52,7 @@ def codes(model):
     """Return the integer kernels of the layers by name."""
     return {
         step.layer: step.attributes["kernel"].codes
-        for step in read(model).steps
+        for step in read(model).program.steps
         if "kernel" in step.attributes
     }
 

@@ -74,7 +74,7 @@ def test_a_difference_is_found_and_placed(quantized, rng, monkeypatch):
     class Wrong(IntegerEngine):
         def compute(self, arrays, codes):
             values = super().compute(arrays, codes)
-            for position in list(self.program.taps.values())[3:]:
+            for position in list(self.reading.taps.values())[3:]:
                 values[position] = values[position] + 2
             return values
 
@@ -159,10 +159,10 @@ def test_inputs_come_by_name_or_in_order(rng):
     model = keras_alt.quantize_model(keras.Model([second, first], y))
     x = {name: rng.normal(size=(6, 4)).astype("float32") for name in ("a", "b")}
     keras_alt.calibrate(model, x, verbose=False)
-    program = integer.read(model)
+    reading = integer.read(model)
 
-    by_name = integer.run(program, x, verbose=False)
-    in_order = integer.run(program, [x["b"], x["a"]], verbose=False)
+    by_name = integer.run(reading, x, verbose=False)
+    in_order = integer.run(reading, [x["b"], x["a"]], verbose=False)
 
     np.testing.assert_array_equal(by_name[0], in_order[0])
     assert keras_alt.verify(model, x, verbose=False)

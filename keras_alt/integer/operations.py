@@ -1,0 +1,297 @@
+"""The operations of integer programs: what each computes, and what its result can hold."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from keras_alt.integer import arithmetic
+from keras_alt.integer.program import Constant, NotIntegerError, Shape, Sizes, Tensor
+
+Pairs = tuple[tuple[int, int], ...]  # `(before, after)` for each axis
+
+
+class Computation(Protocol):
+    """Computes an operation.
+
+    It takes the codes of the operands, and the attributes of the step by keyword. For a `Constant`
+    it gets the codes. It returns the codes of the result. Codes are int64 arrays; the batch is the
+    first axis of operands and result.
+    """
+
+    __name__: str
+
+    def __call__(self, *codes: Any, **attributes: Any) -> np.ndarray: ...
+
+
+class ResultRule(Protocol):
+    """Tells the result of an operation without computing it.
+
+    It takes the `Tensor` of each operand, and the attributes of the step by keyword. It returns a
+    `Tensor` with the shape, the exponent, the bounds, the format and the divisor of the result. The
+    bounds must hold for all codes within the bounds of the operands. The name may be any.
+    """
+
+    def __call__(self, *operands: Any, **attributes: Any) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One kind of step.
+
+    Attributes:
+        compute: see `Computation`.
+        result: see `ResultRule`.
+    """
+
+    compute: Computation
+    result: ResultRule
+
+
+OPERATIONS: dict[str, Operation] = {}
+
+
+def operation(compute: Computation) -> Callable[[ResultRule], ResultRule]:
+    """Return a decorator of the `ResultRule` of an operation.
+
+    The decorator enters the operation in `OPERATIONS` under the name of `compute`.
+
+    Raises:
+        ValueError: an operation of this package has that name.
+    """
+    name = compute.__name__
+    if getattr(arithmetic, name, compute) is not compute:
+        raise ValueError(
+            "An operation needs a name that `keras_alt.integer.arithmetic` does not have. "
+            f"Received: compute.__name__={name!r}"
+        )
+
+    def register(result: ResultRule) -> ResultRule:
+        OPERATIONS[name] = Operation(compute, result)
+        return result
+
+    return register
+
+
+def _known(sizes: Sequence[int | None]) -> Sizes:
+    """Return sizes; raise an error if one of them is open."""
+    if None in sizes:
+        raise NotIntegerError(f"The operation needs operands of known size. Received: {sizes}")
+    return tuple(n for n in sizes if n is not None)
+
+
+@operation(arithmetic.requantize)
+def requantize(
+    x: Tensor, *, shift: int, rounding: str, low: int, high: int, offset: int, divisor: Any
+) -> Tensor:
+    return replace(x, exponent=x.exponent + shift, low=low, high=high, format=None, divisor=1)
+
+
+# Products with a kernel
+
+
+@operation(arithmetic.convolve)
+def convolve(
+    x: Tensor, *, kernel: Constant, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int
+) -> Tensor:
+    *window, _, filters = kernel.codes.shape
+    cells = zip(_known(x.shape[:-1]), padding, window, dilation, strides, strict=True)
+    size = [(n + a + b - d * (k - 1) - 1) // s + 1 for n, (a, b), k, d, s in cells]
+    return _product(x, kernel, (*size, filters), channels=-1)
+
+
+@operation(arithmetic.convolve_transposed)
+def convolve_transposed(
+    x: Tensor, *, kernel: Constant, strides: Sizes, crop: Sizes, size: Sizes, dilation: Sizes
+) -> Tensor:
+    return _product(x, kernel, (*size, kernel.codes.shape[-2]), channels=-2)
+
+
+@operation(arithmetic.matrix_product)
+def matrix_product(x: Tensor, *, kernel: Constant) -> Tensor:
+    return _product(x, kernel, (*x.shape[:-1], kernel.codes.shape[-1]), channels=-1)
+
+
+def _product(x: Tensor, kernel: Constant, shape: Shape, channels: int) -> Tensor:
+    bound = int(magnitudes(kernel.codes, channels).max(initial=0)) * max(-x.low, x.high)
+    exponent = x.exponent + kernel.exponent
+    return replace(x, shape=shape, exponent=exponent, low=-bound, high=bound, format=None)
+
+
+def magnitudes(kernel: np.ndarray, channels: int) -> np.ndarray:
+    """Return sum|w| for each output channel; `channels` is their axis."""
+    axes = tuple(i for i in range(kernel.ndim) if i != channels % kernel.ndim)
+    return np.abs(kernel).sum(axis=axes)
+
+
+# Elementwise
+
+
+@operation(arithmetic.multiply)
+def multiply(x: Tensor, *, constant: Constant) -> Tensor:
+    factors = int(constant.codes.min()), int(constant.codes.max())
+    products = [bound * factor for bound in (x.low, x.high) for factor in factors]
+    exponent = x.exponent + constant.exponent
+    return replace(x, exponent=exponent, low=min(products), high=max(products), format=None)
+
+
+@operation(arithmetic.add_constant)
+def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
+    (shifted,) = _aligned([x], shifts[:1])
+    most = int(np.abs(constant.codes).max(initial=0)) << shifts[1]
+    return replace(shifted, low=shifted.low - most, high=shifted.high + most, format=None)
+
+
+@operation(arithmetic.add)
+def add(*operands: Tensor, shifts: Sizes) -> Tensor:
+    tensors = _aligned(operands, shifts)
+    low, high = sum(t.low for t in tensors), sum(t.high for t in tensors)
+    return replace(tensors[0], shape=_broadcast(operands), low=low, high=high, format=None)
+
+
+@operation(arithmetic.subtract)
+def subtract(first: Tensor, second: Tensor, *, shifts: tuple[int, int]) -> Tensor:
+    a, b = _aligned([first, second], shifts)
+    shape = _broadcast([first, second])
+    return replace(a, shape=shape, low=a.low - b.high, high=a.high - b.low, format=None)
+
+
+@operation(arithmetic.maximum)
+@operation(arithmetic.minimum)
+def extremum(*operands: Tensor, shifts: Sizes) -> Tensor:
+    return replace(_either(operands, shifts), shape=_broadcast(operands))
+
+
+@operation(arithmetic.concatenate)
+def concatenate(*operands: Tensor, shifts: Sizes, axis: int) -> Tensor:
+    shape = list(operands[0].shape)
+    at = axis % (len(shape) + 1) - 1
+    sizes = [t.shape[at] for t in operands]
+    shape[at] = None if None in sizes else sum(_known(sizes))
+    return replace(_either(operands, shifts), shape=tuple(shape))
+
+
+@operation(arithmetic.clip)
+def clip(x: Tensor, *, low: int | None, high: int | None) -> Tensor:
+    least, most = (int(arithmetic.clip(bound, low, high)) for bound in (x.low, x.high))
+    return replace(x, low=least, high=most)
+
+
+def _aligned(operands: Sequence[Tensor], shifts: Sizes) -> list[Tensor]:
+    """Return operands shifted left."""
+    return [
+        replace(t, exponent=t.exponent - shift, low=t.low << shift, high=t.high << shift)
+        for t, shift in zip(operands, shifts, strict=True)
+    ]
+
+
+def _either(operands: Sequence[Tensor], shifts: Sizes) -> Tensor:
+    """Return a tensor of which each code is one of some operand."""
+    tensors = _aligned(operands, shifts)
+    one_grid = len({(t.exponent, t.format) for t in operands}) == 1
+    return replace(
+        tensors[0],
+        low=min(t.low for t in tensors),
+        high=max(t.high for t in tensors),
+        format=operands[0].format if one_grid else None,
+    )
+
+
+def _broadcast(operands: Sequence[Tensor]) -> Shape:
+    """Return the shape of operands of one rank, of which axes of size 1 are repeated."""
+    axes = zip(*(t.shape for t in operands), strict=True)
+    return tuple(None if None in sizes else max(_known(sizes)) for sizes in axes)
+
+
+# Windows and axes
+
+
+@operation(arithmetic.window_sum)
+def window_sum(x: Tensor, *, window: Sizes, strides: Sizes, padding: Pairs) -> Tensor:
+    cells = _cells_inside(x, window, strides, padding)
+    return _summed(x, (*cells.shape[1:-1], x.shape[-1]), cells)
+
+
+@operation(arithmetic.window_maximum)
+def window_maximum(x: Tensor, *, window: Sizes, strides: Sizes, padding: Pairs) -> Tensor:
+    space = _cells_inside(x, window, strides, padding).shape[1:-1]
+    return replace(x, shape=(*space, x.shape[-1]))
+
+
+@operation(arithmetic.reduce_sum)
+def reduce_sum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
+    cells = np.array(math.prod(_known([x.shape[axis - 1] for axis in axes])))
+    return _summed(x, _reduced(x.shape, axes, keepdims), cells)
+
+
+@operation(arithmetic.reduce_maximum)
+def reduce_maximum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
+    return replace(x, shape=_reduced(x.shape, axes, keepdims))
+
+
+def _cells_inside(x: Tensor, window: Sizes, strides: Sizes, padding: Pairs) -> np.ndarray:
+    """Return how many cells of each window lie inside: Keras' averages divide by them."""
+    ones = np.ones((1, *_known(x.shape[:-1]), 1), np.int64)
+    return arithmetic.window_sum(ones, window, strides, padding)
+
+
+def _summed(x: Tensor, shape: Shape, cells: np.ndarray) -> Tensor:
+    """Return the sums of averages, each over one of the numbers of `cells`."""
+    least, most = int(cells.min()), int(cells.max())
+    return replace(
+        x,
+        shape=shape,
+        low=min(least * x.low, most * x.low),
+        high=max(least * x.high, most * x.high),
+        format=None,
+        divisor=most if least == most else cells,
+    )
+
+
+def _reduced(shape: Shape, axes: Sizes, keepdims: bool) -> Shape:
+    if keepdims:
+        return tuple(1 if i in axes else n for i, n in enumerate(shape, start=1))
+    return tuple(n for i, n in enumerate(shape, start=1) if i not in axes)
+
+
+# Moves
+
+
+@operation(arithmetic.pad)
+def pad(x: Tensor, *, padding: Pairs) -> Tensor:
+    shape = tuple(
+        None if n is None else n + a + b for n, (a, b) in zip(x.shape, padding, strict=True)
+    )
+    return replace(x, shape=shape, low=min(x.low, 0), high=max(x.high, 0))
+
+
+@operation(arithmetic.crop)
+def crop(x: Tensor, *, cropping: Pairs) -> Tensor:
+    shape = tuple(
+        None if n is None else n - a - b for n, (a, b) in zip(x.shape, cropping, strict=True)
+    )
+    return replace(x, shape=shape)
+
+
+@operation(arithmetic.reshape)
+def reshape(x: Tensor, *, shape: Shape) -> Tensor:
+    return replace(x, shape=shape)
+
+
+@operation(arithmetic.transpose)
+def transpose(x: Tensor, *, axes: Sizes) -> Tensor:
+    shape = tuple(x.shape[axis - 1] for axis in axes[1:])
+    # The cells of an average lie as the sums do.
+    divisor = x.divisor if isinstance(x.divisor, int) else x.divisor.transpose(axes)
+    return replace(x, shape=shape, divisor=divisor)
+
+
+@operation(arithmetic.repeat)
+def repeat(x: Tensor, *, repeats: int, axis: int) -> Tensor:
+    shape = tuple(
+        None if n is None else n * repeats if i == axis else n
+        for i, n in enumerate(x.shape, start=1)
+    )
+    return replace(x, shape=shape)

@@ -1,0 +1,261 @@
+"""Tensors of a program that is being written: their operators append the steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_alt.integer.operations import OPERATIONS, Pairs
+from keras_alt.integer.program import (
+    Constant,
+    NotIntegerError,
+    Program,
+    Shape,
+    Sizes,
+    Step,
+    Tensor,
+)
+
+if TYPE_CHECKING:
+    from keras_alt.formats import FixedPoint
+
+# The engine computes in 64 bits.
+LOWEST, HIGHEST = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a quantizer rounds to: `clip(round(x / 2**exponent), low, high)`.
+
+    Attributes:
+        format: number format; `low` and `high` may leave some of its codes out.
+        exponent: log2 of the step.
+        low, high: bounds of the codes.
+        rounding: name of a rule in `keras_alt.integer.arithmetic.ROUNDINGS`.
+    """
+
+    format: FixedPoint
+    exponent: int
+    low: int
+    high: int
+    rounding: str
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An integer tensor as the operand of further operations.
+
+    Each operator and method appends a step to the program and returns its result. Shape, exponent,
+    bounds and divisor of the result follow from the operands, by the rule in
+    `keras_alt.integer.operations`.
+
+    Attributes:
+        program: that is being written.
+        position: of the tensor.
+        layer: name of the layer that the next steps belong to. Their results are named after it.
+    """
+
+    program: Program
+    position: int
+    layer: str
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.program.tensors[self.position]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape without the batch."""
+        return self.tensor.shape
+
+    @property
+    def exponent(self) -> int:
+        return self.tensor.exponent
+
+    def apply(
+        self,
+        operation: str,
+        *others: Variable,
+        name: str | None = None,
+        format: FixedPoint | None = None,
+        **attributes: Any,
+    ) -> Variable:
+        """Append the step of an operation on this tensor and others.
+
+        Args:
+            operation: name in `keras_alt.integer.operations.OPERATIONS`.
+            others: the operands behind the first.
+            name: of the result; by default the layer's.
+            format: number format of the result, where the operation does not tell.
+            attributes: of the step.
+
+        Raises:
+            NotIntegerError: the step's numbers may need more than 64 bits, or an operand is an
+                average that is not divided yet.
+        """
+        operands = [variable.tensor for variable in (self, *others)]
+        _require_divided(operation, operands)
+        result = OPERATIONS[operation].result(*operands, **attributes)
+        result = replace(result, name=name or self.layer, format=format or result.format)
+        self._require_width(operation, result, attributes)
+        inputs = tuple(variable.position for variable in (self, *others))
+        output = self.program.add_tensor(result)
+        self.program.steps.append(Step(operation, self.layer, inputs, output, attributes))
+        return replace(self, position=output)
+
+    def _require_width(self, operation: str, result: Tensor, attributes: dict[str, Any]):
+        bounds = [result.low, result.high]
+        if operation == "requantize":  # shifts first, then clips
+            shift = max(-attributes["shift"], 0)
+            bounds += [self.tensor.low << shift, self.tensor.high << shift]
+        if min(bounds) < LOWEST or max(bounds) > HIGHEST:
+            raise NotIntegerError(
+                f"Layer '{self.layer}' must compute with 64 bits at most: its grids lie too far "
+                "apart; calibrate on data like that of training. "
+                f"Received: {operation} with numbers from {min(bounds)} to {max(bounds)}"
+            )
+
+    # Arithmetic
+
+    def __add__(self, other: Variable | Constant) -> Variable:
+        if isinstance(other, Variable):
+            return add(self, other)
+        finest = min(other.exponent, self.exponent)
+        shifts = (self.exponent - finest, other.exponent - finest)
+        name = f"{self.layer}/biased"
+        return self.apply("add_constant", name=name, constant=other, shifts=shifts)
+
+    def __sub__(self, other: Variable) -> Variable:
+        return subtract(self, other)
+
+    def __mul__(self, constant: Constant) -> Variable:
+        return self.apply("multiply", name=f"{self.layer}/product", constant=constant)
+
+    def __matmul__(self, kernel: Constant) -> Variable:
+        return self.apply("matrix_product", name=f"{self.layer}/sum", kernel=kernel)
+
+    def convolve(
+        self, kernel: Constant, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int = 1
+    ) -> Variable:
+        return self.apply(
+            "convolve",
+            name=f"{self.layer}/sum",
+            kernel=kernel,
+            strides=strides,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+        )
+
+    def convolve_transposed(
+        self, kernel: Constant, strides: Sizes, crop: Sizes, size: Sizes, dilation: Sizes
+    ) -> Variable:
+        return self.apply(
+            "convolve_transposed",
+            name=f"{self.layer}/sum",
+            kernel=kernel,
+            strides=strides,
+            crop=crop,
+            size=size,
+            dilation=dilation,
+        )
+
+    # Grids
+
+    def requantize(self, grid: Grid, name: str) -> Variable:
+        """Move the tensor onto a grid; an average is divided by its cells."""
+        format = grid.format
+        return self.apply(
+            "requantize",
+            name=name,
+            format=format,
+            shift=grid.exponent - self.exponent,
+            rounding=grid.rounding,
+            low=grid.low,
+            high=grid.high,
+            offset=0 if format.signed else -(2 ** (format.bits - 1)),
+            divisor=self.tensor.divisor,
+        )
+
+    def clip(self, low: float | None, high: float | None) -> Variable:
+        """Clip at bounds given as values, which must lie on the grid; None is no bound."""
+        codes = [None if b is None else b * 2.0**-self.exponent for b in (low, high)]
+        if any(c is not None and c != int(c) for c in codes):
+            raise NotIntegerError(
+                f"The bounds of '{self.layer}' must lie on the grid of its input. "
+                f"Received: bounds {low}, {high} and a step of {2.0**self.exponent}"
+            )
+        least, most = (None if c is None else int(c) for c in codes)
+        return self.apply("clip", low=least, high=most)
+
+    # Windows and axes
+
+    def window_sum(self, window: Sizes, strides: Sizes, padding: Pairs) -> Variable:
+        """Return the sums of averages over windows."""
+        return self.apply("window_sum", window=window, strides=strides, padding=padding)
+
+    def window_maximum(self, window: Sizes, strides: Sizes, padding: Pairs) -> Variable:
+        return self.apply("window_maximum", window=window, strides=strides, padding=padding)
+
+    def reduce_sum(self, axes: Sizes, keepdims: bool) -> Variable:
+        """Return the sums of averages over axes."""
+        return self.apply("reduce_sum", axes=axes, keepdims=keepdims)
+
+    def reduce_maximum(self, axes: Sizes, keepdims: bool) -> Variable:
+        return self.apply("reduce_maximum", axes=axes, keepdims=keepdims)
+
+    # Moves
+
+    def pad(self, padding: Pairs) -> Variable:
+        return self.apply("pad", padding=padding)
+
+    def crop(self, cropping: Pairs) -> Variable:
+        return self.apply("crop", cropping=cropping)
+
+    def reshape(self, shape: Shape, name: str | None = None) -> Variable:
+        return self.apply("reshape", name=name, shape=shape)
+
+    def transpose(self, axes: Sizes, name: str | None = None) -> Variable:
+        return self.apply("transpose", name=name, axes=axes)
+
+    def repeat(self, repeats: int, axis: int) -> Variable:
+        return self.apply("repeat", repeats=repeats, axis=axis)
+
+
+def _require_divided(operation: str, operands: list[Tensor]):
+    """Raise an error for averages that are not divided yet, unless the operation divides them."""
+    for tensor in operands:
+        if operation not in ("requantize", "transpose") and np.any(tensor.divisor != 1):
+            raise NotIntegerError(
+                f"The average '{tensor.name}' expects a quantizer behind it. Received: {operation}"
+            )
+
+
+def add(*variables: Variable) -> Variable:
+    return _merged("add", variables)
+
+
+def subtract(first: Variable, second: Variable) -> Variable:
+    return _merged("subtract", (first, second))
+
+
+def maximum(*variables: Variable) -> Variable:
+    return _merged("maximum", variables)
+
+
+def minimum(*variables: Variable) -> Variable:
+    return _merged("minimum", variables)
+
+
+def concatenate(*variables: Variable, axis: int) -> Variable:
+    return _merged("concatenate", variables, axis=axis)
+
+
+def _merged(operation: str, variables: tuple[Variable, ...], **attributes: Any) -> Variable:
+    """Bring variables to the finest of their exponents, and merge them."""
+    finest = min(variable.exponent for variable in variables)
+    shifts = tuple(variable.exponent - finest for variable in variables)
+    first, *others = variables
+    return first.apply(operation, *others, shifts=shifts, **attributes)
