@@ -12,8 +12,8 @@ from keras import ops
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
-from keras_alt.export.fitting import require_fit
-from keras_alt.export.folders import folder_written_whole
+from keras_alt.engines.fitting import require_fit
+from keras_alt.engines.folders import folder_written_whole
 from keras_alt.graph import deep_recursion
 from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 

@@ -17,9 +17,8 @@ LAYERS = {
         {"regions", "sharing", "masks"},
         {"calibration", "integer", "optimizers"},
         {"quantize", "callbacks"},
-        {"report_tables", "reporting", "retarget", "export", "tfmot"},
-        {"engines"},
-        {"verification"},
+        {"report_tables", "reporting", "retarget", "tfmot", "engines"},
+        {"export", "verification"},
         {"__init__"},
     ],
     "keras_route": [

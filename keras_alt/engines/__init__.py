@@ -1,10 +1,10 @@
 """The engines that `keras_alt.verify` can run: each computes the codes of a program's tensors."""
 
-from keras_alt.engines.hls4ml import HLS4MLEngine
-from keras_alt.engines.integer import IntegerEngine
-from keras_alt.engines.litert import LiteRTEngine
-from keras_alt.engines.onnxruntime import ONNXRuntimeEngine
-from keras_alt.engines.qonnx import QONNXEngine
+from keras_alt.engines.hls4ml.run import HLS4MLEngine
+from keras_alt.engines.integer.run import IntegerEngine
+from keras_alt.engines.litert.run import LiteRTEngine
+from keras_alt.engines.onnxruntime.run import ONNXRuntimeEngine
+from keras_alt.engines.qonnx.run import QONNXEngine
 
 ENGINES = {
     engine.name: engine

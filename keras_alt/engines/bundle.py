@@ -62,12 +62,12 @@ class Bundle:
         shutil.copytree(self.model_folder, os.path.join(folder, "model"))
         _savez(folder, "inputs.npz", self.inputs.values())
         _savez(folder, "expected.npz", zip(*self.expected, strict=True))
-        device = resources.files("keras_alt.engines.device")
+        engines = resources.files("keras_alt.engines")
         texts = {
             "bundle.json": json.dumps(about, indent=2) + "\n",
             "README.txt": README,
-            "verify.py": device.joinpath("verify.py").read_text(encoding="utf-8"),
-            "engine.py": device.joinpath(f"{result.engine}.py").read_text(encoding="utf-8"),
+            "verify.py": engines.joinpath("device", "verify.py").read_text(encoding="utf-8"),
+            "engine.py": engines.joinpath(result.engine, "device.py").read_text(encoding="utf-8"),
         }
         for name, text in texts.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:

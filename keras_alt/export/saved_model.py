@@ -4,9 +4,9 @@ import os
 
 import keras
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.folders import folder_written_whole
-from keras_alt.export.on_tensorflow import on_tensorflow
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.on_tensorflow import on_tensorflow
 from keras_alt.graph import deep_recursion
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.quantizer import quantizers

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from keras_alt.export import packing
+from keras_alt.engines.integer import packing
 from keras_alt.integer import arithmetic
 
 

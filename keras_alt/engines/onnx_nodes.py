@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_alt.export.fitting import ExportError
+from keras_alt.engines.fitting import ExportError
 from keras_alt.handlers import Handlers
 
 L = keras.layers

@@ -13,7 +13,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig
-from keras_alt.engines.integer import IntegerEngine
+from keras_alt.engines.integer.run import IntegerEngine
 
 ENGINES = {"integer": "litert", "litert": "litert", "onnxruntime": "onnx", "qonnx": "paper"}
 PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "qonnx": "qonnx"}

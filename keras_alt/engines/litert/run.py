@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 
 from keras_alt.engines.engine import Engine
-from keras_alt.export.fitting import require
-from keras_alt.export.litert import to_litert
+from keras_alt.engines.fitting import require
+from keras_alt.engines.litert.export import to_litert
 
 
 class LiteRTEngine(Engine):

@@ -9,9 +9,9 @@ from importlib import resources
 import keras
 import numpy as np
 
-from keras_alt.export.fitting import ExportError, fitting_program
-from keras_alt.export.folders import folder_written_whole
-from keras_alt.export.packing import pack
+from keras_alt.engines.fitting import ExportError, fitting_program
+from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.integer.packing import pack
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Constant, Program, Tensor
 
@@ -19,8 +19,8 @@ VERSION = 1
 CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
 FOR_KERAS = ("name", "trainable", "dtype")  # of a layer's config
 SOURCES = {
-    "run.py": ("keras_alt.export", "integer_runner.py"),
-    "packing.py": ("keras_alt.export", "packing.py"),
+    "run.py": ("keras_alt.engines.integer", "runner.py"),
+    "packing.py": ("keras_alt.engines.integer", "packing.py"),
     "arithmetic.py": ("keras_alt.integer", "arithmetic.py"),
 }
 
@@ -71,7 +71,7 @@ def _require_no_weights(program):
 def standing_alone(package: str, source: str) -> str:
     """Return the text of a module that imports its neighbours from its own folder."""
     text = resources.files(package).joinpath(source).read_text(encoding="utf-8")
-    return re.sub(r"^from keras_alt\.\w+ import ", "import ", text, flags=re.MULTILINE)
+    return re.sub(r"^from keras_alt[.\w]* import ", "import ", text, flags=re.MULTILINE)
 
 
 class _Description:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.qonnx import ROUNDINGS
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.qonnx.export import ROUNDINGS
 from keras_alt.handlers import Handlers
 
 CHANNELS_LAST = "qonnx.custom_op.channels_last"

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from keras_alt.engines.engine import Engine
-from keras_alt.export.fitting import require
-from keras_alt.export.onnx import to_onnx, zero_point
+from keras_alt.engines.fitting import require
+from keras_alt.engines.onnxruntime.export import to_onnx, zero_point
 
 
 class ONNXRuntimeEngine(Engine):

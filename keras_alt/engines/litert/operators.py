@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from keras_alt.export.fitting import ExportError
+from keras_alt.engines.fitting import ExportError
 from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
 

@@ -5,8 +5,8 @@ import tempfile
 
 import keras
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.on_tensorflow import on_tensorflow
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.on_tensorflow import on_tensorflow
 
 TAKEN = ("int32", "int64", "bool")  # types of inputs that a file takes as they are
 
@@ -28,7 +28,7 @@ def float_part(model: keras.Model) -> bytes:
         if keras.backend.backend() == "tensorflow":
             write_float_part(model, path)
         else:
-            statement = "keras_alt.export.litert_float.write_float_part(model, path)"
+            statement = "keras_alt.engines.litert.float_layers.write_float_part(model, path)"
             on_tensorflow(model, statement, path)
         with open(path, "rb") as file:
             return file.read()

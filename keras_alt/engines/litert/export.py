@@ -10,10 +10,10 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_alt.export.fitting import ExportError, fitting_program, require
-from keras_alt.export.flatbuffer import LiteRTFile
-from keras_alt.export.litert_float import float_part, input_type, input_types
-from keras_alt.export.litert_operators import HANDLERS, Operator
+from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.litert.flatbuffer import LiteRTFile
+from keras_alt.engines.litert.float_layers import float_part, input_type, input_types
+from keras_alt.engines.litert.operators import HANDLERS, Operator
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program

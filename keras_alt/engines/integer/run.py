@@ -3,8 +3,8 @@
 import os
 
 from keras_alt.engines.engine import Engine
-from keras_alt.export.integer_runner import IntegerModel
-from keras_alt.export.integers import to_integers
+from keras_alt.engines.integer.export import to_integers
+from keras_alt.engines.integer.runner import IntegerModel
 
 
 class IntegerEngine(Engine):

@@ -13,7 +13,9 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig
-from keras_alt.export import ExportError, hls4ml, hls4ml_types, to_hls4ml
+from keras_alt.engines.hls4ml import export as hls4ml
+from keras_alt.engines.hls4ml import types as hls4ml_types
+from keras_alt.export import ExportError, to_hls4ml
 from keras_alt.integer import read
 
 pytest.importorskip("hls4ml", reason="hls4ml is not installed: keras-alt[hls]")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from keras_alt.engines.engine import Engine
-from keras_alt.export.fitting import require
-from keras_alt.export.hls4ml import contained, to_hls4ml, write_project
+from keras_alt.engines.fitting import require
+from keras_alt.engines.hls4ml.export import contained, to_hls4ml, write_project
 
 
 class HLS4MLEngine(Engine):

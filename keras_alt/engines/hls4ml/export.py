@@ -7,10 +7,10 @@ import warnings
 
 import keras
 
-from keras_alt.export.fitting import ExportError, fitting_program, require
-from keras_alt.export.folders import folder_written_whole
-from keras_alt.export.hls4ml_graph import ChannelsLastWriter
-from keras_alt.export.hls4ml_types import check, precisions
+from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.hls4ml.graph import ChannelsLastWriter
+from keras_alt.engines.hls4ml.types import check, precisions
 from keras_alt.integer import Program
 
 CONFIG = "hls4ml_config.yml"

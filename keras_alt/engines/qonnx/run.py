@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from keras_alt.engines.engine import Engine
-from keras_alt.export.fitting import require
-from keras_alt.export.qonnx import shaped, to_qonnx
+from keras_alt.engines.fitting import require
+from keras_alt.engines.qonnx.export import shaped, to_qonnx
 
 
 class QONNXEngine(Engine):

@@ -8,9 +8,9 @@ import re
 
 import numpy as np
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.hls4ml_nodes import CHANNELS_LAST, NODES, unsupported
-from keras_alt.export.qonnx import DOMAIN, ROUNDINGS
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.hls4ml.nodes import CHANNELS_LAST, NODES, unsupported
+from keras_alt.engines.qonnx.export import DOMAIN, ROUNDINGS
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program
 

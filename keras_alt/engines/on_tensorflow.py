@@ -7,7 +7,7 @@ import tempfile
 
 import keras
 
-from keras_alt.export.fitting import ExportError
+from keras_alt.engines.fitting import ExportError
 
 SCRIPT = """
 import sys

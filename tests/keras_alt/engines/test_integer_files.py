@@ -18,9 +18,9 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
+from keras_alt.engines.integer.packing import pack, unpack
+from keras_alt.engines.integer.runner import IntegerModel
 from keras_alt.export import to_integers
-from keras_alt.export.integer_runner import IntegerModel
-from keras_alt.export.packing import pack, unpack
 from keras_alt.integer import arithmetic
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "integers.md"

@@ -7,8 +7,8 @@ QONNX's Quant) is left to the two writers that derive from this one.
 
 import numpy as np
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.onnx_nodes import FLOAT_LAYERS, HANDLERS
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.onnx_nodes import FLOAT_LAYERS, HANDLERS
 from keras_alt.graph import Graph
 from keras_alt.integer import Program, Step, Tensor
 

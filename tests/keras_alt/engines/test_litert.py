@@ -15,7 +15,8 @@ from random_networks import quantized_networks
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
-from keras_alt.export import ExportError, litert, to_litert
+from keras_alt.engines.litert import export as litert
+from keras_alt.export import ExportError, to_litert
 from keras_alt.quantizer import quantizers
 
 interpreter = pytest.importorskip(

@@ -5,8 +5,8 @@ import os
 import keras
 import numpy as np
 
-from keras_alt.export.fitting import ExportError, fitting_program, require
-from keras_alt.export.onnx_graph import GraphWriter
+from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.onnx_graph import GraphWriter
 from keras_alt.files import written_whole
 
 

@@ -120,7 +120,7 @@ def test_nothing_is_written_over_or_in_part(rng, tmp_path, monkeypatch):
 
 def test_a_model_that_cannot_be_rebuilt_says_why(rng, tmp_path, monkeypatch):
     model, _ = quantized(small, rng)
-    rebuilding = importlib.import_module("keras_alt.export.on_tensorflow")
+    rebuilding = importlib.import_module("keras_alt.engines.on_tensorflow")
     monkeypatch.setattr(rebuilding, "SCRIPT", "raise SystemExit('no such layer')\n")
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ExportError, match="registered with `keras.saving`.*\n.*no such layer"):

@@ -4,7 +4,7 @@ hls4ml would guess the types of sums, and merge quantizers into the layers in fr
 where others read those layers. Types that are laid down leave it no choice.
 """
 
-from keras_alt.export.fitting import ExportError
+from keras_alt.engines.fitting import ExportError
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Tensor
 

@@ -1,0 +1,1 @@
+"""hls4ml: the project of C++, and its C simulation."""

@@ -1,0 +1,1 @@
+"""LiteRT: the file, its operators, and the engine that runs it."""
