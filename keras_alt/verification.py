@@ -105,7 +105,8 @@ def verify(
         model: quantized and calibrated, from `keras_alt.quantize_model`. Its target must be one
             that the engine computes.
         x: inputs, as the model takes them; 1,000 real samples make a proof worth having.
-        engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml".
+        engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml", or the name
+            of another engine in `keras_alt.engines.ENGINES`.
         bundle: folder to write, new or empty: the exported files, the inputs, the expected output
             codes, and `verify.py`, which repeats the proof on a machine that has the engine, but
             no Keras.
@@ -127,7 +128,7 @@ def verify(
     arrays = input_arrays(program, x)
     codes = quantize_inputs(program, arrays)
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
-        session = chosen(model, program, folder)
+        session = chosen(program, folder)
         counts = _Counts(program)
         record = None if destination is None else Bundle(session, folder)
         progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")

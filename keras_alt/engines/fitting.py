@@ -1,4 +1,4 @@
-"""What all exporters share."""
+"""Whether an engine computes a model: rules, width of sums, installed packages."""
 
 import importlib.util
 
@@ -16,7 +16,6 @@ def fitting_program(model: keras.Model, engine: str) -> Program:
     """Return the integer program of a model whose target `engine` computes."""
     program = read(model)
     require_fit(program, engine)
-    _require_width(program)
     return program
 
 
@@ -32,7 +31,10 @@ def _require_width(program):
 
 
 def require_fit(program: Program, engine: str):
-    """Raise an error unless `engine` computes by the rules of the program's target."""
+    """Raise an error unless `engine` computes the program.
+
+    It must compute by the rules of the program's target, and every sum must fit its width.
+    """
     fitting = get_target(program.target).engines
     if engine not in fitting:
         raise ExportError(
@@ -40,6 +42,7 @@ def require_fit(program: Program, engine: str):
             f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
             f"Received: engine={engine!r}"
         )
+    _require_width(program)
 
 
 def require(module: str, extra: str):

@@ -1,19 +1,22 @@
 """An integer program as an ONNX graph.
 
 ONNX has channels first: every tensor of three axes or more is held with its last axis behind the
-batch. How codes are held (integers between QuantizeLinear and DequantizeLinear, or floats behind
-QONNX's Quant) is left to the two writers that derive from this one.
+batch. Two writers derive from the one here and say how codes are held: as integers between
+QuantizeLinear and DequantizeLinear, or as floats behind QONNX's Quant.
 """
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
-from keras_alt.engines.onnx_nodes import FLOAT_LAYERS, HANDLERS
+from keras_alt.engines.onnx_float_layers import FLOAT_LAYERS
+from keras_alt.engines.onnx_nodes import NODES
 from keras_alt.graph import Graph
 from keras_alt.integer import Program, Step, Tensor
 
 
-class GraphWriter:
+class GraphWriter(ABC):
     """Writes the steps of a program as ONNX nodes.
 
     Args:
@@ -32,17 +35,23 @@ class GraphWriter:
 
     # What the two writers differ in.
 
+    @abstractmethod
     def store(self, value: str, position: int, rounding: str = "half_even") -> str:
-        """Add what brings a float value onto the grid of a position; return the held name."""
-        raise NotImplementedError
+        """Add what brings a float value onto the grid of a position; return the held name.
 
+        Args:
+            value: name of the float value.
+            position: whose exponent, format and bounds the result has.
+            rounding: to the grid, as `keras_alt.integer.arithmetic` names it.
+        """
+
+    @abstractmethod
     def value(self, position: int) -> str:
         """Return the name of the float value of a position."""
-        raise NotImplementedError
 
+    @abstractmethod
     def constant(self, name: str, constant, codes: np.ndarray) -> str:
         """Add a kernel or bias, its codes in ONNX' order; return the name of its float value."""
-        raise NotImplementedError
 
     def regridded(self, position: int) -> str:
         """Return the float value of a position on a grid, for a quantizer with another grid."""
@@ -69,7 +78,13 @@ class GraphWriter:
         for position, name in zip(program.inputs, names, strict=True):
             self.held[position] = self.store(name, position)
         for step in program.steps:
-            HANDLERS[step.operation](self, step)
+            if step.operation not in NODES:
+                raise ExportError(
+                    "ONNX needs nodes for every operation: register a function by "
+                    "`keras_alt.engines.onnx_nodes.handles`, or export with `to_integers`. "
+                    f"Received: operation={step.operation!r} of layer '{step.layer}'"
+                )
+            NODES[step.operation](self, step)
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
             for name, tensor in zip(self.end(), program.exit.outputs, strict=True)
@@ -195,6 +210,10 @@ class GraphWriter:
                 f"ONNX needs a quantizer behind '{self.tensor(position).name}'. Received: none."
             )
         return self.held[position]
+
+    def store_sum(self, position: int):
+        """Bring the float value of a position onto its grid."""
+        self.held[position] = self.store(self.sums.pop(position), position)
 
     def compute(self, step: Step, kind: str, *more, **attributes):
         """Append a node that computes with values; its result awaits a quantizer."""

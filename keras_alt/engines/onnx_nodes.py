@@ -1,14 +1,29 @@
 """The ONNX nodes that the operations of an integer program become."""
 
-import keras
+from collections.abc import Callable
+
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.handler import Handler
 from keras_alt.handlers import Handlers
 
-L = keras.layers
-HANDLERS = Handlers()  # `(writer, step)` adds the nodes of an operation of the program
-handles = HANDLERS.handles
+NODES = Handlers()
+
+
+def handles(*operations: str) -> Callable[[Handler], Handler]:
+    """Return a decorator: the function below writes these operations as ONNX and QONNX.
+
+    `writer` is a `keras_alt.engines.onnx_graph.GraphWriter`. The function calls one of
+
+    - `writer.compute(step, kind, *constants, **attributes)`: the node computes with values, and a
+      quantizer follows.
+    - `writer.move(step, kind, *constants, **attributes)`: the node only moves codes.
+
+    or sets `writer.sums[step.output]` to the name of a float value that it added with
+    `writer.add`. Channels are first: `writer.axis` tells where an axis is in ONNX.
+    """
+    return NODES.handles(*operations)
 
 
 @handles("convolve")
@@ -26,11 +41,12 @@ def _convolve(writer, step):
         dilations=a["dilation"],
         group=a["groups"],
         kernel_shape=codes.shape[:-2],
-        pads=_pads(a["padding"]),
+        pads=pads(a["padding"]),
     )
 
 
-def _pads(padding):
+def pads(padding) -> list[int]:
+    """Return cells to add as ONNX lists them: before each axis, then behind each."""
     return [before for before, _ in padding] + [after for _, after in padding]
 
 
@@ -99,16 +115,15 @@ def _clip(writer, step):
     if bounds == [0, None]:
         writer.compute(step, "Relu")
     else:
-        values = [None if bound is None else bound * 2.0**exponent for bound in bounds]
-        names = [
-            ""
-            if v is None
-            else writer.initializer(f"clip{len(writer.initializers)}", np.float32(v))
-            for v in values
-        ]
-        writer.compute(step, "Clip", *names)
+        values = [None if bound is None else np.float32(bound * 2.0**exponent) for bound in bounds]
+        writer.compute(step, "Clip", *(_optional(writer, value) for value in values))
     if step.inputs[0] in writer.held:
-        writer.held[step.output] = writer.store(writer.sums.pop(step.output), step.output)
+        writer.store_sum(step.output)
+
+
+def _optional(writer, value):
+    """Return the name of a bound, empty where there is none."""
+    return "" if value is None else writer.initializer(f"clip{len(writer.initializers)}", value)
 
 
 @handles("requantize")
@@ -131,7 +146,7 @@ def _add(writer, step):
 def _extreme(writer, step):
     _one_grid(writer, step)
     writer.compute(step, {"maximum": "Max", "minimum": "Min"}[step.operation])
-    writer.held[step.output] = writer.store(writer.sums.pop(step.output), step.output)
+    writer.store_sum(step.output)
 
 
 def _one_grid(writer, step):
@@ -157,7 +172,7 @@ def _average_pool(writer, step):
         "AveragePool",
         kernel_shape=a["window"],
         strides=a["strides"],
-        pads=_pads(a["padding"]),
+        pads=pads(a["padding"]),
         count_include_pad=0,
     )
 
@@ -165,8 +180,13 @@ def _average_pool(writer, step):
 @handles("window_maximum")
 def _maximum_pool(writer, step):
     a = step.attributes
-    pads = _pads(a["padding"])
-    writer.move(step, "MaxPool", kernel_shape=a["window"], strides=a["strides"], pads=pads)
+    writer.move(
+        step,
+        "MaxPool",
+        kernel_shape=a["window"],
+        strides=a["strides"],
+        pads=pads(a["padding"]),
+    )
 
 
 @handles("reduce_sum")
@@ -210,7 +230,7 @@ def _pad(writer, step):
     moved = [None] * rank
     for axis, pair in enumerate(padding):
         moved[writer.axis(axis, rank)] = pair
-    writer.move(step, "Pad", _pads(moved), *writer.padding_value(step.output))
+    writer.move(step, "Pad", pads(moved), *writer.padding_value(step.output))
 
 
 @handles("crop")
@@ -256,32 +276,3 @@ def _repeat(writer, step):
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
-
-
-def _softmax(writer, layer, name):
-    if not isinstance(layer.axis, int):
-        raise ExportError(
-            f"ONNX has a softmax over one axis only. Received: axis={layer.axis} of '{layer.name}'"
-        )
-    return writer.add("Softmax", [name], axis=layer.axis)
-
-
-def _activation(writer, layer, name):
-    kinds = {"softmax": "Softmax", "sigmoid": "Sigmoid", "tanh": "Tanh", "linear": "Identity"}
-    function = keras.activations.serialize(layer.activation)
-    if function not in kinds:
-        raise ExportError(
-            f"Float activation '{layer.name}' has no ONNX form here. "
-            f"Received: activation={function!r}"
-        )
-    return writer.add(kinds[function], [name])
-
-
-def _rescaling(writer, layer, name):
-    for kind, value in (("Mul", layer.scale), ("Add", layer.offset)):
-        constant = writer.initializer(f"{layer.name}/{kind}", np.array(value, np.float32))
-        name = writer.add(kind, [name, constant])
-    return name
-
-
-FLOAT_LAYERS = {L.Softmax: _softmax, L.Activation: _activation, L.Rescaling: _rescaling}

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import warnings
+from dataclasses import dataclass
 
 import keras
 
@@ -14,6 +15,21 @@ from keras_alt.engines.hls4ml.types import check, precisions
 from keras_alt.integer import Program
 
 CONFIG = "hls4ml_config.yml"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What is in a project.
+
+    Attributes:
+        positions: of the tensors that it gives, in ascending order.
+        names: name of the tensor at each position of the program; several may share one.
+        outputs: names of what it gives, each once, in the order of its arguments.
+    """
+
+    positions: list[int]
+    names: dict[int, str]
+    outputs: list[str]
 
 
 def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
@@ -47,7 +63,7 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     return os.fspath(path)
 
 
-def write_project(program: Program, outputs: list[int], path: str | os.PathLike):
+def write_project(program: Program, outputs: list[int], path: str | os.PathLike) -> Project:
     """Write a project that gives the tensors at some positions.
 
     Args:
@@ -56,8 +72,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
         path: of the folder to write.
 
     Returns:
-        The `ChannelsLastWriter`: its `values` are the names of positions in the project's QONNX
-        file, its `names` those of the outputs in their order.
+        What the project gives, and under which names.
     """
     import onnx
     import yaml
@@ -76,7 +91,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
         project.config.config["OutputDir"] = os.path.abspath(path)
         with open(os.path.join(temporary, CONFIG), "w") as file:
             yaml.dump(project.config.config, file, sort_keys=False)
-    return writer
+    return Project(outputs, writer.values, writer.names)
 
 
 @contextlib.contextmanager

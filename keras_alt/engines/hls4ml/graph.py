@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.hls4ml.nodes import CHANNELS_LAST, NODES, unsupported
-from keras_alt.engines.qonnx.export import DOMAIN, ROUNDINGS
+from keras_alt.engines.qonnx.export import DOMAIN, quant_attributes
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program
 
@@ -31,6 +31,7 @@ class ChannelsLastWriter:
         self.program, self.outputs = program, outputs
         self.nodes, self.initializers, self.shapes = [], [], {}
         self.values, self.names = {}, []
+        self.whole = set()  # names of the tensors of int64
         self.inner = {}  # further nodes: the position whose range each stays in
 
     def model(self):
@@ -65,7 +66,7 @@ class ChannelsLastWriter:
     def info(self, name):
         from onnx import TensorProto, helper
 
-        kind = TensorProto.INT64 if name.endswith("_integers") else TensorProto.FLOAT
+        kind = TensorProto.INT64 if name in self.whole else TensorProto.FLOAT
         return helper.make_tensor_value_info(name, kind, self.shapes[name])
 
     def enter(self, position) -> str:
@@ -100,6 +101,8 @@ class ChannelsLastWriter:
 
         self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         self.shapes[name] = values.shape
+        if values.dtype == np.int64:
+            self.whole.add(name)
         return name
 
     def constant(self, name: str, constant, codes: np.ndarray) -> str:
@@ -120,16 +123,8 @@ class ChannelsLastWriter:
             self.initializer(f"{name}_{which}", np.full(1, number, np.float32))
             for which, number in (("scale", 2.0**exponent), ("zero", 0), ("bits", format.bits))
         )
-        return self.add(
-            "Quant",
-            [value, scale, zero, bits],
-            name,
-            shape,
-            domain=DOMAIN,
-            signed=int(format.signed),
-            narrow=int(format.narrow),
-            rounding_mode=ROUNDINGS[rounding],
-        )
+        inputs = [value, scale, zero, bits]
+        return self.add("Quant", inputs, name, shape, **quant_attributes(format, rounding))
 
 
 def identifier(name: str, position: int) -> str:

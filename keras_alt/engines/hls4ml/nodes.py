@@ -1,14 +1,27 @@
 """The QONNX nodes that the operations of an integer program become for hls4ml."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.handler import Handler
+from keras_alt.engines.onnx_nodes import pads
 from keras_alt.engines.qonnx.export import ROUNDINGS
 from keras_alt.handlers import Handlers
 
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
-NODES = Handlers()  # `(writer, step)` adds the nodes of an operation of the program
-handles = NODES.handles
+NODES = Handlers()
+
+
+def handles(*operations: str) -> Callable[[Handler], Handler]:
+    """Return a decorator: the function below writes these operations for hls4ml.
+
+    It calls `writer.give(step, kind, inputs, **attributes)`, which adds the node of the output, or
+    sets `writer.values[step.output]` to the name of a tensor. `writer.at(step)` has the names of
+    the inputs, `writer.constant` adds a kernel. Tensors are channels last, with a batch of 1.
+    """
+    return NODES.handles(*operations)
 
 
 def unsupported(step, what: str) -> ExportError:
@@ -41,12 +54,8 @@ def _convolved(writer, step, codes, strides, padding, groups):
         dilations=(1,) * len(strides),
         group=groups,
         kernel_shape=codes.shape[:-2],
-        pads=_pads(padding),
+        pads=pads(padding),
     )
-
-
-def _pads(padding):
-    return [before for before, _ in padding] + [after for _, after in padding]
 
 
 @handles("matrix_product")
@@ -171,7 +180,7 @@ def _reshape(writer, step, value=None):
 
 @handles("pad")
 def _pad(writer, step):
-    padding = np.array(_pads([(0, 0), *step.attributes["padding"]]), np.int64)
+    padding = np.array(pads([(0, 0), *step.attributes["padding"]]), np.int64)
     name = writer.initializer(f"{writer.name(step.output)}_integers", padding)
     writer.give(step, "Pad", [*writer.at(step), name])
 

@@ -4,59 +4,65 @@ import glob
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata, resources
 
 import numpy as np
 
-from keras_alt.engines.engine import Engine
 from keras_alt.engines.fitting import require
-from keras_alt.engines.hls4ml.export import contained, to_hls4ml, write_project
+from keras_alt.engines.hls4ml.export import contained, write_project
+from keras_alt.engines.observing import require_same
 
 
-class HLS4MLEngine(Engine):
+class HLS4MLEngine:
+    """Two compiled projects; see `keras_alt.engines.engine.Engine`.
+
+    One is the project that a user gets, the other one gives the tensors inside, too.
+    """
+
     name = "hls4ml"
-    package = "hls4ml"
+    device = resources.files("keras_alt.engines.hls4ml").joinpath("device.py")
 
-    def open(self, model, folder):
+    def __init__(self, program, folder):
         require("hls4ml", "hls")
+        require("qonnx", "hls")
         if shutil.which("g++") is None:
             raise RuntimeError(
                 "hls4ml's C simulation is compiled by g++: install it, and put it on the path. "
                 "Received: no g++"
             )
-        program = self.program
+        self.program = program
         inner = {p for p in program.taps.values() if p not in program.inputs}
-        self.outputs = sorted(set(program.outputs))
-        self.shown = sorted({*inner, *self.outputs})
-        plain = to_hls4ml(model, os.path.join(folder, "plain"))
-        observed = os.path.join(folder, "observed")
-        writer = write_project(program, self.shown, observed)
-        self.names, self.order = writer.values, writer.names
+        outputs = sorted(set(program.outputs))
+        shown = sorted({*inner, *outputs})
+        paths = [os.path.join(folder, name) for name in ("plain", "observed")]
+        self.plain = write_project(program, outputs, paths[0])
+        self.observed = write_project(program, shown, paths[1])
+        self.names = self.observed.names
         with contained("g++ cannot compile hls4ml's project"), ThreadPoolExecutor() as pool:
-            self.plain, self.observed = pool.map(simulation, (plain, observed))
+            self.simulations = list(pool.map(simulation, paths))
+
+    @classmethod
+    def version(cls):
+        return f"hls4ml {metadata.version('hls4ml')}"
 
     def compute(self, arrays, codes):
         inputs = list(self.fed(arrays, codes).values())
-        plain = self._codes(self.plain, self.outputs, inputs)
-        observed = self._codes(self.observed, self.shown, inputs)
-        self.same([plain[p] for p in plain], [observed[p] for p in plain])
+        projects = zip((self.plain, self.observed), self.simulations, strict=True)
+        plain, observed = (self._codes(*project, inputs) for project in projects)
+        require_same(self, [plain[p] for p in plain], [observed[p] for p in plain])
         return observed
 
-    def _codes(self, project, positions, inputs):
-        """Return codes by position; projects give those that share a tensor once."""
-        names = self._given(positions)
-        values = project.predict(inputs[0] if len(inputs) == 1 else inputs)
-        values = dict(zip(names, [values] if len(names) == 1 else values, strict=True))
+    def _codes(self, project, simulation, inputs):
+        """Return codes by position; a project gives those that share a tensor once."""
+        values = simulation.predict(inputs[0] if len(inputs) == 1 else inputs)
+        values = [values] if len(project.outputs) == 1 else values
+        values = dict(zip(project.outputs, values, strict=True))
         codes = {}
-        for position in positions:
+        for position in project.positions:
             tensor = self.program.tensors[position]
-            scaled = np.ldexp(values[self.names[position]], -tensor.exponent)
+            scaled = np.ldexp(values[project.names[position]], -tensor.exponent)
             codes[position] = scaled.reshape(len(inputs[0]), *tensor.shape)
         return codes
-
-    def _given(self, positions):
-        """Return the names of what a project for some positions gives, in its order."""
-        wanted = {self.names[p] for p in positions}
-        return [name for name in self.order if name in wanted]
 
     def fed(self, arrays, codes):
         fed = {}
@@ -69,7 +75,7 @@ class HLS4MLEngine(Engine):
         shutil.rmtree(os.path.join(folder, "observed"))
         for library in glob.glob(os.path.join(folder, "plain", "firmware", "*.so")):
             os.remove(library)
-        arguments = self._given(self.outputs)
+        arguments = self.plain.outputs
         tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
         return [
             {"argument": arguments.index(name), "exponent": t.exponent, "shape": t.shape}

@@ -44,7 +44,12 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
         ExportError: a float layer in front of the quantizers has weights.
         FileExistsError: there is something at `path`.
     """
-    program = fitting_program(model, "integer")
+    write_integers(fitting_program(model, "integer"), path)
+    return os.fspath(path)
+
+
+def write_integers(program: Program, path: str | os.PathLike):
+    """Write the folder of a program; a tensor of the program has the same position there."""
     _require_no_weights(program)
     with folder_written_whole(path) as folder:
         described = _Description(program)
@@ -54,7 +59,6 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
         for name, (package, source) in SOURCES.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(standing_alone(package, source))
-    return os.fspath(path)
 
 
 def _require_no_weights(program):

@@ -1,18 +1,27 @@
 """The exported integers, computed by NumPy."""
 
 import os
+from importlib import metadata, resources
 
-from keras_alt.engines.engine import Engine
-from keras_alt.engines.integer.export import to_integers
+from keras_alt.engines.integer.export import write_integers
 from keras_alt.engines.integer.runner import IntegerModel
 
 
-class IntegerEngine(Engine):
-    name = "integer"
-    package = "numpy"
+class IntegerEngine:
+    """The NumPy program of an integer folder; see `keras_alt.engines.engine.Engine`."""
 
-    def open(self, model, folder):
-        self.model = IntegerModel(to_integers(model, os.path.join(folder, "integers")))
+    name = "integer"
+    device = resources.files("keras_alt.engines.integer").joinpath("device.py")
+
+    def __init__(self, program, folder):
+        self.program = program
+        path = os.path.join(folder, "integers")
+        write_integers(program, path)
+        self.model = IntegerModel(path)
+
+    @classmethod
+    def version(cls):
+        return f"numpy {metadata.version('numpy')}"
 
     def compute(self, arrays, codes):
         return self.model.trace(codes)

@@ -1,10 +1,12 @@
 """The operators of LiteRT that the operations of an integer program become."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.handler import Handler
 from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
 
@@ -23,18 +25,45 @@ ROUNDINGS = {
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator that is written when it is known how its result is stored."""
+    """An operator that is written when it is known how its result is stored.
 
-    code: str
-    inputs: list
-    shape: tuple  # of its result, without the batch
+    Attributes:
+        code: name of the operator in the schema; None clips only.
+        inputs: indices of tensors in the file.
+        shape: of its result, without the batch.
+        options: of the operator, by their names in the schema.
+        bounds: lowest and highest value of the result, in its units; None where it is not clipped.
+        layer: name of the layer that has the kernel, for operators with a kernel.
+        bias: codes, for operators with a kernel.
+    """
+
+    code: str | None
+    inputs: list[int]
+    shape: tuple
     options: dict = field(default_factory=dict)
-    bounds: tuple = (None, None)  # values that clip the result
-    bias: np.ndarray | None = None  # codes, for the kernels
+    bounds: tuple = (None, None)
+    layer: str | None = None
+    bias: np.ndarray | None = None
 
 
-HANDLERS = Handlers()  # `(writer, step)` adds the operators of an operation of the program
-handles = HANDLERS.handles
+OPERATORS = Handlers()
+
+
+def handles(*operations: str) -> Callable[[Handler], Handler]:
+    """Return a decorator: the function below writes these operations as LiteRT.
+
+    `writer` is a `keras_alt.engines.litert.writer.Writer`. The function does one of
+
+    - `writer.pending[step.output] = Operator(...)`: a quantizer follows, and tells how the result
+      is stored.
+    - `writer.finish(Operator(...), step.output)`: the result is on a grid already.
+    - `writer.move(step, code, *constants, **options)`: the operator only moves codes.
+
+    `writer.at(position)` is the index in the file of an input on a grid. Codes and options of
+    operators are those of TensorFlow Lite's schema. A new operator that rounds has an entry in
+    `ROUNDINGS`.
+    """
+    return OPERATORS.handles(*operations)
 
 
 @handles("convolve")
@@ -66,7 +95,8 @@ def _convolve(writer, step):
         codes = codes.reshape(1, *codes.shape[:2], -1)
     else:
         code, codes = "CONV_2D", codes.transpose(3, 0, 1, 2)
-    writer.pending[step.output] = Operator(code, [value, writer.kernel(step, codes)], size, options)
+    inputs = [value, writer.kernel(step, codes)]
+    writer.pending[step.output] = Operator(code, inputs, size, options, layer=step.layer)
 
 
 @handles("convolve_transposed")
@@ -86,6 +116,7 @@ def _convolve_transposed(writer, step):
             "strideH": a["strides"][0],
             "strideW": a["strides"][1],
         },
+        layer=step.layer,
     )
 
 
@@ -114,7 +145,9 @@ def _matrix_product(writer, step):
     kernel = writer.kernel(step, step.attributes["kernel"].codes.T)
     options = {"keepNumDims": len(y.shape) > 1}
     inputs = [writer.at(step.inputs[0]), kernel]
-    writer.pending[step.output] = Operator("FULLY_CONNECTED", inputs, y.shape, options)
+    writer.pending[step.output] = Operator(
+        "FULLY_CONNECTED", inputs, y.shape, options, layer=step.layer
+    )
 
 
 @handles("add_constant")

@@ -2,37 +2,44 @@
 
 import os
 import warnings
+from importlib import metadata, resources
 
 import numpy as np
 
-from keras_alt.engines.engine import Engine
 from keras_alt.engines.fitting import require
-from keras_alt.engines.litert.export import to_litert
+from keras_alt.engines.litert.export import write_litert
+from keras_alt.engines.litert.writer import zero_point
+from keras_alt.engines.observing import require_same
 
 
-class LiteRTEngine(Engine):
+class LiteRTEngine:
+    """Two interpreters of a LiteRT file; see `keras_alt.engines.engine.Engine`.
+
+    One runs the file as it is, the other one keeps the tensors inside.
+    """
+
     name = "litert"
-    package = "ai-edge-litert"
+    device = resources.files("keras_alt.engines.litert").joinpath("device.py")
 
-    def open(self, model, folder):
+    def __init__(self, program, folder):
         require("ai_edge_litert", "litert")
         from ai_edge_litert.interpreter import Interpreter
 
-        path = to_litert(model, os.path.join(folder, "model.tflite"))
+        self.program = program
+        path = os.path.join(folder, "model.tflite")
+        self.names = write_litert(program, path)
         self.plain = Interpreter(path)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
             self.observed = Interpreter(path, experimental_preserve_all_tensors=True)
         for interpreter in (self.plain, self.observed):
             interpreter.allocate_tensors()
-        self.tensors = dict(self._tensors())
+        indices = {d["name"]: d["index"] for d in self.observed.get_tensor_details()}
+        self.tensors = {position: indices[name] for position, name in self.names.items()}
 
-    def _tensors(self):
-        """Yield the position of each integer tensor of the program, and its index in the file."""
-        for detail in self.observed.get_tensor_details():
-            head, _, position = detail["name"].rpartition(":")
-            if head and position.isdecimal() and detail["dtype"] is np.int8:
-                yield int(position), detail["index"]
+    @classmethod
+    def version(cls):
+        return f"ai-edge-litert {metadata.version('ai-edge-litert')}"
 
     def compute(self, arrays, codes):
         results = {}
@@ -50,9 +57,8 @@ class LiteRTEngine(Engine):
         }
 
     def prepare(self, folder):
-        details = {d["index"]: d["name"] for d in self.observed.get_tensor_details()}
         return [
-            {"tensor": details[self.tensors[p]], "zero_point": self._zero_point(p)}
+            {"tensor": self.names[p], "zero_point": zero_point(self.program.tensors[p])}
             for p in self.program.outputs
         ]
 
@@ -64,16 +70,15 @@ class LiteRTEngine(Engine):
             interpreter.invoke()
             details = interpreter.get_output_details()
             outputs.append([interpreter.get_tensor(detail["index"]) for detail in details])
-        self.same(*outputs)
+        require_same(self, *outputs)
         return dict(self._read())
 
     def _fed(self, detail, arrays, codes, sample):
         """Return what an input of the file takes: codes, or floats in front of other layers."""
-        head, _, position = detail["name"].rpartition(":")
-        if detail["dtype"] is np.int8:
-            position = int(position)
-            batch = codes[self.program.inputs.index(position)]
-            return (batch[sample : sample + 1] + self._zero_point(position)).astype(np.int8)
+        for position, batch in zip(self.program.inputs, codes, strict=True):
+            if self.names[position] == detail["name"]:
+                zero = zero_point(self.program.tensors[position])
+                return (batch[sample : sample + 1] + zero).astype(np.int8)
         names = [tensor.name for tensor in self.program.entry.inputs]
         return arrays[names.index(detail["name"])][sample : sample + 1].astype(detail["dtype"])
 
@@ -83,7 +88,4 @@ class LiteRTEngine(Engine):
                 stored = self.observed.get_tensor(index)
             except ValueError:  # the delegate keeps this one to itself
                 continue
-            yield position, stored.astype(np.int64) - self._zero_point(position)
-
-    def _zero_point(self, position):
-        return 0 if self.program.tensors[position].format.signed else -128
+            yield position, stored.astype(np.int64) - zero_point(self.program.tensors[position])

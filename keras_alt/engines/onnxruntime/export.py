@@ -8,6 +8,7 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.onnx_graph import GraphWriter
 from keras_alt.files import written_whole
+from keras_alt.integer import Program
 
 
 def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
@@ -27,13 +28,24 @@ def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("onnx", "onnx")
+    write_onnx(fitting_program(model, "onnxruntime"), path)
+    return os.fspath(path)
+
+
+def write_onnx(program: Program, path: str | os.PathLike) -> dict[int, str]:
+    """Write a program as an ONNX file.
+
+    Returns:
+        For each position that is on a grid the name of the tensor that holds its codes.
+    """
     import onnx
 
-    proto = QDQWriter(fitting_program(model, "onnxruntime")).model()
+    writer = QDQWriter(program)
+    proto = writer.model()
     onnx.checker.check_model(proto, full_check=True)
     with written_whole(path) as temporary:
         onnx.save(proto, temporary)
-    return os.fspath(path)
+    return writer.held
 
 
 class QDQWriter(GraphWriter):
@@ -82,7 +94,7 @@ class QDQWriter(GraphWriter):
             return
         constants = [c if isinstance(c, str) else self.integers(c) for c in constants]
         self.compute(step, kind, *constants, **attributes)
-        self.held[step.output] = self.store(self.sums.pop(step.output), step.output)
+        self.store_sum(step.output)
 
     def dequantized(self, codes, name, exponent, zero):
         return self.add("DequantizeLinear", [codes, self.scale(exponent), self.number(zero)], name)

@@ -9,6 +9,7 @@ from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.onnx_graph import GraphWriter
 from keras_alt.files import written_whole
 from keras_alt.formats import FixedPoint
+from keras_alt.integer import Program
 
 DOMAIN = "qonnx.custom_op.general"
 ROUNDINGS = {"half_even": "ROUND", "floor": "FLOOR"}
@@ -31,12 +32,23 @@ def to_qonnx(model: keras.Model, path: str | os.PathLike) -> str:
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("qonnx", "onnx")
+    write_qonnx(fitting_program(model, "qonnx"), path)
+    return os.fspath(path)
+
+
+def write_qonnx(program: Program, path: str | os.PathLike) -> dict[int, str]:
+    """Write a program as a QONNX file.
+
+    Returns:
+        For each position that is on a grid the name of the tensor that holds its values.
+    """
     import onnx
 
-    proto = shaped(QuantWriter(fitting_program(model, "qonnx")).model())
+    writer = QuantWriter(program)
+    proto = shaped(writer.model())
     with written_whole(path) as temporary:
         onnx.save(proto, temporary)
-    return os.fspath(path)
+    return writer.held
 
 
 def shaped(proto):
@@ -81,12 +93,14 @@ class QuantWriter(GraphWriter):
             self.shared("zero", np.float32(0)),
             self.shared(f"{format.bits} bits", np.float32(format.bits)),
         ]
-        return self.add(
-            "Quant",
-            [value, *inputs],
-            name,
-            domain=DOMAIN,
-            signed=int(format.signed),
-            narrow=int(format.narrow),
-            rounding_mode=ROUNDINGS[rounding],
-        )
+        return self.add("Quant", [value, *inputs], name, **quant_attributes(format, rounding))
+
+
+def quant_attributes(format: FixedPoint, rounding: str) -> dict:
+    """Return the domain and the attributes of a Quant node."""
+    return {
+        "domain": DOMAIN,
+        "signed": int(format.signed),
+        "narrow": int(format.narrow),
+        "rounding_mode": ROUNDINGS[rounding],
+    }

@@ -1,30 +1,35 @@
 """The executor of qonnx, which computes node by node in float32."""
 
 import os
+from importlib import metadata, resources
 
 import numpy as np
 
-from keras_alt.engines.engine import Engine
 from keras_alt.engines.fitting import require
-from keras_alt.engines.qonnx.export import shaped, to_qonnx
+from keras_alt.engines.qonnx.export import shaped, write_qonnx
 
 
-class QONNXEngine(Engine):
+class QONNXEngine:
+    """The executor of a QONNX file; see `keras_alt.engines.engine.Engine`."""
+
     name = "qonnx"
-    package = "qonnx"
+    device = resources.files("keras_alt.engines.qonnx").joinpath("device.py")
 
-    def open(self, model, folder):
+    def __init__(self, program, folder):
         require("qonnx", "onnx")
         import onnx
 
-        self.proto = onnx.load(to_qonnx(model, os.path.join(folder, "model.onnx")))
-        self.models = {}
-        self.names = {}
+        self.program = program
+        path = os.path.join(folder, "model.onnx")
+        written = write_qonnx(program, path)
         positions = set(self.program.taps.values())
-        for node in self.proto.graph.node:
-            head, _, position = node.output[0].rpartition(":")
-            if head and position.isdecimal() and int(position) in positions:
-                self.names[node.output[0]] = int(position)
+        self.names = {p: name for p, name in written.items() if p in positions}
+        self.proto = onnx.load(path)
+        self.models = {}
+
+    @classmethod
+    def version(cls):
+        return f"qonnx {metadata.version('qonnx')}"
 
     def compute(self, arrays, codes):
         from qonnx.core.onnx_exec import execute_onnx
@@ -32,7 +37,7 @@ class QONNXEngine(Engine):
         model = self.model(len(codes[0]))
         values = execute_onnx(model, self.fed(arrays, codes), return_full_exec_context=True)
         return {
-            position: self._codes(values[name], position) for name, position in self.names.items()
+            position: self._codes(values[name], position) for position, name in self.names.items()
         }
 
     def fed(self, arrays, codes):
@@ -40,8 +45,7 @@ class QONNXEngine(Engine):
         return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
 
     def prepare(self, folder):
-        names = {position: name for name, position in self.names.items()}
-        tensors = [(names[p], self.program.tensors[p]) for p in self.program.outputs]
+        tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
         return [{"tensor": name, "exponent": tensor.exponent} for name, tensor in tensors]
 
     def _codes(self, values, position):

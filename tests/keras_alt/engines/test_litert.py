@@ -15,7 +15,8 @@ from random_networks import quantized_networks
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
-from keras_alt.engines.litert import export as litert
+from keras_alt.engines.litert import writer as litert_writer
+from keras_alt.engines.litert.export import check_scales, write_litert
 from keras_alt.export import ExportError, to_litert
 from keras_alt.quantizer import quantizers
 
@@ -72,7 +73,7 @@ def test_whole_numbers_in_front_of_float_layers_are_kept(dtype, rng):
 
 def test_a_file_that_does_not_load_is_not_written(rng, tmp_path, monkeypatch):
     model, _ = embedded("int32", rng)
-    monkeypatch.setattr(litert, "input_type", lambda tensor: "float32")
+    monkeypatch.setattr(litert_writer, "input_type", lambda tensor: "float32")
     match = "able to load.*Received: inputs 'ids' of int32, 'factors' of float32"
     assert_refused(to_litert, model, tmp_path, match, ExportError)
 
@@ -111,13 +112,10 @@ def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
     """Of activations, kernels and biases, with the codes that were trained."""
     model, _ = small(rng, "litert", weights=bits, first_and_last_weights=bits)
     program = integer.read(model)
-    found = opened(model, tmp_path)
+    names = write_litert(program, tmp_path / "model.tflite")
+    found = interpreter.Interpreter(str(tmp_path / "model.tflite"))
     details = {d["name"]: d for d in found.get_tensor_details() if d["name"]}
-    by_position = {
-        int(name.rpartition(":")[2]): d
-        for name, d in details.items()
-        if name.rpartition(":")[2].isdecimal()
-    }
+    by_position = {position: details[name] for position, name in names.items()}
     assert set(by_position) >= set(program.taps.values())
     for position, detail in by_position.items():
         tensor = program.tensors[position]
@@ -142,11 +140,11 @@ def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
 @pytest.mark.parametrize("kind", ["kernel", "bias", "output"])
 def test_a_wrong_scale_in_the_file_is_noticed(kind, rng, tmp_path):
     model, _ = small(rng, "litert")
-    writer = litert._Writer(integer.read(model))
+    writer = litert_writer.Writer(integer.read(model))
     data = writer.written()
     name = next(name for name in writer.exponents if kind in name)
     with pytest.raises(ExportError, match=f"The scale of '{name}' must be"):
-        litert.check_scales(data, {**writer.exponents, name: writer.exponents[name] + 1})
+        check_scales(data, {**writer.exponents, name: writer.exponents[name] + 1})
 
 
 def test_inputs_and_outputs_are_codes(rng, tmp_path):
