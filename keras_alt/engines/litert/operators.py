@@ -1,12 +1,13 @@
 """The operators of LiteRT that the operations of an integer program become."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
+from keras_alt.engines.litert.operator import Operator
 from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
 
@@ -21,29 +22,6 @@ ROUNDINGS = {
     "QUANTIZE": "half_up",
     "SUB": "half_up",
 }
-
-
-@dataclass(frozen=True)
-class Operator:
-    """An operator that is written when it is known how its result is stored.
-
-    Attributes:
-        code: name of the operator in the schema; None clips only.
-        inputs: indices of tensors in the file.
-        shape: of its result, without the batch.
-        options: of the operator, by their names in the schema.
-        bounds: lowest and highest value of the result, in its units; None where it is not clipped.
-        layer: name of the layer that has the kernel, for operators with a kernel.
-        bias: codes, for operators with a kernel.
-    """
-
-    code: str | None
-    inputs: list[int]
-    shape: tuple
-    options: dict = field(default_factory=dict)
-    bounds: tuple = (None, None)
-    layer: str | None = None
-    bias: np.ndarray | None = None
 
 
 OPERATORS = Handlers()
@@ -70,18 +48,12 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
 def _convolve(writer, step):
     kernel, a = step.attributes["kernel"], step.attributes
     x, codes = writer.program.tensors[step.inputs[0]], kernel.codes
-    y = writer.program.tensors[step.output]
-    window, strides, dilation = codes.shape[:-2], a["strides"], a["dilation"]
-    same = a["padding"] == paddings("same", x.shape[:-1], window, strides, dilation)
-    shape, padding = x.shape, ()
-    if not same and any(map(any, a["padding"])):
-        padding = (*a["padding"], (0, 0))
-        shape = tuple(n + sum(pair) for n, pair in zip(shape, padding, strict=True))
-    value = writer.padded(step.inputs[0], padding, shape)
-    if len(window) == 1:  # a line is an image of height 1
+    size = writer.program.tensors[step.output].shape
+    strides, dilation = a["strides"], a["dilation"]
+    value, shape, same = _surrounded(writer, step, codes.shape[:-2])
+    if len(strides) == 1:  # a line is an image of height 1
         value = writer.reshaped(value, step.inputs[0], (1, *shape))
-        codes, strides, dilation = codes[None], (1, *strides), (1, *dilation)
-    size = (1, *y.shape) if len(window) == 1 else y.shape
+        codes, strides, dilation, size = codes[None], (1, *strides), (1, *dilation), (1, *size)
     options = {
         "padding": writer.padding(same),
         "strideH": strides[0],
@@ -97,6 +69,20 @@ def _convolve(writer, step):
         code, codes = "CONV_2D", codes.transpose(3, 0, 1, 2)
     inputs = [value, writer.kernel(step, codes)]
     writer.pending[step.output] = Operator(code, inputs, size, options, layer=step.layer)
+
+
+def _surrounded(writer, step, window):
+    """Return a convolution's input with its padding, its shape, and whether "same" is left to do.
+
+    LiteRT pads by "same" itself; other zeros go around the input.
+    """
+    a, shape = step.attributes, writer.program.tensors[step.inputs[0]].shape
+    same = a["padding"] == paddings("same", shape[:-1], window, a["strides"], a["dilation"])
+    padding = ()
+    if not same and any(map(any, a["padding"])):
+        padding = (*a["padding"], (0, 0))
+        shape = tuple(n + sum(pair) for n, pair in zip(shape, padding, strict=True))
+    return writer.padded(step.inputs[0], padding, shape), shape, same
 
 
 @handles("convolve_transposed")
@@ -170,7 +156,7 @@ def _clip(writer, step):
         operator = writer.pending[step.inputs[0]]
         both = zip(operator.bounds, bounds, (max, min), strict=True)
         bounds = tuple(_tighter(first, second, choose) for first, second, choose in both)
-        writer.pending[step.output] = replace(operator, bounds=bounds)
+        writer.pending[step.output] = replace(operator, bounds=bounds, layer=step.layer)
     else:
         stored = writer.at(step.inputs[0])
         writer.finish(Operator(None, [stored], x.shape, bounds=bounds), step.output)

@@ -7,7 +7,8 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.litert.flatbuffer import LiteRTFile
 from keras_alt.engines.litert.float_layers import float_part, input_type
-from keras_alt.engines.litert.operators import OPERATORS, Operator
+from keras_alt.engines.litert.operator import Operator
+from keras_alt.engines.litert.operators import OPERATORS
 from keras_alt.formats import FixedPoint
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
