@@ -23,7 +23,7 @@ from keras_alt.engines.integer.runner import IntegerModel
 from keras_alt.export import to_integers
 from keras_alt.integer import arithmetic
 
-DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "integers.md"
+DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "integers.md"
 
 
 def padded_average():
