@@ -15,7 +15,7 @@ class Operator:
         shape: of its result, without the batch.
         options: of the operator, by their names in the schema.
         bounds: lowest and highest value of the result, in its units; None where it is not clipped.
-        layer: name of the layer that the result belongs to: its bias has the name of it.
+        layer: name of the layer after which the bias is named, for operators with a kernel.
         bias: codes, for operators with a kernel.
     """
 

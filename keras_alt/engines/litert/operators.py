@@ -156,7 +156,9 @@ def _clip(writer, step):
         operator = writer.pending[step.inputs[0]]
         both = zip(operator.bounds, bounds, (max, min), strict=True)
         bounds = tuple(_tighter(first, second, choose) for first, second, choose in both)
-        writer.pending[step.output] = replace(operator, bounds=bounds, layer=step.layer)
+        # Behind a ReLU layer of its own a bias is named '/bias4', as in files written before.
+        layer = operator.layer if step.layer == operator.layer else ""
+        writer.pending[step.output] = replace(operator, bounds=bounds, layer=layer)
     else:
         stored = writer.at(step.inputs[0])
         writer.finish(Operator(None, [stored], x.shape, bounds=bounds), step.output)
