@@ -12,8 +12,8 @@ from keras import ops
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
-from keras_alt.export.fitting import require_fit
-from keras_alt.export.folders import folder_written_whole
+from keras_alt.engines.fitting import require_fit
+from keras_alt.engines.folders import folder_written_whole
 from keras_alt.graph import deep_recursion
 from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
@@ -105,7 +105,8 @@ def verify(
         model: quantized and calibrated, from `keras_alt.quantize_model`. Its target must be one
             that the engine computes.
         x: inputs, as the model takes them; 1,000 real samples make a proof worth having.
-        engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml".
+        engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml", or the name
+            of another engine in `keras_alt.engines.ENGINES`.
         bundle: folder to write, new or empty: the exported files, the inputs, the expected output
             codes, and `verify.py`, which repeats the proof on a machine that has the engine, but
             no Keras.
@@ -128,7 +129,7 @@ def verify(
     arrays = input_arrays(reading, x)
     codes = quantize_inputs(reading, arrays)
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
-        session = chosen(model, reading, folder)
+        session = chosen(reading, folder)
         counts = _Counts(program)
         record = None if destination is None else Bundle(session, folder)
         progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")

@@ -1,12 +1,19 @@
-"""The engines that `keras_alt.verify` can run: each computes the codes of a program's tensors."""
+"""The engines that `keras_alt.verify` can run: each computes the codes of a program's tensors.
 
-from keras_alt.engines.hls4ml import HLS4MLEngine
-from keras_alt.engines.integer import IntegerEngine
-from keras_alt.engines.litert import LiteRTEngine
-from keras_alt.engines.onnxruntime import ONNXRuntimeEngine
-from keras_alt.engines.qonnx import QONNXEngine
+A package adds an engine by entering a class, see `keras_alt.engines.engine.Engine`:
 
-ENGINES = {
+    from keras_alt.engines import ENGINES
+    ENGINES["mine"] = MyEngine
+"""
+
+from keras_alt.engines.engine import Engine as Engine
+from keras_alt.engines.hls4ml.run import HLS4MLEngine
+from keras_alt.engines.integer.run import IntegerEngine
+from keras_alt.engines.litert.run import LiteRTEngine
+from keras_alt.engines.onnxruntime.run import ONNXRuntimeEngine
+from keras_alt.engines.qonnx.run import QONNXEngine
+
+ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
     for engine in (IntegerEngine, LiteRTEngine, ONNXRuntimeEngine, QONNXEngine, HLS4MLEngine)
 }

@@ -62,12 +62,12 @@ class Bundle:
         shutil.copytree(self.model_folder, os.path.join(folder, "model"))
         _savez(folder, "inputs.npz", self.inputs.values())
         _savez(folder, "expected.npz", zip(*self.expected, strict=True))
-        device = resources.files("keras_alt.engines.device")
+        verify = resources.files("keras_alt.engines.device").joinpath("verify.py")
         texts = {
             "bundle.json": json.dumps(about, indent=2) + "\n",
             "README.txt": README,
-            "verify.py": device.joinpath("verify.py").read_text(encoding="utf-8"),
-            "engine.py": device.joinpath(f"{result.engine}.py").read_text(encoding="utf-8"),
+            "verify.py": verify.read_text(encoding="utf-8"),
+            "engine.py": self.session.device.read_text(encoding="utf-8"),
         }
         for name, text in texts.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:

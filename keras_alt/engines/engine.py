@@ -1,71 +1,74 @@
-"""What an engine is to `keras_alt.verify`."""
+"""The contract between `keras_alt.verify` and an engine."""
 
-from importlib import metadata
+from importlib.resources.abc import Traversable
+from typing import Protocol
 
 import numpy as np
 
 from keras_alt.integer import Reading
 
 
-class Engine:
-    """Exports a model to a folder and computes the exported file.
+class Engine(Protocol):
+    """Writes a model to a file, and computes what the file holds.
+
+    `keras_alt.engines.ENGINES` holds the classes by name. A class needs the attributes and methods
+    below; it need not derive from this one. `keras_alt.verify` creates one engine for each proof.
 
     Attributes:
-        name: as in `keras_alt.verify(engine=...)`.
-        package: that computes, for its version.
-
-    The script that computes a bundle is `keras_alt/engines/device/<name>.py`.
+        name: as in `keras_alt.verify(engine=...)` and in `Target.engines`.
+        device: the script that computes a bundle, a resource of the engine's package. It has a
+            function `version() -> str`, and a function `compute(folder, about, inputs)`, which
+            returns an array of codes for each output. `folder` is that of the bundle, `about` its
+            `bundle.json`, `inputs` all samples as `fed` gives them, by name. The script is copied
+            to the bundle as `engine.py` and must not import this package.
     """
 
     name: str
-    package: str
+    device: Traversable
 
-    def __init__(self, model, reading: Reading, folder: str):
-        self.reading, self.program = reading, reading.program
-        self.open(model, folder)
+    def __init__(self, reading: Reading, folder: str):
+        """Write the file that the exporter writes, and open it as a user would.
+
+        Args:
+            reading: of the model. Its target lists the engine, and its sums fit the engine.
+            folder: an empty one, which exists as long as the engine does.
+
+        Raises:
+            ImportError: a package is missing; the message says what to install.
+            ExportError: the file cannot hold the program.
+        """
 
     @classmethod
     def version(cls) -> str:
-        return f"{cls.package} {metadata.version(cls.package)}"
+        """Return name and version of the package that computes. Called after a proof."""
 
-    def open(self, model, folder: str):
-        """Write the file, and open it as a user would."""
-        raise NotImplementedError
-
-    def compute(self, arrays: list, codes: list) -> dict[int, np.ndarray]:
-        """Return codes by position, those of the program's outputs among them.
+    def compute(self, arrays: list[np.ndarray], codes: list[np.ndarray]) -> dict[int, np.ndarray]:
+        """Return the codes of one batch of samples. Called once for each batch of a proof.
 
         Args:
-            arrays: one batch of the Keras model's inputs.
-            codes: the same, quantized.
-        """
-        raise NotImplementedError
+            arrays: inputs of the Keras model, each of shape `(samples, ...)`, floats or integers.
+            codes: those of `reading.program.inputs`, of shape `(samples, *tensor.shape)`, int64.
 
-    def fed(self, arrays: list, codes: list) -> dict[str, np.ndarray]:
-        """Return one batch of inputs as the exported file takes them, by name.
+        Returns:
+            Codes of shape `(samples, *tensor.shape)` by position in the program: those of
+            the outputs, and of every tensor inside that the engine shows. Whole numbers of any
+            type; a float beside the grid counts as a difference.
+        """
+
+    def fed(self, arrays: list[np.ndarray], codes: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """Return one batch as the file takes it, by name. Called for each batch of a bundle.
 
         Args:
             arrays, codes: as in `compute`.
         """
-        raise NotImplementedError
 
     def prepare(self, folder: str) -> list[dict]:
-        """Make of `folder` all that the script of a bundle needs, beside inputs and codes.
+        """Make of a folder all that `device` needs beside the inputs. Called once, at the end.
 
         Args:
-            folder: that `open` wrote to.
+            folder: that the engine wrote to. It is copied to the bundle as `model`.
 
         Returns:
-            For each output of the program what the script must know to find its codes, as JSON.
+            For each output of the program what `device` must know to find its codes, as JSON takes
+            it; `device` has it as `about["outputs"]`.
         """
-        raise NotImplementedError
-
-    def same(self, plain: list, observed: list):
-        """Raise an error if looking at tensors inside changed the engine's outputs."""
-        for a, b in zip(plain, observed, strict=True):
-            if not np.array_equal(a, b):
-                raise RuntimeError(
-                    f"{self.version()} computes other outputs when its inner tensors are kept, so "
-                    "they prove nothing. Received: a difference of "
-                    f"{np.abs(a.astype(float) - b).max()}"
-                )

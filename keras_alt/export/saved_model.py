@@ -4,10 +4,11 @@ import os
 
 import keras
 
-from keras_alt.export.fitting import ExportError
-from keras_alt.export.folders import folder_written_whole
-from keras_alt.export.on_tensorflow import on_tensorflow
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.on_tensorflow import on_tensorflow
 from keras_alt.graph import deep_recursion
+from keras_alt.keras_internals import nested_layers
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.quantizer import quantizers
 
@@ -55,7 +56,7 @@ def require_final(model: keras.Model):
             "Every threshold must be set: call `keras_alt.calibrate(model, data)` first. "
             f"Received: {len(unset)} of {len(found)} unset, the first being '{unset[0]}'"
         )
-    for layer in model._flatten_layers(include_self=False):
+    for layer in nested_layers(model):
         if isinstance(layer, FoldedBatchNorm) and not bool(layer.statistics_frozen.value):
             raise ExportError(
                 "Batch norms must have settled: train with `keras_alt.callbacks.FreezeBatchNorm` "

@@ -11,8 +11,8 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import FixedPoint, Quantizer, integer
+from keras_alt.engines.integer.runner import IntegerModel
 from keras_alt.export import ExportError, to_integers
-from keras_alt.export.integer_runner import IntegerModel
 from keras_alt.integer import Constant, handles
 from keras_alt.integer.reader import HANDLERS
 

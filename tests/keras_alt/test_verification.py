@@ -10,7 +10,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt import FixedPoint, QuantizeConfig, Quantizer, integer
 from keras_alt.engines import ENGINES
-from keras_alt.engines.integer import IntegerEngine
+from keras_alt.engines.integer.run import IntegerEngine
 
 
 @pytest.fixture

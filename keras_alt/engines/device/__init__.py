@@ -1,4 +1,4 @@
-"""Scripts of a bundle: they run beside it, on another machine, without this package.
+"""The script that every bundle has: it runs beside it, on another machine, without this package.
 
-`verify.py` is the same in every bundle; the others are its `engine.py`, one for each engine.
+Its `engine.py` is `device.py` of the engine's folder.
 """

@@ -1,0 +1,53 @@
+"""Whether an engine computes a model: rules, width of sums, installed packages."""
+
+import importlib.util
+
+import keras
+
+from keras_alt.integer import Reading, accumulators, read
+from keras_alt.targets import get_target
+
+
+class ExportError(ValueError):
+    """A model that a file format cannot hold."""
+
+
+def fitting_program(model: keras.Model, engine: str) -> Reading:
+    """Return the integer program of a model whose target `engine` computes."""
+    reading = read(model)
+    require_fit(reading, engine)
+    return reading
+
+
+def _require_width(reading):
+    width = get_target(reading.target).sum_bits
+    for row in accumulators(reading):
+        if width is not None and row.bits > width:
+            raise ExportError(
+                f"Engines of target '{reading.target}' add up products in {width} bits, so every "
+                "sum must fit: give the layer fewer bits, or calibrate it again. "
+                f"Received: layer '{row.layer}', which may need {row.bits} bits"
+            )
+
+
+def require_fit(reading: Reading, engine: str):
+    """Raise an error unless `engine` computes the integers of a model.
+
+    It must compute by the rules of the model's target, and every sum must fit its width.
+    """
+    fitting = get_target(reading.target).engines
+    if engine not in fitting:
+        raise ExportError(
+            f"Engine '{engine}' does not compute by the rules of target '{reading.target}', which "
+            f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
+            f"Received: engine={engine!r}"
+        )
+    _require_width(reading)
+
+
+def require(module: str, extra: str):
+    """Raise an error that says what to install if `module` is missing."""
+    if importlib.util.find_spec(module) is None:
+        raise ImportError(
+            f"This needs '{module}': install it with `pip install 'keras-alt[{extra}]'`."
+        )

@@ -1,0 +1,132 @@
+"""An integer program as the QONNX graph that hls4ml reads: channels last, shapes of all tensors.
+
+hls4ml takes the names of nodes for identifiers of C++, so they are made of letters and digits here,
+and end with the position of the tensor that they give.
+"""
+
+import re
+
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.hls4ml.nodes import CHANNELS_LAST, NODES, unsupported
+from keras_alt.engines.qonnx.export import DOMAIN, quant_attributes
+from keras_alt.formats import FixedPoint
+from keras_alt.integer import Program
+
+
+class ChannelsLastWriter:
+    """Writes the steps of a program as nodes.
+
+    Args:
+        program: of the model.
+        outputs: positions to give.
+
+    Attributes:
+        values: name of each position's tensor.
+        names: of the outputs, each once, in the order of their nodes, as hls4ml takes them.
+    """
+
+    def __init__(self, program: Program, outputs: list[int]):
+        self.program, self.outputs = program, outputs
+        self.nodes, self.initializers, self.shapes = [], [], {}
+        self.values, self.names = {}, []
+        self.whole = set()  # names of the tensors of int64
+        self.inner = {}  # further nodes: the position whose range each stays in
+
+    def model(self):
+        """Return the `onnx.ModelProto`; its inputs lie on the program's grid already."""
+        from onnx import helper
+
+        inputs = [self.enter(position) for position in self.program.inputs]
+        for step in self.program.steps:
+            if step.operation not in NODES:
+                raise unsupported(step, f"the operation '{step.operation}'")
+            NODES[step.operation](self, step)
+        ends = {self.values[p] for p in self.outputs}
+        order = [*inputs, *(node.name for node in self.nodes)]
+        self.names = sorted(ends, key=order.index)
+        between = [name for name in self.shapes if name not in ends.union(inputs)]
+        graph = helper.make_graph(
+            self.nodes,
+            "keras_alt",
+            [self.info(name) for name in inputs],
+            [self.info(name) for name in self.names],
+            initializer=self.initializers,
+            value_info=[self.info(name) for name in between],
+        )
+        opsets = {"": 13, DOMAIN: 2, CHANNELS_LAST: 1}
+        return helper.make_model(
+            graph,
+            producer_name="keras_alt",
+            opset_imports=[helper.make_opsetid(*entry) for entry in opsets.items()],
+            ir_version=10,
+        )
+
+    def info(self, name):
+        from onnx import TensorProto, helper
+
+        kind = TensorProto.INT64 if name in self.whole else TensorProto.FLOAT
+        return helper.make_tensor_value_info(name, kind, self.shapes[name])
+
+    def enter(self, position) -> str:
+        name = self.values[position] = self.name(position)
+        self.shapes[name] = (1, *self.program.tensors[position].shape)
+        return name
+
+    def name(self, position) -> str:
+        """Return an identifier for a position, from the name of its tensor."""
+        return identifier(self.program.tensors[position].name, position)
+
+    def at(self, step) -> list[str]:
+        return [self.values[position] for position in step.inputs]
+
+    def add(self, kind: str, inputs: list, name: str, shape: tuple, domain="", **attributes) -> str:
+        """Append a node; return the name of its output, which is its own."""
+        from onnx import helper
+
+        node = helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
+        self.nodes.append(node)
+        self.shapes[name] = shape
+        return name
+
+    def give(self, step, kind, inputs, **attributes):
+        """Append the node that computes the output of a step."""
+        position = step.output
+        shape = (1, *self.program.tensors[position].shape)
+        self.values[position] = self.add(kind, inputs, self.name(position), shape, **attributes)
+
+    def initializer(self, name: str, values: np.ndarray) -> str:
+        from onnx import numpy_helper
+
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.shapes[name] = values.shape
+        if values.dtype == np.int64:
+            self.whole.add(name)
+        return name
+
+    def constant(self, name: str, constant, codes: np.ndarray) -> str:
+        """Add a kernel, bias or factor; return the name of its float value."""
+        exact = np.ldexp(codes.astype(np.float64), constant.exponent)
+        values = exact.astype(np.float32)
+        if not np.array_equal(exact, values):
+            raise ExportError(
+                f"QONNX holds constants as float32, which is exact for 24 bits. "
+                f"Received: {constant.format} at '{name}'"
+            )
+        held = self.initializer(f"{name}_values", values)
+        return self.quantized(held, name, values.shape, constant.exponent, constant.format)
+
+    def quantized(self, value, name, shape, exponent, format: FixedPoint, rounding="half_even"):
+        # hls4ml takes constants away with their first reader: each node has its own.
+        scale, zero, bits = (
+            self.initializer(f"{name}_{which}", np.full(1, number, np.float32))
+            for which, number in (("scale", 2.0**exponent), ("zero", 0), ("bits", format.bits))
+        )
+        inputs = [value, scale, zero, bits]
+        return self.add("Quant", inputs, name, shape, **quant_attributes(format, rounding))
+
+
+def identifier(name: str, position: int) -> str:
+    name = f"q_{name}" if name[:1].isdigit() else name
+    return re.sub(r"\W", "_", f"{name}_{position}")

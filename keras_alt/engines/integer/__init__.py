@@ -1,0 +1,1 @@
+"""Plain integers: the folder, and the NumPy program that runs it."""

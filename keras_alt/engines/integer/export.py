@@ -1,0 +1,212 @@
+"""Export to plain integers: packed codes, and the steps that compute with them as JSON."""
+
+import itertools
+import json
+import os
+import re
+from importlib import resources
+
+import keras
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError, fitting_program
+from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.integer.packing import pack
+from keras_alt.formats import FixedPoint
+from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, arithmetic
+from keras_alt.keras_internals import operation_behind
+
+VERSION = 1
+CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
+FOR_KERAS = ("name", "trainable", "dtype")  # of a layer's config
+SOURCES = {
+    "run.py": ("keras_alt.engines.integer", "runner.py"),
+    "packing.py": ("keras_alt.engines.integer", "packing.py"),
+    "arithmetic.py": ("keras_alt.integer", "arithmetic.py"),
+}
+
+
+def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
+    """Write a quantized model as integers that are read without Keras; see `docs/integers.md`.
+
+    `model.json` has the steps, their shifts, roundings and bounds, and the format of every tensor;
+    `weights.npz` the codes of kernels and biases, `bits` bits each; `run.py` with `arithmetic.py`
+    and `packing.py` computes the model with NumPy alone.
+
+    Args:
+        model: quantized with any target, calibrated.
+        path: of the folder to write, which must be new or empty.
+
+    Returns:
+        The path.
+
+    Raises:
+        NotIntegerError: names the layers that have no integer form.
+        ExportError: a float layer in front of the quantizers has weights, or an operation comes
+            from another package.
+        FileExistsError: there is something at `path`.
+    """
+    write_integers(fitting_program(model, "integer"), path)
+    return os.fspath(path)
+
+
+def write_integers(reading: Reading, path: str | os.PathLike):
+    """Write the folder of a model; a tensor of its program has the same position there."""
+    _require_no_weights(reading)
+    _require_own_operations(reading.program)
+    with folder_written_whole(path) as folder:
+        described = _Description(reading)
+        with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
+            file.write(as_text(described.model()))
+        np.savez(os.path.join(folder, "weights.npz"), **described.packed())
+        for name, (package, source) in SOURCES.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(standing_alone(package, source))
+
+
+def _require_no_weights(reading):
+    """Raise an error if a float layer in front has weights: the files tell its configuration."""
+    weighty = [layer.name for layer in reading.entry.layers if layer.weights]
+    if weighty:
+        raise ExportError(
+            "Float layers in front of the first quantizer must have no weights: take them off the "
+            "model, and give constants (`Normalization(mean=..., variance=...)`) instead of "
+            f"adapted ones. Received: {', '.join(weighty)}"
+        )
+
+
+def _require_own_operations(program: Program):
+    """Raise an error for operations that the folder's `arithmetic.py` does not have."""
+    foreign = {
+        f"{step.operation} of layer '{step.layer}'": None
+        for step in program.steps
+        if OPERATIONS[step.operation].compute is not getattr(arithmetic, step.operation, None)
+    }
+    if foreign:
+        raise ExportError(
+            "The files run with NumPy alone, so every operation must be one of "
+            "`keras_alt.integer.arithmetic`: write the layer's handler with those. "
+            f"Received: {', '.join(foreign)}"
+        )
+
+
+def standing_alone(package: str, source: str) -> str:
+    """Return the text of a module that imports its neighbours from its own folder."""
+    text = resources.files(package).joinpath(source).read_text(encoding="utf-8")
+    return re.sub(r"^from keras_alt[.\w]* import ", "import ", text, flags=re.MULTILINE)
+
+
+class _Description:
+    """What the files say about a program."""
+
+    def __init__(self, reading: Reading):
+        self.reading = reading
+        self.constants = {}
+
+    def model(self) -> dict:
+        reading, program = self.reading, self.reading.program
+        steps = [self.step(step) for step in program.steps]
+        return {
+            "format": "keras_alt integers",
+            "version": VERSION,
+            "name": program.name,
+            "target": reading.target,
+            "front": {
+                "layers": _layers(reading.entry),
+                "gives": [operation_behind(t).name for t in reading.entry.outputs],
+            },
+            "behind": {"layers": _layers(reading.exit), "outputs": reading.output_names},
+            "inputs": program.inputs,
+            "outputs": program.outputs,
+            "steps": steps,
+            "tensors": [self.tensor(tensor) for tensor in program.tensors],
+            "constants": {name: _described(c) for name, c in self.constants.items()},
+        }
+
+    def packed(self) -> dict[str, np.ndarray]:
+        """Return the bytes of each constant."""
+        return {name: pack(c.codes, c.format.bits) for name, c in self.constants.items()}
+
+    def step(self, step) -> dict:
+        known = {"constant": CONSTANTS.get(step.operation)}
+        return {
+            "operation": step.operation,
+            "layer": step.layer,
+            "inputs": step.inputs,
+            "output": step.output,
+            "attributes": {
+                name: self.attribute(f"{step.layer}/{known.get(name, name)}", value)
+                for name, value in step.attributes.items()
+            },
+        }
+
+    def tensor(self, tensor: Tensor) -> dict:
+        format = tensor.format
+        return {
+            "name": tensor.name,
+            "shape": tensor.shape,
+            "exponent": tensor.exponent,
+            "low": tensor.low,
+            "high": tensor.high,
+            "format": None if format is None else format.get_config(),
+        }
+
+    def attribute(self, name, value):
+        """Return a value as JSON has it: an array is a constant, by its name."""
+        if isinstance(value, np.ndarray):
+            value = Constant(value, 0, FixedPoint(max(int(value.max()).bit_length(), 2), False))
+        if not isinstance(value, Constant):
+            return value
+        # Calls of one layer share their constants.
+        numbers = itertools.count(2)
+        free = name
+        while not _same(self.constants.setdefault(free, value), value):
+            free = f"{name}_{next(numbers)}"
+        return {"constant": free}
+
+
+def as_text(contents: dict) -> str:
+    """Return JSON with one line for each entry of its lists and dictionaries."""
+    lines = []
+    for name, value in contents.items():
+        if isinstance(value, dict):
+            inner = [f"{json.dumps(key)}: {_line(entry)}" for key, entry in value.items()]
+            text = "{\n    " + ",\n    ".join(inner) + "\n  }" if inner else "{}"
+        elif isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+            text = "[\n    " + ",\n    ".join(_line(entry) for entry in value) + "\n  ]"
+        else:
+            text = _line(value)
+        lines.append(f"  {json.dumps(name)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _line(value):
+    return json.dumps(value, default=lambda number: number.item())  # NumPy's among them
+
+
+def _layers(model):
+    return [
+        {"name": layer.name, **_serialized(layer)}
+        for layer in model.operations
+        if not isinstance(layer, keras.layers.InputLayer)
+    ]
+
+
+def _serialized(layer):
+    serialized = keras.saving.serialize_keras_object(layer)
+    config = {k: v for k, v in serialized["config"].items() if k not in FOR_KERAS}
+    return {"type": serialized["class_name"], "config": config}
+
+
+def _described(constant: Constant) -> dict:
+    return {
+        "shape": constant.codes.shape,
+        "exponent": constant.exponent,
+        **constant.format.get_config(),
+    }
+
+
+def _same(first, second):
+    return (first.exponent, first.format) == (second.exponent, second.format) and np.array_equal(
+        first.codes, second.codes
+    )

@@ -1,0 +1,294 @@
+"""The operators of LiteRT that the operations of an integer program become."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.handler import Handler
+from keras_alt.engines.litert.operator import Operator
+from keras_alt.handlers import Handlers
+from keras_alt.padding import paddings
+
+KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+# How the operators round, as measured; the other operators do not.
+ROUNDINGS = {
+    **dict.fromkeys(KERNELS, "half_even"),
+    "ADD": "half_up",
+    "AVERAGE_POOL_2D": "half_away_stored",
+    "MEAN": "half_even",
+    "MUL": "half_even",
+    "QUANTIZE": "half_up",
+    "SUB": "half_up",
+}
+
+
+OPERATORS = Handlers()
+
+
+def handles(*operations: str) -> Callable[[Handler], Handler]:
+    """Return a decorator: the function below writes these operations as LiteRT.
+
+    `writer` is a `keras_alt.engines.litert.writer.Writer`. The function does one of
+
+    - `writer.pending[step.output] = Operator(...)`: a quantizer follows, and tells how the result
+      is stored.
+    - `writer.finish(Operator(...), step.output)`: the result is on a grid already.
+    - `writer.move(step, code, *constants, **options)`: the operator only moves codes.
+
+    `writer.at(position)` is the index in the file of an input on a grid. Codes and options of
+    operators are those of TensorFlow Lite's schema. A new operator that rounds has an entry in
+    `ROUNDINGS`.
+    """
+    return OPERATORS.handles(*operations)
+
+
+@handles("convolve")
+def _convolve(writer, step):
+    kernel, a = step.attributes["kernel"], step.attributes
+    x, codes = writer.program.tensors[step.inputs[0]], kernel.codes
+    size = writer.program.tensors[step.output].shape
+    strides, dilation = a["strides"], a["dilation"]
+    value, shape, same = _surrounded(writer, step, codes.shape[:-2])
+    if len(strides) == 1:  # a line is an image of height 1
+        value = writer.reshaped(value, step.inputs[0], (1, *shape))
+        codes, strides, dilation, size = codes[None], (1, *strides), (1, *dilation), (1, *size)
+    options = {
+        "padding": writer.padding(same),
+        "strideH": strides[0],
+        "strideW": strides[1],
+        "dilationHFactor": dilation[0],
+        "dilationWFactor": dilation[1],
+    }
+    if a["groups"] == x.shape[-1] and a["groups"] > 1:
+        code = "DEPTHWISE_CONV_2D"
+        options["depthMultiplier"] = codes.shape[-1] // x.shape[-1]
+        codes = codes.reshape(1, *codes.shape[:2], -1)
+    else:
+        code, codes = "CONV_2D", codes.transpose(3, 0, 1, 2)
+    inputs = [value, writer.kernel(step, codes)]
+    writer.pending[step.output] = Operator(code, inputs, size, options, layer=step.layer)
+
+
+def _surrounded(writer, step, window):
+    """Return a convolution's input with its padding, its shape, and whether "same" is left to do.
+
+    LiteRT pads by "same" itself; other zeros go around the input.
+    """
+    a, shape = step.attributes, writer.program.tensors[step.inputs[0]].shape
+    same = a["padding"] == paddings("same", shape[:-1], window, a["strides"], a["dilation"])
+    padding = ()
+    if not same and any(map(any, a["padding"])):
+        padding = (*a["padding"], (0, 0))
+        shape = tuple(n + sum(pair) for n, pair in zip(shape, padding, strict=True))
+    return writer.padded(step.inputs[0], padding, shape), shape, same
+
+
+@handles("convolve_transposed")
+def _convolve_transposed(writer, step):
+    a, y = step.attributes, writer.program.tensors[step.output]
+    if any(d != 1 for d in a["dilation"]):
+        raise ExportError(f"LiteRT has no dilation in the transposed convolution '{step.layer}'.")
+    codes, same = _widened(writer.program.tensors[step.inputs[0]].shape, step)
+    size = writer.values(f"{step.layer}/size{step.output}", (1, *y.shape))
+    kernel = writer.kernel(step, codes.transpose(2, 0, 1, 3))
+    writer.pending[step.output] = Operator(
+        "TRANSPOSE_CONV",
+        [size, kernel, writer.at(step.inputs[0])],
+        y.shape,
+        {
+            "padding": writer.padding(same),
+            "strideH": a["strides"][0],
+            "strideW": a["strides"][1],
+        },
+        layer=step.layer,
+    )
+
+
+def _widened(space, step):
+    """Return a kernel with zeros to the end of the output, and whether it is cropped by "same".
+
+    LiteRT's delegate takes no other transposed convolutions, and outside it they round twice.
+    """
+    codes, a = step.arguments["kernel"], step.attributes
+    axes = list(zip(space, codes.shape, a["strides"], a["size"], strict=False))
+    wider = [max(size - (n - 1) * s - k, 0) for n, k, s, size in axes]
+    codes = np.pad(codes, [*((0, cells) for cells in wider), (0, 0), (0, 0)])
+    cropped = any(size < (n - 1) * s + k for n, k, s, size in axes)
+    if cropped and any(-(-size // s) != n for n, _, s, size in axes):
+        raise ExportError(
+            f"LiteRT expects an output of stride times the input from the transposed convolution "
+            f"'{step.layer}'; leave `output_padding` at None. Received: sizes {a['size']} from "
+            f"{tuple(space[:2])}"
+        )
+    return codes, cropped
+
+
+@handles("matrix_product")
+def _matrix_product(writer, step):
+    y = writer.program.tensors[step.output]
+    kernel = writer.kernel(step, step.attributes["kernel"].codes.T)
+    options = {"keepNumDims": len(y.shape) > 1}
+    inputs = [writer.at(step.inputs[0]), kernel]
+    writer.pending[step.output] = Operator(
+        "FULLY_CONNECTED", inputs, y.shape, options, layer=step.layer
+    )
+
+
+@handles("add_constant")
+def _add_constant(writer, step):
+    operator, bias = writer.awaited(step), step.attributes["constant"]
+    if operator.code not in KERNELS or any(step.attributes["shifts"]):
+        raise ExportError(
+            f"LiteRT needs the bias of '{step.layer}' on the grid of its products. "
+            f"Received: an exponent of {bias.exponent}"
+        )
+    writer.pending[step.output] = replace(operator, bias=bias.codes)
+
+
+@handles("clip")
+def _clip(writer, step):
+    x, codes = writer.program.tensors[step.inputs[0]], step.attributes
+    step_size = 2.0**x.exponent
+    bounds = tuple(None if codes[k] is None else codes[k] * step_size for k in ("low", "high"))
+    if step.inputs[0] in writer.pending:
+        operator = writer.pending[step.inputs[0]]
+        both = zip(operator.bounds, bounds, (max, min), strict=True)
+        bounds = tuple(_tighter(first, second, choose) for first, second, choose in both)
+        # Behind a ReLU layer of its own a bias is named '/bias4', as in files written before.
+        layer = operator.layer if step.layer == operator.layer else ""
+        writer.pending[step.output] = replace(operator, bounds=bounds, layer=layer)
+    else:
+        stored = writer.at(step.inputs[0])
+        writer.finish(Operator(None, [stored], x.shape, bounds=bounds), step.output)
+
+
+def _tighter(first, second, choose):
+    bounds = [bound for bound in (first, second) if bound is not None]
+    return choose(bounds) if bounds else None
+
+
+@handles("requantize")
+def _requantize(writer, step):
+    x, rounding = writer.program.tensors[step.inputs[0]], step.attributes["rounding"]
+    operator = writer.pending.get(step.inputs[0])
+    if operator is None:
+        operator = Operator("QUANTIZE", [writer.at(step.inputs[0])], x.shape)
+    rounds = step.attributes["shift"] > 0 or np.any(x.divisor != 1)
+    if rounds and ROUNDINGS[operator.code] != rounding:
+        raise ExportError(
+            f"LiteRT's {operator.code} rounds by '{ROUNDINGS[operator.code]}'. "
+            f"Received: rounding={rounding!r} at '{step.layer}'"
+        )
+    if operator.code in KERNELS:
+        operator = writer.biased(operator, step, x)
+    writer.finish(operator, step.output)
+
+
+@handles("multiply")
+def _multiply(writer, step):
+    constant, shape = step.attributes["constant"], writer.program.tensors[step.output].shape
+    if constant.format.bits > 8:
+        raise ExportError(
+            f"LiteRT multiplies by 8 bits. Received: '{step.layer}' with {constant.format}"
+        )
+    name = f"{step.layer}/factor{step.output}"
+    factor = writer.constant(name, constant.codes.astype(np.int8), constant.exponent)
+    writer.pending[step.output] = Operator("MUL", [writer.at(step.inputs[0]), factor], shape)
+
+
+@handles("add", "subtract")
+def _add(writer, step):
+    code = {"add": "ADD", "subtract": "SUB"}[step.operation]
+    if len(step.inputs) != 2:
+        raise ExportError(
+            f"LiteRT adds two tensors at a time: use several `Add` layers. "
+            f"Received: '{step.layer}' adds {len(step.inputs)}"
+        )
+    inputs = [writer.at(p) for p in step.inputs]
+    writer.pending[step.output] = Operator(code, inputs, writer.program.tensors[step.output].shape)
+
+
+@handles("window_sum", "window_maximum")
+def _pool(writer, step):
+    a, position = step.attributes, step.inputs[0]
+    x, y = writer.program.tensors[position], writer.program.tensors[step.output]
+    window, strides = a["window"], a["strides"]
+    same = a["padding"] == paddings("same", x.shape[:-1], window, strides, (1,) * len(window))
+    value, size = writer.at(position), y.shape
+    if len(window) == 1:
+        value = writer.reshaped(value, position, (1, *x.shape))
+        window, strides, size = (1, *window), (1, *strides), (1, *size)
+    options = {
+        "padding": writer.padding(same),
+        "filterHeight": window[0],
+        "filterWidth": window[1],
+        "strideH": strides[0],
+        "strideW": strides[1],
+    }
+    if step.operation == "window_sum":
+        writer.pending[step.output] = Operator("AVERAGE_POOL_2D", [value], size, options)
+    else:
+        writer.finish(Operator("MAX_POOL_2D", [value], size, options), step.output)
+
+
+@handles("reduce_sum")
+def _mean(writer, step):
+    axes = writer.values(f"{step.layer}/axes", step.attributes["axes"])
+    inputs, shape = [writer.at(step.inputs[0]), axes], writer.program.tensors[step.output].shape
+    options = {"keepDims": step.attributes["keepdims"]}
+    writer.pending[step.output] = Operator("MEAN", inputs, shape, options)
+
+
+@handles("reduce_maximum")
+def _maximum_over_axes(writer, step):
+    a = step.attributes
+    writer.move(step, "REDUCE_MAX", a["axes"], keepDims=a["keepdims"])
+
+
+@handles("maximum", "minimum")
+def _extreme(writer, step):
+    writer.move(step, step.operation.upper())
+
+
+@handles("concatenate")
+def _concatenate(writer, step):
+    writer.move(step, "CONCATENATION", axis=step.attributes["axis"])
+
+
+@handles("pad")
+def _pad(writer, step):
+    writer.move(step, "PAD", [(0, 0), *step.attributes["padding"]])
+
+
+@handles("crop")
+def _crop(writer, step):
+    shape = writer.program.tensors[step.output].shape
+    begin = [0, *(before for before, _ in step.attributes["cropping"])]
+    writer.move(step, "SLICE", begin, (-1, *shape))
+
+
+@handles("reshape")
+def _reshape(writer, step):
+    writer.move(step, "RESHAPE", (-1, *step.attributes["shape"]))
+
+
+@handles("transpose")
+def _transpose(writer, step):
+    writer.move(step, "TRANSPOSE", step.attributes["axes"])
+
+
+@handles("repeat")
+def _repeat(writer, step):
+    """Repeat the cells of an image; a line is an image of width 1."""
+    shape = writer.program.tensors[step.output].shape
+    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])
+    if len(shape) not in (2, 3) or step.attributes["axis"] == len(shape):
+        raise ExportError(f"LiteRT repeats the cells of lines and images. Received: '{step.layer}'")
+    value = writer.at(step.inputs[0])
+    if len(shape) == 2:
+        before = writer.program.tensors[step.inputs[0]].shape
+        value = writer.reshaped(value, step.inputs[0], (before[0], 1, before[-1]))
+    cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
+    writer.finish(Operator("RESIZE_NEAREST_NEIGHBOR", [value, cells], size), step.output)

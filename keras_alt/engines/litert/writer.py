@@ -1,0 +1,264 @@
+"""An integer program as the operators of a LiteRT file."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.litert.flatbuffer import LiteRTFile
+from keras_alt.engines.litert.float_layers import float_part, input_type
+from keras_alt.engines.litert.operator import Operator
+from keras_alt.engines.litert.operators import OPERATORS
+from keras_alt.formats import FixedPoint
+
+STORED = (FixedPoint(8), FixedPoint(8, signed=False))
+FUSING = (  # operators that clip their results themselves
+    "ADD",
+    "SUB",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "TRANSPOSE_CONV",
+    "AVERAGE_POOL_2D",
+)
+
+
+class Writer:
+    """Writes the steps of a program.
+
+    Attributes:
+        file: under construction.
+        stored: index in the file of the tensor at each position.
+        exponents: log2 of the scale of each tensor that has one, by name.
+        pending: for positions that are not stored yet the `Operator` that computes them; it is
+            written when the quantizer behind it tells how the result is stored.
+    """
+
+    def __init__(self, reading):
+        self.reading, self.program = reading, reading.program
+        self.file = LiteRTFile(self.program.name)
+        self.stored, self.exponents = {}, {}
+        self.pending = {}
+
+    def written(self) -> bytes:
+        inputs = self.begin()
+        for step in self.program.steps:
+            if step.operation not in OPERATORS:
+                raise ExportError(f"LiteRT has no integer operator for layer '{step.layer}'.")
+            OPERATORS[step.operation](self, step)
+        return self.file.finish(inputs, self.end())
+
+    def begin(self):
+        """Add the inputs and the layers in front of the quantizers; return names and indices."""
+        program, entry = self.program, self.reading.entry
+        for tensor in entry.inputs:
+            _require_size(tensor)
+        if not self.reading.entry_layers:
+            for position in program.inputs:
+                self.store(position)
+            order = [self._index(entry.outputs, tensor) for tensor in entry.inputs]
+            stored = [self.stored[program.inputs[i]] for i in order]
+            return dict(zip([t.name for t in entry.inputs], stored, strict=True))
+        inputs = {
+            t.name: self.file.tensor(t.name, t.shape[1:], input_type(t)) for t in entry.inputs
+        }
+        values = self.file.splice(float_part(entry), list(inputs.values()))
+        for position, value in zip(program.inputs, values, strict=True):
+            self.file.operator("QUANTIZE", [value], [self.store(position)])
+        return inputs
+
+    def end(self):
+        """Add the layers behind the quantizers; return names and indices of the outputs."""
+        program, leave = self.program, self.reading.exit
+        ends = [self.at(position) for position in program.outputs]
+        names = self.reading.output_names
+        if not self.reading.exit_layers:
+            order = [self._index(leave.inputs, tensor) for tensor in leave.outputs]
+            return dict(zip(names, [ends[i] for i in order], strict=True))
+        values = []
+        for position, index in zip(program.outputs, ends, strict=True):
+            shape = program.tensors[position].shape
+            values.append(self.file.tensor(f"output{position}/float", shape, "float32"))
+            self.file.operator("DEQUANTIZE", [index], [values[-1]])
+        return dict(zip(names, self.file.splice(float_part(leave), values), strict=True))
+
+    @staticmethod
+    def _index(tensors, tensor):
+        found = [i for i, t in enumerate(tensors) if t is tensor]
+        if len(found) != 1 or len({id(t) for t in tensors}) < len(tensors):
+            raise ExportError(
+                "LiteRT needs one quantizer for each input and each output of the model. "
+                f"Received: {len(found)} for '{tensor.name}'"
+            )
+        return found[0]
+
+    def name(self, position) -> str:
+        """Return the name that the tensor at a position gets."""
+        return f"{self.program.tensors[position].name}:{position}"
+
+    def names(self) -> dict[int, str]:
+        """Return the name of the tensor at each position that is stored."""
+        return {p: self.file.graph.tensors[index].name for p, index in self.stored.items()}
+
+    def store(self, position, shape=None) -> int:
+        """Add the tensor at a position to the file."""
+        tensor = self.program.tensors[position]
+        index = self.add(tensor, self.name(position), shape)
+        self.stored[position] = index
+        return index
+
+    def add(self, tensor, name, shape=None) -> int:
+        if tensor.format not in STORED:
+            raise ExportError(
+                f"LiteRT stores 8 bits of every tensor. Received: '{tensor.name}' "
+                f"{'without a quantizer' if tensor.format is None else f'as {tensor.format}'}"
+            )
+        shape = tensor.shape if shape is None else shape
+        self.exponents[name] = tensor.exponent
+        return self.file.tensor(
+            name, shape, scale=2.0**tensor.exponent, zero_point=zero_point(tensor)
+        )
+
+    def constant(self, name, codes, exponent, zero=0) -> int:
+        """Add a quantized constant to the file."""
+        self.exponents[name] = exponent
+        return self.file.constant(name, codes, scale=2.0**exponent, zero_point=zero)
+
+    def at(self, position) -> int:
+        """Return the index of a stored tensor."""
+        if position not in self.stored:
+            tensor = self.program.tensors[position]
+            raise ExportError(f"LiteRT needs a quantizer behind '{tensor.name}'. Received: none.")
+        return self.stored[position]
+
+    def values(self, name, values) -> int:
+        return self.file.constant(name, np.array(values, np.int32))
+
+    def move(self, step, code, *constants, **options):
+        """Append an operator whose results are values of its inputs."""
+        inputs = [self.at(p) for p in step.inputs]
+        kinds = {(t.exponent, t.format) for t in map(self.program.tensors.__getitem__, step.inputs)}
+        if len(kinds) > 1:
+            raise ExportError(
+                f"LiteRT needs one scale and one sign for all operands of '{step.layer}'. "
+                f"Received: {len(kinds)} different ones."
+            )
+        constants = [self.values(f"{step.layer}/{code}{step.output}", c) for c in constants]
+        self.file.operator(code, [*inputs, *constants], [self.store(step.output)], **options)
+
+    def awaited(self, step) -> Operator:
+        """Return the pending operator that `step` continues."""
+        if step.inputs[0] not in self.pending:
+            tensor = self.program.tensors[step.inputs[0]]
+            raise ExportError(
+                f"LiteRT adds a bias to the sums of a kernel. Received: one behind '{tensor.name}'"
+            )
+        return self.pending[step.inputs[0]]
+
+    def reshaped(self, index, position, shape) -> int:
+        """Return the codes at `index`, on the grid of the tensor at `position`, in a shape."""
+        tensor = self.program.tensors[position]
+        name = f"{self.name(position)}/{len(self.file.graph.tensors)}"
+        result = self.add(tensor, name, shape)
+        target = self.values(f"{name}/shape", (-1, *shape))
+        self.file.operator("RESHAPE", [index, target], [result])
+        return result
+
+    def padded(self, position, padding, shape) -> int:
+        """Return the tensor at a position with zeros around: LiteRT pads by its two rules only."""
+        if not padding:
+            return self.at(position)
+        tensor = self.program.tensors[position]
+        name = f"{self.name(position)}/{len(self.file.graph.tensors)}"
+        result = self.add(tensor, name, shape)
+        cells = self.values(f"{name}/padding", [(0, 0), *padding])
+        self.file.operator("PAD", [self.at(position), cells], [result])
+        return result
+
+    def padding(self, same):
+        schema = self.file.schema.Padding
+        return schema.SAME if same else schema.VALID
+
+    def kernel(self, step, codes) -> int:
+        """Add a kernel in LiteRT's order of axes."""
+        kernel = step.attributes["kernel"]
+        if kernel.format.bits > 8 or kernel.format.qmin < -127:
+            raise ExportError(
+                f"LiteRT stores weights in [-127, 127]. Received: the kernel of '{step.layer}' as "
+                f"{kernel.format}"
+            )
+        name = f"{step.layer}/kernel{step.output}"
+        return self.constant(name, codes.astype(np.int8), kernel.exponent)
+
+    def biased(self, operator, step, sums) -> Operator:
+        """Return a kernel's operator with its bias, which LiteRT expects even if there is none."""
+        bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
+        name = f"{operator.layer}/bias{step.output}"
+        index = self.constant(name, bias.astype(np.int32), sums.exponent)
+        return replace(operator, inputs=[*operator.inputs, index], bias=None)
+
+    def finish(self, operator: Operator, position):
+        """Write an operator whose result is the tensor at `position`."""
+        tensor = self.program.tensors[position]
+        low, high = self.clip(operator, tensor)
+        options, stages = dict(operator.options), []
+        if operator.code in FUSING:
+            activation, low, high = fused(low, high, tensor)
+            schema = self.file.schema.ActivationFunctionType
+            options["fusedActivationFunction"] = getattr(schema, activation)
+        if operator.code is not None:
+            stages.append((operator.code, operator.inputs, options))
+        for code, bound in (("MAXIMUM", low), ("MINIMUM", high)):
+            if bound is not None:
+                stages.append((code, [self.bound(tensor, position, code, bound)], {}))
+        if operator.shape != tensor.shape:
+            target = self.values(f"{self.name(position)}/shape", (-1, *tensor.shape))
+            stages.append(("RESHAPE", [target], {}))
+        before = [] if operator.code is not None else operator.inputs
+        if not stages:
+            (self.stored[position],) = before
+        for number, (code, inputs, options) in enumerate(stages, start=1):
+            name = f"{self.name(position)}/{code}"
+            last = number == len(stages)
+            result = self.store(position) if last else self.add(tensor, name, operator.shape)
+            self.file.operator(code, [*before, *inputs], [result], **options)
+            before = [result]
+
+    def clip(self, operator, tensor) -> tuple:
+        """Return the lowest and highest code of a result where they are not the format's own."""
+        format = tensor.format
+        low, high = tensor.low, tensor.high
+        least, most = operator.bounds
+        if least is not None:
+            low = max(low, int(np.rint(least * 2.0**-tensor.exponent)))
+        if most is not None:
+            high = min(high, int(np.rint(most * 2.0**-tensor.exponent)))
+        return low if low > format.qmin else None, high if high < format.qmax else None
+
+    def bound(self, tensor, position, code, bound) -> int:
+        zero = zero_point(tensor)
+        name = f"{self.name(position)}/{code}/bound"
+        return self.constant(name, np.array(bound + zero, np.int8), tensor.exponent, zero)
+
+
+def zero_point(tensor) -> int:
+    """Return the stored byte that stands for zero."""
+    return 0 if tensor.format.signed else -128
+
+
+def _require_size(tensor):
+    if None in tensor.shape[1:]:
+        raise ExportError(
+            "LiteRT needs inputs of known size: build the model with a fixed input shape. "
+            f"Received: '{tensor.name}' of shape={tensor.shape[1:]}"
+        )
+
+
+def fused(low, high, tensor) -> tuple:
+    """Return the activation that an operator itself can apply, and the bounds that remain."""
+    not_negative = low == 0 or (low is None and not tensor.format.signed)
+    if not_negative and high == int(np.rint(6 * 2.0**-tensor.exponent)):
+        return "RELU6", None, None
+    if low == 0 and high is None:
+        return "RELU", None, None
+    return "NONE", low, high

@@ -1,0 +1,51 @@
+"""Writing on the TensorFlow backend what a process on another one cannot."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import keras
+
+from keras_alt.engines.fitting import ExportError
+
+SCRIPT = """
+import sys
+import keras, keras_alt
+model, path = keras.models.load_model(sys.argv[1], compile=False), sys.argv[2]
+"""
+
+
+def on_tensorflow(model: keras.Model, statement: str, path: str):
+    """Run a statement in a process of its own, on TensorFlow, with `model` rebuilt there.
+
+    Args:
+        model: goes there as a `.keras` file.
+        statement: Python that writes to `path` what `model` becomes.
+        path: to write to.
+
+    Raises:
+        ExportError: the model does not load there, or the statement fails.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        file = os.path.join(scratch, "model.keras")
+        model.save(file)
+        # The user's own modules, too, are found where this process found them.
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "tensorflow",
+            "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
+        }
+        process = subprocess.run(
+            [sys.executable, "-c", SCRIPT + statement, file, path],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if process.returncode:
+        raise ExportError(
+            f"Model '{model.name}' must load on the TensorFlow backend to be written there; its "
+            "own layers must be registered with `keras.saving`, in a module that is imported by "
+            f"loading. Received there:\n{process.stderr[-2000:]}"
+        )

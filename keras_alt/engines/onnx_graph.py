@@ -1,0 +1,234 @@
+"""An integer program as an ONNX graph.
+
+ONNX has channels first: every tensor of three axes or more is held with its last axis behind the
+batch. Two writers derive from the one here and say how codes are held: as integers between
+QuantizeLinear and DequantizeLinear, or as floats behind QONNX's Quant.
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.onnx_float_layers import FLOAT_LAYERS
+from keras_alt.engines.onnx_nodes import NODES
+from keras_alt.graph import Graph
+from keras_alt.integer import Reading, Step, Tensor
+
+
+class GraphWriter(ABC):
+    """Writes the steps of a program as ONNX nodes.
+
+    Args:
+        reading: from `keras_alt.integer.read`.
+    """
+
+    opsets = {"": 21}
+    batch = "batch"  # size of the first axis, or the name of one left open
+
+    def __init__(self, reading: Reading):
+        self.reading, self.program = reading, reading.program
+        self.nodes, self.initializers = [], []
+        self.held = {}  # name of each position's tensor, as this writer holds it
+        self.sums = {}  # name of the float value of each position that is not on a grid
+        self.biases = _fusable_biases(self.program)
+
+    # What the two writers differ in.
+
+    @abstractmethod
+    def store(self, value: str, position: int, rounding: str = "half_even") -> str:
+        """Add what brings a float value onto the grid of a position; return the held name.
+
+        Args:
+            value: name of the float value.
+            position: whose exponent, format and bounds the result has.
+            rounding: to the grid, as `keras_alt.integer.arithmetic` names it.
+        """
+
+    @abstractmethod
+    def value(self, position: int) -> str:
+        """Return the name of the float value of a position."""
+
+    @abstractmethod
+    def constant(self, name: str, constant, codes: np.ndarray) -> str:
+        """Add a kernel or bias, its codes in ONNX' order; return the name of its float value."""
+
+    def regridded(self, position: int) -> str:
+        """Return the float value of a position on a grid, for a quantizer with another grid."""
+        return self.value(position)
+
+    def padding_value(self, position: int) -> list[str]:
+        """Return the constants that tell a Pad node what zero is; by default it knows."""
+        return []
+
+    # What they share.
+
+    def model(self):
+        """Return the `onnx.ModelProto`."""
+        from onnx import TensorProto, helper
+
+        program = self.program
+        inputs = [
+            helper.make_tensor_value_info(
+                tensor.name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:])
+            )
+            for tensor in self.reading.entry.inputs
+        ]
+        names = self.begin()
+        for position, name in zip(program.inputs, names, strict=True):
+            self.held[position] = self.store(name, position)
+        for step in program.steps:
+            if step.operation not in NODES:
+                raise ExportError(
+                    "ONNX needs nodes for every operation: register a function by "
+                    "`keras_alt.engines.onnx_nodes.handles`, or export with `to_integers`. "
+                    f"Received: operation={step.operation!r} of layer '{step.layer}'"
+                )
+            NODES[step.operation](self, step)
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
+            for name, tensor in zip(self.end(), self.reading.exit.outputs, strict=True)
+        ]
+        graph = helper.make_graph(
+            self.nodes, program.name, inputs, outputs, initializer=self.initializers
+        )
+        opsets = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+        return helper.make_model(
+            graph, producer_name="keras_alt", opset_imports=opsets, ir_version=10
+        )
+
+    def begin(self) -> list[str]:
+        """Add the float layers in front of the quantizers; return what they give."""
+        entry = self.reading.entry
+        names = {id(tensor): tensor.name for tensor in entry.inputs}
+        self.float_layers(entry, names)
+        results = []
+        for tensor in entry.outputs:
+            name = names[id(tensor)]
+            results.append(self.first(name, len(tensor.shape)))
+        return results
+
+    def end(self) -> list[str]:
+        """Add the float layers behind the quantizers; return the names of the outputs."""
+        leave, names = self.reading.exit, {}
+        for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
+            value, rank = self.value(position), len(tensor.shape)
+            names[id(tensor)] = self.last(value, rank)
+        self.float_layers(leave, names)
+        results = []
+        for name, tensor in zip(self.reading.output_names, leave.outputs, strict=True):
+            self.nodes.append(self.make("Identity", [names[id(tensor)]], name))
+            results.append(name)
+        return results
+
+    def float_layers(self, model, names):
+        """Add the layers of a float model; `names` has its inputs by id and gets the rest."""
+        for call in Graph(model).calls:
+            write = FLOAT_LAYERS.get(type(call.layer))
+            if write is None:
+                raise ExportError(
+                    f"Float layer '{call.layer.name}' of type {type(call.layer).__name__} has no "
+                    "ONNX form here: take it off the model, or export with `to_litert`."
+                )
+            (tensor,) = call.inputs
+            names[id(call.outputs[0])] = write(self, call.layer, names[id(tensor)])
+
+    def add(self, kind: str, inputs: list, name: str | None = None, **attributes) -> str:
+        """Append a node; return the name of its only output."""
+        name = name or f"{inputs[0]}/{kind}{len(self.nodes)}"
+        self.nodes.append(self.make(kind, inputs, name, **attributes))
+        return name
+
+    def make(self, kind, inputs, name, domain="", **attributes):
+        from onnx import helper
+
+        return helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
+
+    def initializer(self, name: str, values: np.ndarray) -> str:
+        from onnx import numpy_helper
+
+        self.initializers.append(numpy_helper.from_array(np.asarray(values, order="C"), name))
+        return name
+
+    def shared(self, name: str, value) -> str:
+        """Add a constant once, however often it is asked for."""
+        if all(initializer.name != name for initializer in self.initializers):
+            self.initializer(name, np.asarray(value))
+        return name
+
+    def integers(self, values) -> str:
+        """Add a list of numbers, for shapes and axes."""
+        name = f"integers{len(self.initializers)}"
+        return self.initializer(name, np.array(values, np.int64).ravel())
+
+    def axes(self, axes) -> tuple[list, dict]:
+        """Return the axes of a reduction as inputs and attributes of its node."""
+        if self.opsets[""] < 18:
+            return [], {"axes": axes}
+        return [self.integers(axes)], {}
+
+    def tensor(self, position) -> Tensor:
+        return self.program.tensors[position]
+
+    def name(self, position) -> str:
+        return f"{self.tensor(position).name}:{position}"
+
+    def first(self, name, rank, result=None):
+        """Return the tensor with its last axis behind the batch, named `result` if it moves."""
+        if rank < 3:
+            return name
+        return self.add("Transpose", [name], result, perm=[0, rank - 1, *range(1, rank - 1)])
+
+    def last(self, name, rank):
+        """Return the tensor with the axis behind the batch last."""
+        if rank < 3:
+            return name
+        return self.add("Transpose", [name], perm=[0, *range(2, rank), 1])
+
+    def axis(self, axis, rank) -> int:
+        """Return where an axis of the program's tensors is in ONNX."""
+        axis %= rank
+        if rank < 3 or axis == 0:
+            return axis
+        return 1 if axis == rank - 1 else axis + 1
+
+    def rank(self, position) -> int:
+        return len(self.tensor(position).shape) + 1
+
+    def move(self, step: Step, kind: str, *constants, **attributes):
+        """Append a node whose results are values of its inputs, in whatever form they are held."""
+        inputs = [self.at(p) for p in step.inputs]
+        constants = [c if isinstance(c, str) else self.integers(c) for c in constants]
+        self.held[step.output] = self.add(
+            kind, [*inputs, *constants], self.name(step.output), **attributes
+        )
+
+    def at(self, position) -> str:
+        """Return the name of a tensor that must lie on a grid."""
+        if position not in self.held:
+            raise ExportError(
+                f"ONNX needs a quantizer behind '{self.tensor(position).name}'. Received: none."
+            )
+        return self.held[position]
+
+    def store_sum(self, position: int):
+        """Bring the float value of a position onto its grid."""
+        self.held[position] = self.store(self.sums.pop(position), position)
+
+    def compute(self, step: Step, kind: str, *more, **attributes):
+        """Append a node that computes with values; its result awaits a quantizer."""
+        inputs = [self.value(p) for p in step.inputs]
+        self.sums[step.output] = self.add(
+            kind, [*inputs, *more], f"{self.name(step.output)}/{kind}", **attributes
+        )
+
+
+def _fusable_biases(program):
+    """Return the step that adds a bias directly to the sums at a position."""
+    kernels = {s.output for s in program.steps if s.operation in ("convolve", "matrix_product")}
+    biases = {s.inputs[0]: s for s in program.steps if s.operation == "add_constant"}
+    return {
+        position: step
+        for position, step in biases.items()
+        if position in kernels and not any(step.attributes["shifts"])
+    }

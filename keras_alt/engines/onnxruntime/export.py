@@ -1,0 +1,135 @@
+"""Export to ONNX: QuantizeLinear and DequantizeLinear around integer codes (QDQ)."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.onnx_graph import GraphWriter
+from keras_alt.files import written_whole
+from keras_alt.integer import Reading
+
+
+def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
+    """Write a quantized model as an ONNX file with integer weights.
+
+    Inputs and outputs are float, in Keras' order of axes; the input is quantized by the first node.
+    Kernels of up to 4 bits are stored as INT4, biases as INT32.
+
+    Args:
+        model: quantized with target "onnx", calibrated.
+        path: of the file to write, `*.onnx` by custom.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExportError: the file format cannot hold the model; the message names the layer.
+    """
+    require("onnx", "onnx")
+    write_onnx(fitting_program(model, "onnxruntime"), path)
+    return os.fspath(path)
+
+
+def write_onnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
+    """Write a program as an ONNX file.
+
+    Returns:
+        For each position that is on a grid the name of the tensor that holds its codes.
+    """
+    import onnx
+
+    writer = QDQWriter(reading)
+    proto = writer.model()
+    onnx.checker.check_model(proto, full_check=True)
+    with written_whole(path) as temporary:
+        onnx.save(proto, temporary)
+    return writer.held
+
+
+class QDQWriter(GraphWriter):
+    """Holds codes as integers; values are behind a DequantizeLinear."""
+
+    def store(self, value, position, rounding="half_even"):
+        if rounding != "half_even":
+            raise ExportError(f"ONNX rounds half to even. Received: rounding={rounding!r}")
+        tensor, name = self.tensor(position), self.name(position)
+        zero = zero_point(tensor)
+        grid = [self.scale(tensor.exponent), self.number(zero)]
+        low, high = (int(zero) + code for code in (tensor.low, tensor.high))
+        limits = np.iinfo(zero.dtype)
+        if (low, high) == (limits.min, limits.max):
+            return self.add("QuantizeLinear", [value, *grid], name)
+        if limits.bits == 8:  # behind the quantizer, or ONNX Runtime would compute in float
+            codes = self.add("QuantizeLinear", [value, *grid], f"{name}/unclipped")
+            return self.add("Clip", [codes, *self.bounds(low, high, zero.dtype)], name)
+        step = 2.0**tensor.exponent
+        bounds = self.bounds(tensor.low * step, tensor.high * step, np.float32)
+        value = self.add("Clip", [value, *bounds], f"{name}/clipped")
+        return self.add("QuantizeLinear", [value, *grid], name)
+
+    def bounds(self, low, high, dtype):
+        return [self.number(np.array(value, dtype)) for value in (low, high)]
+
+    def value(self, position):
+        if position in self.sums:
+            return self.sums[position]
+        tensor = self.tensor(position)
+        name = f"{self.name(position)}/value{len(self.nodes)}"
+        return self.dequantized(self.at(position), name, tensor.exponent, zero_point(tensor))
+
+    def regridded(self, position):
+        """Return the value of codes behind a maximum with itself.
+
+        Without, ONNX Runtime makes one quantizer, with a grid of its own, of two in a row.
+        """
+        value = self.value(position)
+        return self.add("Max", [value, value], f"{value}/kept")
+
+    def move(self, step, kind, *constants, **attributes):
+        """Append a node that moves codes; ONNX Runtime moves more than 8 bits as floats only."""
+        if zero_point(self.tensor(step.output)).itemsize == 1:
+            super().move(step, kind, *constants, **attributes)
+            return
+        constants = [c if isinstance(c, str) else self.integers(c) for c in constants]
+        self.compute(step, kind, *constants, **attributes)
+        self.store_sum(step.output)
+
+    def dequantized(self, codes, name, exponent, zero):
+        return self.add("DequantizeLinear", [codes, self.scale(exponent), self.number(zero)], name)
+
+    def scale(self, exponent):
+        return self.shared(f"2**{exponent}", np.float32(2.0**exponent))
+
+    def number(self, value: np.ndarray):
+        return self.shared(f"{value.dtype.name} {value}", value)
+
+    def padding_value(self, position):
+        zero = zero_point(self.tensor(position))
+        return [self.number(zero if zero.itemsize == 1 else np.float32(0))]
+
+    def constant(self, name, constant, codes):
+        import ml_dtypes
+        from onnx import TensorProto
+
+        bits = constant.format.bits
+        if bits == 8:
+            zero = np.uint8(128)
+        else:
+            zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
+        held = ml_dtypes.int4 if bits <= 4 else zero.dtype
+        held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
+        if bits <= 4:  # ONNX Runtime has kernels for bytes only; it casts when the file is loaded
+            held = self.add("Cast", [held], f"{name}/bytes", to=TensorProto.INT8)
+        return self.dequantized(held, name, constant.exponent, zero)
+
+
+def zero_point(tensor) -> np.ndarray:
+    """Return the stored code that stands for zero, in the unsigned type that holds the tensor."""
+    if tensor.format is None or tensor.format.bits > 16:
+        raise ExportError(
+            f"ONNX quantizes to 16 bits at most. Received: '{tensor.name}' as {tensor.format}"
+        )
+    size = 8 if tensor.format.bits <= 8 else 16
+    return np.array(2 ** (size - 1) if tensor.format.signed else 0, f"uint{size}")

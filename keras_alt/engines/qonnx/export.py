@@ -1,0 +1,106 @@
+"""Export to QONNX: ONNX with Quant nodes of any width."""
+
+import os
+
+import keras
+import numpy as np
+
+from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.onnx_graph import GraphWriter
+from keras_alt.files import written_whole
+from keras_alt.formats import FixedPoint
+from keras_alt.integer import Reading
+
+DOMAIN = "qonnx.custom_op.general"
+ROUNDINGS = {"half_even": "ROUND", "floor": "FLOOR"}
+
+
+def to_qonnx(model: keras.Model, path: str | os.PathLike) -> str:
+    """Write a quantized model as a QONNX file, for FINN, hls4ml and qonnx.
+
+    Inputs and outputs are float, in Keras' order of axes. All widths are kept, also those of the
+    16-bit accumulators.
+
+    Args:
+        model: quantized with target "paper" or "hls", calibrated.
+        path: of the file to write, `*.onnx` by custom.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExportError: the file format cannot hold the model; the message names the layer.
+    """
+    require("qonnx", "onnx")
+    write_qonnx(fitting_program(model, "qonnx"), path)
+    return os.fspath(path)
+
+
+def write_qonnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
+    """Write a program as a QONNX file.
+
+    Returns:
+        For each position that is on a grid the name of the tensor that holds its values.
+    """
+    import onnx
+
+    writer = QuantWriter(reading)
+    proto = shaped(writer.model())
+    with written_whole(path) as temporary:
+        onnx.save(proto, temporary)
+    return writer.held
+
+
+def shaped(proto):
+    """Return a QONNX model with the shapes of all its tensors, which qonnx wants to execute it."""
+    from qonnx.core.modelwrapper import ModelWrapper
+    from qonnx.transformation.infer_shapes import InferShapes
+
+    return ModelWrapper(proto).transform(InferShapes()).model
+
+
+class QuantWriter(GraphWriter):
+    """Holds codes as floats on their grid, behind a Quant node."""
+
+    opsets = {"": 13, DOMAIN: 2}
+    batch = 1  # the tools behind QONNX want every shape fixed
+
+    def store(self, value, position, rounding="half_even"):
+        tensor, name = self.tensor(position), self.name(position)
+        if tensor.low > tensor.format.qmin or tensor.high < tensor.format.qmax:
+            bounds = [
+                self.initializer(f"{name}/{which}", np.float32(bound * 2.0**tensor.exponent))
+                for which, bound in (("low", tensor.low), ("high", tensor.high))
+            ]
+            value = self.add("Clip", [value, *bounds], f"{name}/bounded")
+        return self.quantized(value, name, tensor.exponent, tensor.format, rounding)
+
+    def value(self, position):
+        return self.sums[position] if position in self.sums else self.at(position)
+
+    def constant(self, name, constant, codes):
+        values = (codes * 2.0**constant.exponent).astype(np.float32)
+        held = self.initializer(f"{name}/values", values)
+        return self.quantized(held, name, constant.exponent, constant.format)
+
+    def quantized(self, value, name, exponent, format: FixedPoint, rounding="half_even"):
+        if rounding not in ROUNDINGS:
+            raise ExportError(
+                f"QONNX rounds by {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
+            )
+        inputs = [
+            self.shared(f"2**{exponent}", np.float32(2.0**exponent)),
+            self.shared("zero", np.float32(0)),
+            self.shared(f"{format.bits} bits", np.float32(format.bits)),
+        ]
+        return self.add("Quant", [value, *inputs], name, **quant_attributes(format, rounding))
+
+
+def quant_attributes(format: FixedPoint, rounding: str) -> dict:
+    """Return the domain and the attributes of a Quant node."""
+    return {
+        "domain": DOMAIN,
+        "signed": int(format.signed),
+        "narrow": int(format.narrow),
+        "rounding_mode": ROUNDINGS[rounding],
+    }

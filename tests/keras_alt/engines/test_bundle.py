@@ -1,0 +1,119 @@
+"""A bundle repeats its proof where there is no Keras."""
+
+import json
+import os
+
+import keras
+import models
+import numpy as np
+import pytest
+from alone import run_alone
+from conftest import randomize, sample
+from keras import layers as L
+
+import keras_alt
+from keras_alt import QuantizeConfig
+from keras_alt.engines.integer.run import IntegerEngine
+
+ENGINES = {"integer": "litert", "litert": "litert", "onnxruntime": "onnx", "qonnx": "paper"}
+PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "qonnx": "qonnx"}
+
+
+def linear():
+    """Return a network whose outputs are codes themselves."""
+    inputs = keras.Input((8, 8, 3))
+    return keras.Model(inputs, L.GlobalMaxPooling2D()(models.conv_block(inputs, 4)))
+
+
+def unsigned_inputs():
+    """Return a network whose float front must run in front of the engine, or in it."""
+    x = inputs = keras.Input((8, 8, 3))
+    x = L.Conv2D(4, 3)(L.Rescaling(0.5)(x))
+    return keras.Model(inputs, L.Softmax()(L.Dense(3)(L.Flatten()(x))))
+
+
+def quantized(make, rng, target):
+    model = keras_alt.quantize_model(randomize(make(), rng), QuantizeConfig(target=target))
+    x = sample(model, rng, 8)
+    keras_alt.calibrate(model, x, verbose=False)
+    return model, x
+
+
+@pytest.fixture
+def bundled(rng, tmp_path):
+    """Return a function that writes the bundle of a network and an engine."""
+
+    def write(make, engine):
+        if engine in PACKAGES:
+            pytest.importorskip(PACKAGES[engine])
+        model, x = quantized(make, rng, ENGINES[engine])
+        result = keras_alt.verify(model, x, engine, tmp_path / "bundle", 3, verbose=False)
+        assert result
+        return result
+
+    return write
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "make",
+    [models.residual, models.two_outputs, linear, unsigned_inputs],
+    ids=lambda make: make.__name__,
+)
+def test_the_script_repeats_the_proof(make, engine, bundled, tmp_path):
+    result = bundled(make, engine)
+
+    process = run_alone(tmp_path, tmp_path / "bundle" / "verify.py")
+
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"0 of {result.total} codes differ\n")
+    assert result.version in process.stdout
+    about = json.loads((tmp_path / "bundle" / "bundle.json").read_text())
+    assert (about["engine"], about["samples"], about["mismatches"]) == (engine, 8, 0)
+
+
+@pytest.mark.parametrize("engine", ["integer", "litert", "onnxruntime"])
+def test_a_wrong_code_is_found(engine, bundled, tmp_path):
+    result = bundled(models.residual, engine)
+    path = tmp_path / "bundle" / "expected.npz"
+    with np.load(path) as file:
+        (codes,) = (file[name] for name in file.files)
+    codes[2, 3] += 1
+    np.savez(path, codes)
+
+    process = run_alone(tmp_path, tmp_path / "bundle" / "verify.py")
+
+    assert process.returncode == 1
+    assert process.stdout.startswith(f"1 of {result.total} codes differ\n")
+
+
+def test_the_script_names_a_missing_engine(bundled, tmp_path):
+    bundled(models.residual, "litert")
+    process = run_alone(
+        tmp_path, tmp_path / "bundle" / "verify.py", without=("keras", "ai_edge_litert")
+    )
+    assert process.returncode == 1
+    assert "pip install ai-edge-litert" in process.stderr
+
+
+def test_a_failed_proof_leaves_nothing(rng, tmp_path, monkeypatch):
+    model, x = quantized(models.residual, rng, "litert")
+
+    def fail(self, folder):
+        assert os.listdir(tmp_path)  # it is being written
+        raise OSError("disk full")
+
+    monkeypatch.setattr(IntegerEngine, "prepare", fail)
+    with pytest.raises(OSError, match="disk full"):
+        keras_alt.verify(model, x, bundle=tmp_path / "bundle", verbose=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_is_not_written_over(rng, tmp_path):
+    model, x = quantized(models.residual, rng, "litert")
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(FileExistsError, match="new or empty"):
+        keras_alt.verify(model, x, bundle=tmp_path, verbose=False)
+    with pytest.raises(FileNotFoundError, match="must exist"):
+        keras_alt.verify(model, x, bundle=tmp_path / "none" / "bundle", verbose=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
