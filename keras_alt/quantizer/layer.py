@@ -126,9 +126,9 @@ class Quantizer(InFloat32, keras.layers.Layer):
         return ops.where(self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold)
 
     def threshold_and_rules(self):
-        """Return `(log2_threshold, (format, rounding, relu_max))` of an ordinary call."""
-        steps = (self.format, "half_even", RELU_MAX[self.activation])
-        return self.trained_log2_threshold(), steps
+        """Return `(log2_threshold, (format, rounding, relu_max))` of a call with the defaults."""
+        rules = (self.format, "half_even", RELU_MAX[self.activation])
+        return self.trained_log2_threshold(), rules
 
     def compute_output_spec(
         self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
