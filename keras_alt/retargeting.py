@@ -10,6 +10,7 @@ from keras_alt.graph import Graph
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.masks import kernel_masks
 from keras_alt.operators import Grid, has_grid, operator_of
+from keras_alt.origin import require_keras3
 from keras_alt.quantize import insert_quantizers
 from keras_alt.quantizer import Quantizer, quantizers, quantizers_of
 from keras_alt.record import record_of
@@ -43,6 +44,7 @@ def retarget(
         TypeError: there is no such width.
         ValueError: the model has no configuration, or there is no such target.
     """
+    require_keras3(model)
     record = _record(model)
     unknown = sorted(set(widths) - set(WIDTHS))
     if unknown:

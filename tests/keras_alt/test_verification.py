@@ -74,7 +74,7 @@ def test_a_difference_is_found_and_placed(quantized, rng, monkeypatch):
     class Wrong(IntegerEngine):
         def compute(self, arrays, codes):
             values = super().compute(arrays, codes)
-            for position in list(self.reading.taps.values())[3:]:
+            for position in list(integer.read(quantized).taps.values())[3:]:
                 values[position] = values[position] + 2
             return values
 

@@ -28,8 +28,8 @@ class Mine:
 
     name = "mine"
 
-    def __init__(self, program, folder):
-        self.program = program
+    def __init__(self, reading, folder):
+        self.program = reading.program
 
     @classmethod
     def version(cls):

@@ -111,12 +111,12 @@ def test_inputs_of_open_size_are_refused(tmp_path):
 def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
     """Of activations, kernels and biases, with the codes that were trained."""
     model, _ = small(rng, "litert", weights=bits, first_and_last_weights=bits)
-    program = integer.read(model)
-    names = write_litert(program, tmp_path / "model.tflite")
+    reading = integer.read(model)
+    program, names = reading.program, write_litert(reading, tmp_path / "model.tflite")
     found = interpreter.Interpreter(str(tmp_path / "model.tflite"))
     details = {d["name"]: d for d in found.get_tensor_details() if d["name"]}
     by_position = {position: details[name] for position, name in names.items()}
-    assert set(by_position) >= set(program.taps.values())
+    assert set(by_position) >= set(reading.taps.values())
     for position, detail in by_position.items():
         tensor = program.tensors[position]
         assert detail["dtype"] is np.int8

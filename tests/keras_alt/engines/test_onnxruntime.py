@@ -96,8 +96,8 @@ def test_weights_are_integers_of_their_width(bits, rng, tmp_path):
 
 def test_every_scale_is_the_trained_power_of_two(rng, tmp_path):
     model, _ = small(rng, "onnx", weights=4)
-    program = integer.read(model)
-    names = write_onnx(program, tmp_path / "model.onnx")
+    reading = integer.read(model)
+    program, names = reading.program, write_onnx(reading, tmp_path / "model.onnx")
     graph = onnx.load(tmp_path / "model.onnx").graph
     values = {i.name: onnx.numpy_helper.to_array(i) for i in graph.initializer}
     trained = {t.exponent for t in program.tensors if t.format is not None} | {
