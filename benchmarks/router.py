@@ -30,10 +30,10 @@ import keras
 import numpy as np
 
 import keras_route
-from keras_route.decode import decode
 from keras_route.models.comparator import SCORES, decide
 from keras_route.pins import pins_of
-from keras_route.routing import finish
+from keras_route.routing.decode import decode
+from keras_route.routing.pins_to_nets import finish
 
 BATCH = 100
 ROUTED = 1000  # nets, about what `route` decodes at once

@@ -29,18 +29,18 @@ import keras
 import numpy as np
 
 import keras_route
-from keras_route.checking import check
-from keras_route.chip import ChipRouter
-from keras_route.gds import write_gds
-from keras_route.grid import Grid, Placed, access_points, off_tracks, shorts
-from keras_route.guide import guides
-from keras_route.lefdef import Design, read_def, write_def
+from keras_route.chip.chip_router import ChipRouter
+from keras_route.chip.grid import Grid, Placed, access_points, off_tracks, shorts
+from keras_route.chip.guide import guides
+from keras_route.data.random_nets import draw_net
+from keras_route.formats.gds import write_gds
+from keras_route.formats.lefdef import Design, read_def, write_def
+from keras_route.layout.checking import check
+from keras_route.layout.net import Net
+from keras_route.layout.pictures import write_png
+from keras_route.layout.steiner import MOST_POINTS
 from keras_route.models.comparator import scores_of
-from keras_route.net import Net
-from keras_route.nets import draw_net
-from keras_route.pictures import write_png
 from keras_route.pins import pins_of
-from keras_route.steiner import MOST_POINTS
 
 PICTURE_DOTS = 2000  # of a side, about
 

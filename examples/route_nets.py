@@ -20,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import keras_route
-from keras_route import layout
-from keras_route.loading import load_network
-from keras_route.net_files import writer
-from keras_route.pictures import write_comparison
-from keras_route.tables import nets_table
+from keras_route.cli.tables import nets_table
+from keras_route.formats import nanometres as layout
+from keras_route.formats.net_files import writer
+from keras_route.layout.pictures import write_comparison
+from keras_route.models.loading import load_network
 
 BLOCKED = slice(12, 20)  # rows and columns of the square that no wire may enter
 

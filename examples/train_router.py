@@ -25,8 +25,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 
 from keras_route.evaluation import HELD_OUT_SEED, evaluate
-from keras_route.presets import save_preset
-from keras_route.training import RECIPES, hours, train
+from keras_route.models.presets import save_preset
+from keras_route.training.recipes import RECIPES
+from keras_route.training.run import hours, train
 
 
 def main():

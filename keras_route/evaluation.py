@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from keras_route.checking import check
-from keras_route.connectivity import connected
-from keras_route.nets import NetFamily, generate
+from keras_route.data.random_nets import NetFamily, generate
+from keras_route.layout.checking import check
+from keras_route.layout.connectivity import connected
 from keras_route.pins import pins_of
-from keras_route.routing import BLOCK, finish, log_odds_of
+from keras_route.routing.pins_to_nets import BLOCK, finish, log_odds_of
 
 HELD_OUT_SEED = 2026  # of the nets that are told of, in model cards too
 

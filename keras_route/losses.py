@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from keras_route.layers_map import LAYERS
 from keras_route.models.comparator import log_odds
+from keras_route.technology.layers import LAYERS
 
 
 @keras.saving.register_keras_serializable(package="keras_route")

@@ -7,9 +7,9 @@ height, width, 16) or decided labels (batch, height, width, 8).
 import keras
 from keras import ops
 
-from keras_route.connectivity import connected
-from keras_route.layers_map import LAYERS
+from keras_route.layout.connectivity import connected
 from keras_route.models.comparator import SCORES, decide
+from keras_route.technology.layers import LAYERS
 
 
 class Counts(keras.metrics.Metric):

@@ -5,7 +5,7 @@ import os
 import keras
 from keras import ops
 
-from keras_route import pictures
+from keras_route.layout import pictures
 from keras_route.models.comparator import decide
 
 

@@ -7,7 +7,7 @@ and `log_odds` take arrays of NumPy and of every backend, and return the same ki
 import numpy as np
 from keras import ops
 
-from keras_route.layers_map import LAYERS
+from keras_route.technology.layers import LAYERS
 
 SCORES = 2 * len(LAYERS)
 

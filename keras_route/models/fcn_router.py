@@ -8,7 +8,7 @@ from keras import initializers, layers, regularizers
 
 from keras_route.models.batch_norm import BatchNormalization
 from keras_route.models.comparator import SCORES
-from keras_route.presets import from_preset
+from keras_route.models.presets import from_preset
 
 FILTERS = 16
 STAGES = 15

@@ -5,7 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_route.models.comparator import SCORES
-from keras_route.presets import from_preset
+from keras_route.models.presets import from_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_route")

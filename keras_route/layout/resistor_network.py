@@ -1,0 +1,72 @@
+"""A routed net as a network of resistors."""
+
+import math
+
+import numpy as np
+
+from keras_route.technology.layers import METALS
+
+
+def resistors(net) -> list[tuple[tuple, tuple, float]]:
+    """Return the resistors of a net as (node, node, ohm).
+
+    A node is `(layer, x, y)`. Wires reach from node to node along each maximal run; vias join the
+    metals of a pixel; a stack of vias joins each pin, on m2, with its landing metal.
+
+    Args:
+        net: a `Net` whose wires are maximal runs.
+    """
+    cuts = [((via.below, x, y), (via.above, x, y), via.ohm) for via, x, y in net.cuts()]
+    nodes = {node for below, above, _ in cuts for node in (below, above)}
+    return [*cuts, *(piece for wire in net.wires for piece in _pieces(net, wire, nodes))]
+
+
+def _pieces(net, wire, nodes):
+    """Yield the pieces of a wire between neighbours among its ends and the nodes on it."""
+    metal = METALS[wire.layer]
+    um = metal.ohm_per_um * net.um_per_px[0 if metal.horizontal else 1]
+    points = wire.pixels()
+    ends = {points[0], points[-1]}
+    stops = [point for point in points if point in ends or (wire.layer, *point) in nodes]
+    for (x0, y0), (x1, y1) in zip(stops, stops[1:], strict=False):
+        yield (wire.layer, x0, y0), (wire.layer, x1, y1), um * (x1 - x0 + y1 - y0)
+
+
+def between(resistors: list[tuple[tuple, tuple, float]], a: tuple, b: tuple) -> float:
+    """Return the resistance from node to node; infinite where nothing joins them.
+
+    The nodes obey Kirchhoff's law, Laplacian times voltage = current, for one ampere from `a` to
+    `b`.
+    """
+    if a == b:
+        return 0.0
+    reached = _reached(resistors, a)
+    if b not in reached:
+        return math.inf
+    index = {node: i for i, node in enumerate(reached)}
+    laplacian = np.zeros((len(index), len(index)))
+    for one, other, ohm in resistors:
+        if one in index:
+            i, j = index[one], index[other]
+            laplacian[[i, j], [i, j]] += 1 / ohm
+            laplacian[[i, j], [j, i]] -= 1 / ohm
+    ground = index.pop(b)
+    laplacian = np.delete(np.delete(laplacian, ground, 0), ground, 1)
+    current = np.zeros(len(laplacian))
+    source = index[a] - (index[a] > ground)
+    current[source] = 1
+    return float(np.linalg.solve(laplacian, current)[source])
+
+
+def _reached(resistors, start):
+    neighbours = {}
+    for a, b, _ in resistors:
+        neighbours.setdefault(a, []).append(b)
+        neighbours.setdefault(b, []).append(a)
+    reached, waiting = {start: None}, [start]
+    while waiting:
+        for node in neighbours.get(waiting.pop(), ()):
+            if node not in reached:
+                reached[node] = None
+                waiting.append(node)
+    return list(reached)
