@@ -21,8 +21,8 @@ import numpy as np
 
 import keras_route
 from keras_route.cli.tables import nets_table
-from keras_route.formats import nanometres as layout
-from keras_route.formats.net_files import writer
+from keras_route.formats.net_names import names_in_layout
+from keras_route.formats.writers import writer
 from keras_route.layout.pictures import write_comparison
 from keras_route.models.loading import load_network
 
@@ -69,7 +69,7 @@ def main():
 def named(nets):
     return [
         dataclasses.replace(net, name=name)
-        for net, name in zip(nets, layout.names(nets), strict=True)
+        for net, name in zip(nets, names_in_layout(nets), strict=True)
     ]
 
 

@@ -3,6 +3,7 @@
 from keras_route import callbacks as callbacks
 from keras_route import losses as losses
 from keras_route import metrics as metrics
+from keras_route.chip.whole_chip import route_chip as route_chip
 from keras_route.data.dataset import NetDataset as NetDataset
 from keras_route.data.hdf5 import HDF5Dataset as HDF5Dataset
 from keras_route.data.hdf5 import write_hdf5 as write_hdf5

@@ -1,4 +1,4 @@
-"""All nets of a chip on the same tracks: who is in the way is routed again."""
+"""The router of all nets of a chip: nets that are in the way are routed again."""
 
 import collections
 import dataclasses
@@ -6,18 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from keras_route.chip.grid import Grid, Placed
+from keras_route.chip.grid import Grid
 from keras_route.chip.guide import Guide
+from keras_route.chip.placement import Placed
 from keras_route.layout.blocked import footprint
 from keras_route.layout.net import Net
-from keras_route.routing.legalize import costs, drawn
+from keras_route.pins import PinSets
+from keras_route.routing.legalize import drawn, route_costs
 from keras_route.routing.maze import cheapest_tree
 from keras_route.technology.layers import LAYERS, METALS
 
-FREE, BEYOND = -1, -2  # of a pixel that no net has, and off the tracks
-MARGINS = (6, 24)  # pixels around the pins in which a net looks for a way, one after the other
-# What it costs to take a pixel from another net, and more each time that it was fought over: ohm,
-# like all costs of `legalize`.
+FREE, BEYOND = -1, -2  # owners of a pixel: no net, and a pixel off the tracks
+MARGINS = (6, 24)  # pixels around the pins to search for a way, the first margin first
+# The cost of a pixel that another net has, in ohm as all costs of `route_costs`. It is added again
+# for each time that nets fought over the pixel.
 TAKE_OHM = 200.0
 MOST_TAKES = 12  # times that a net may push others aside
 
@@ -25,26 +27,26 @@ MOST_TAKES = 12  # times that a net may push others aside
 class ChipRouter:
     """Routes nets on one grid, so that no two of them touch.
 
-    Wires, vias and the stacks below pins take pixels of m3 to m6, on the tracks alone. The m3 above
-    every pin is its net's from the start. A net takes the route of its guide if that is free, else
-    the cheapest free one; if there is none, it pushes aside the nets that cost least, which are
-    routed again.
+    Wires, vias and the stacks below pins take pixels of m3 to m6, on the tracks only. The m3 above
+    a pin belongs to its net from the start. A net takes the route of its guide if that is free,
+    otherwise the cheapest free route. If there is none, the net pushes others aside where that
+    costs least, and they are routed again.
 
     Args:
         grid: the tracks.
-        pins: for each net its pixels (n, 2), integers `(x, y)` of the grid, two or more different
-            ones; no pixel belongs to two nets.
-        guides: net to `Guide`; a net without one is routed by its resistance alone.
+        pins: pixels of the grid. Each net has two different ones or more, and no pixel belongs to
+            two nets.
+        guides: index of the net to `Guide`. Resistance alone decides a net without a guide.
         names: the names of the nets.
 
     Raises:
-        ValueError: a pixel belongs to two nets or lies off the tracks, or a net has only one.
+        ValueError: a pixel belongs to two nets or lies off the tracks, or a net has one pixel only.
     """
 
     def __init__(
         self,
         grid: Grid,
-        pins: Sequence[np.ndarray],
+        pins: PinSets,
         guides: Mapping[int, Guide],
         names: Sequence[str],
     ):
@@ -54,7 +56,7 @@ class ChipRouter:
         self.fights = np.zeros(self.owner.shape)
         self.placed: dict[int, Placed] = {}
         self.searched: set[int] = set()  # nets that did not get the route of a guide
-        self.takes = collections.Counter()
+        self.takes: collections.Counter[int] = collections.Counter()
         self.pin_owner = np.full((grid.size, grid.size), FREE, "int32")
         self.beyond = grid.beyond
         for net, (name, places) in enumerate(zip(names, self.pins, strict=True)):
@@ -67,7 +69,7 @@ class ChipRouter:
             x, y = places.T
             if (self.pin_owner[y, x] != FREE).any():
                 raise ValueError(
-                    f"Pins of two nets cannot share a pixel: see `grid.access_points`. {received}"
+                    f"Pins of two nets cannot share a pixel: see `access_points`. {received}"
                 )
             self.pin_owner[y, x] = net
         self.owner[..., 0] = self.pin_owner
@@ -77,14 +79,14 @@ class ChipRouter:
         """Route all nets, those of the smallest extent first; `placed` has the results.
 
         Args:
-            progress: called with the number of nets that are routed, whenever one was tried.
+            progress: called after each attempt with the number of nets that are routed.
 
         Returns:
-            Net to the reason why it was given up.
+            Index of each net that was given up, with the reason.
         """
         extent = [int(np.ptp(net, axis=0).sum()) for net in self.pins]
         waiting = collections.deque(sorted(range(len(self.pins)), key=extent.__getitem__))
-        given_up = {}
+        given_up: dict[int, str] = {}
         while waiting:
             net = waiting.popleft()
             if not self._place(net):
@@ -96,7 +98,7 @@ class ChipRouter:
         return given_up
 
     def _place(self, net):
-        """Place a net where all is free; return whether it could be."""
+        """Place a net on a free route; return whether there is one."""
         for window, labels in self._free_ways(net):
             if labels is not None:
                 self._keep(net, window, labels)
@@ -104,9 +106,9 @@ class ChipRouter:
         return False
 
     def _free_ways(self, net):
-        """Yield windows and the label images of free routes in them, or None where there is none.
+        """Yield windows, each with the label image of a free route in it, or None without one.
 
-        The route of the guide comes first, then those of searches in larger and larger windows.
+        The route of the guide comes first, then the results of searches in larger windows.
         """
         window = self._window(net, MARGINS[0])
         yield window, self._guided(net, window)
@@ -115,9 +117,9 @@ class ChipRouter:
             yield window, self._search(net, window, self._others(net, window), 0.0)
 
     def _push(self, net):
-        """Place a net where that costs least, and return the nets that gave way.
+        """Place a net on the cheapest route, and return the nets that gave way.
 
-        There is a way: the tracks are a rectangle, on which other nets' pins hold on to m3 only.
+        A route exists, because only the m3 above other nets' pins is fixed on the tracks.
         """
         self.takes[net] += 1
         window = self._window(net, MARGINS[-1])
@@ -146,7 +148,7 @@ class ChipRouter:
         return (owner != FREE) & (owner != net)
 
     def _guided(self, net, window):
-        """Return the label image of the guide's route, or None if there is none that is free."""
+        """Return the label image of the guide's route; None without a guide or if it is taken."""
         if net not in self.guides:
             return None
         guide = self.guides[net]
@@ -158,16 +160,16 @@ class ChipRouter:
         return labels
 
     def _search(self, net, window, blocked, extra_ohm):
-        """Return the label image of the cheapest route, or None if there is none."""
+        """Return the label image of the cheapest route; None if there is none."""
         pins = window.local(self.pins[net])
         um_per_px = (self.grid.um_per_px, self.grid.um_per_px)
-        maze = costs(self._log_odds(net, window), blocked, um_per_px, extra_ohm)
+        maze = route_costs(self._log_odds(net, window), blocked, um_per_px, extra_ohm)
         metal = cheapest_tree(maze, pins)
         self.searched.add(net)
         return None if metal is None else drawn(metal, pins)
 
     def _log_odds(self, net, window):
-        """Return log-odds for a window, zeros without a guide."""
+        """Return the guide's log-odds for a window; zeros without a guide."""
         if net not in self.guides:
             return np.zeros((window.side, window.side, len(LAYERS)))
         guide = self.guides[net]
@@ -189,7 +191,7 @@ class ChipRouter:
         self.placed[net] = Placed(routed, window.x, window.y)
 
     def _remove(self, net):
-        """Take a net off the grid, all but the places above its pins."""
+        """Take a net off the grid, except for the m3 above its pins."""
         placed = self.placed.pop(net)
         window = _Window(placed.x, placed.y, placed.net.width)
         owner = self.owner[window.rows, window.columns]
@@ -215,11 +217,11 @@ class _Window:
         return slice(self.x, self.x + self.side)
 
     def local(self, pins):
-        """Return pixels of the grid as pixels of the window, a list of `(x, y)`."""
-        return [(x - self.x, y - self.y) for x, y in pins.tolist()]
+        """Return a pin array of the grid as a pin array of the window."""
+        return pins - (self.x, self.y)
 
     def paste(self, guide, image, background):
-        """Return an image of the guide's window in this larger one."""
+        """Return an image of the guide's window as an image of this larger window."""
         height, width = image.shape[:2]
         pasted = np.empty((self.side, self.side, image.shape[2]), image.dtype)
         pasted[:] = background

@@ -6,7 +6,7 @@ import pathlib
 
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import HELD_OUT_SEED
-from keras_route.formats.net_files import WRITERS
+from keras_route.formats.writers import WRITERS
 from keras_route.models.presets import preset_names
 from keras_route.training.recipes import RECIPES
 
@@ -14,7 +14,7 @@ WRONG = 2  # exit status
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message):
         self.exit(WRONG, f"{self.prog}: {message}; `{self.prog} --help` shows an example\n")
@@ -126,7 +126,7 @@ def _add_model(parser, name="model", **default):
 
 
 def _add_nets(parser, repeated):
-    """Add what random nets are like; what is not given is left to the function that draws them."""
+    """Add the options of random nets; the function that draws them has the defaults."""
     _add_window(parser, **dict.fromkeys(("height", "width", "window_um"), argparse.SUPPRESS))
     for name, meaning in (("--min-pins", "least number"), ("--max-pins", "largest number")):
         parser.add_argument(name, type=_positive, default=argparse.SUPPRESS, help=meaning)

@@ -1,4 +1,4 @@
-"""The command `keras-route`: generate, train, evaluate, route."""
+"""The subcommands of `keras-route`: generate, train, evaluate, route."""
 
 import contextlib
 import dataclasses
@@ -16,8 +16,8 @@ from keras_route.data.hdf5 import write_hdf5
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import evaluate
 from keras_route.files import written_whole
-from keras_route.formats.net_files import writer
 from keras_route.formats.pin_files import read_pins
+from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
 from keras_route.models.loading import load_network
 from keras_route.routing.pins_to_nets import route
@@ -31,11 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status.
 
     Args:
-        arguments: of the command line; those of the process if not given.
+        arguments: of the command line; by default, those of the process.
 
     Returns:
-        0; 1 if a routed net breaks a rule; 2 for wrong input, with a line on stderr that tells
-        what to do; 130 if interrupted.
+        0 for success; 1 if a routed net breaks a rule; 2 for wrong input, with a line on stderr
+        that says what to do; 130 if interrupted.
     """
     options = parser().parse_args(arguments)
     try:
@@ -64,7 +64,7 @@ def _train(options):
 
 
 def _recipe(options):
-    """Return the named recipe with what the command line changes of it."""
+    """Return the named recipe with the changes of the command line."""
     recipe = RECIPES[options.network]
     return dataclasses.replace(recipe, **_given(options, type(recipe), without=["network"]))
 
@@ -128,7 +128,7 @@ def _mask(path):
 
 
 def _given(options, kind, without=()):
-    """Return the fields of a dataclass that the command line gave; others keep their defaults."""
+    """Return the given options that are fields of a dataclass; others keep their defaults."""
     names = {field.name for field in dataclasses.fields(kind)} - set(without)
     return {name: value for name, value in vars(options).items() if name in names}
 

@@ -1,16 +1,16 @@
-"""What was measured, as aligned text."""
+"""Figures as aligned text."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 
 from keras_route.evaluation import Figures
-from keras_route.formats.nanometres import titles
+from keras_route.formats.net_names import titles
 from keras_route.layout.net import Net
 from keras_route.layout.steiner import MOST_POINTS
 
 
 def figures_table(figures: Mapping[str | int, Figures]) -> str:
-    """Return what `evaluate` measured, a line for each number of pins."""
+    """Return the figures of `evaluate`, a line for each number of pins."""
     names = [field.name for field in dataclasses.fields(Figures)]
     rows = [["pins", *names]]
     for pins, values in figures.items():
@@ -22,9 +22,9 @@ def figures_table(figures: Mapping[str | int, Figures]) -> str:
 def nets_table(nets: Sequence[Net]) -> str:
     """Return a line for each net.
 
-    Its pins, the length of its wires and that of the shortest tree in micrometres, its vias without
-    the stacks below the pins, the sum of all resistances in ohm, and how many pixels differ from
-    what the network decided.
+    The columns are the number of pins, the length of the wires and of the shortest tree in
+    micrometres, the number of vias without the stacks below the pins, the sum of all resistances in
+    ohm, and the number of pixels that differ from the network's decision.
     """
     rows = [["net", "pins", "wire um", "shortest", "vias", "ohm", "changed px"]]
     for net, title in zip(nets, titles(nets), strict=True):

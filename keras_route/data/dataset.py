@@ -1,14 +1,15 @@
-"""Random nets to train on: fresh ones that never repeat, or the same ones again and again."""
+"""Batches of random nets to train on: fresh nets, or the same nets in every epoch."""
 
 import keras
+import numpy as np
 
 from keras_route.data.random_nets import NetFamily, check_integer, generate, random_stream
 
 
 class _Epochs(keras.utils.PyDataset):
-    """Batches that depend on the seed, the epoch and their index only."""
+    """Batches that depend only on the seed, the epoch and their index."""
 
-    def __init__(self, batch_size, steps_per_epoch, seed, initial_epoch):
+    def __init__(self, batch_size: int, steps_per_epoch: int, seed: int, initial_epoch: int):
         super().__init__()
         check_integer("batch_size", batch_size, 1)
         check_integer("steps_per_epoch", steps_per_epoch, 1)
@@ -20,31 +21,31 @@ class _Epochs(keras.utils.PyDataset):
         self.epoch = initial_epoch
         self._begun = False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.steps_per_epoch
 
-    def __getitem__(self, index):
-        """Return `(x, y)` of one batch, uint8: as `generate` does."""
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(x, y)` of one batch, uint8, as `generate` does."""
         if not 0 <= index < len(self):
             raise IndexError(f"A batch has an index below {len(self)}. Received: index={index}")
         return self.batch(index)
 
-    def batch(self, index):
-        """Return `(x, y)` of a batch there is."""
+    def batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(x, y)` of one batch; the index is valid."""
         raise NotImplementedError
 
-    def on_epoch_begin(self):
-        # At the end of an epoch Keras already reads ahead, so only the beginning can count.
+    def on_epoch_begin(self) -> None:
+        # Keras already reads ahead at the end of an epoch, so the beginning counts.
         self.epoch += self._begun
         self._begun = True
 
 
 class NetDataset(_Epochs):
-    """Batches of fresh random nets, drawn while a model trains: every epoch has new ones.
+    """Batches of fresh random nets, drawn while a model trains; every epoch has new nets.
 
-    A batch depends on the seed, the epoch and its index only. Drawing is faster than training,
-    so it needs no workers. Let `steps_per_epoch` of `fit` alone: an epoch is as long as this
-    dataset. For validation take fixed nets of the other split:
+    A batch depends only on the seed, the epoch and its index. Drawing is faster than training, so
+    it needs no workers. Do not set `steps_per_epoch` in `fit`: an epoch is as long as this dataset.
+    Validate on fixed nets of the other split:
 
         model.fit(
             NetDataset(32, 500, split="train"),
@@ -56,9 +57,9 @@ class NetDataset(_Epochs):
         batch_size: nets in each batch.
         steps_per_epoch: batches in each epoch.
         seed: integer >= 0.
-        initial_epoch: number of the first epoch; that of `fit`, to go on with new nets where a
-            training stopped.
-        **options: what the nets are like, the other arguments of `generate`.
+        initial_epoch: number of the first epoch. Give the `initial_epoch` of `fit` to continue a
+            training with new nets.
+        **options: the other arguments of `generate`.
 
     Raises:
         TypeError, ValueError: as `generate` does.
@@ -75,26 +76,34 @@ class NetDataset(_Epochs):
         super().__init__(batch_size, steps_per_epoch, seed, initial_epoch)
         self.family = NetFamily(**options)
 
-    def batch(self, index):
+    def batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         stream = random_stream(self.seed, self.epoch, index)
         return self.family.images(self.family.random_pins(self.batch_size, stream))
 
 
 class FixedNets(_Epochs):
-    """Batches of the same random nets, which come in another order in every epoch.
+    """Batches of the same random nets, in another order in every epoch.
 
-    The published network was trained like that, on 50,000 nets.
+    The published network was trained like this, on 50,000 nets.
 
     Args:
-        count: how many nets; they are kept in memory, 9 bytes a pixel.
+        count: number of nets; they stay in memory, 9 bytes a pixel.
         batch_size, steps_per_epoch, seed, initial_epoch, **options: as in `NetDataset`; the nets
             are `generate(count, seed, **options)`.
 
     Raises:
-        ValueError: an epoch is longer than there are nets.
+        ValueError: an epoch takes more nets than there are.
     """
 
-    def __init__(self, count, batch_size, steps_per_epoch, seed=0, initial_epoch=0, **options):
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        steps_per_epoch: int,
+        seed: int = 0,
+        initial_epoch: int = 0,
+        **options,
+    ):
         super().__init__(batch_size, steps_per_epoch, seed, initial_epoch)
         check_integer("count", count, 1)
         if batch_size * steps_per_epoch > count:
@@ -104,9 +113,10 @@ class FixedNets(_Epochs):
                 f"steps_per_epoch={steps_per_epoch}"
             )
         self.x, self.y = generate(count, seed, **options)
-        self._ordered, self._order = None, None
+        self._ordered: int | None = None
+        self._order = np.arange(len(self.x))
 
-    def batch(self, index):
+    def batch(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if self._ordered != self.epoch:
             self._order = random_stream(self.seed, self.epoch, 0).permutation(len(self.x))
             self._ordered = self.epoch

@@ -12,7 +12,7 @@ from keras_route.files import written_whole
 from keras_route.technology.layers import LAYERS
 
 CHANNELS = {"X": 1, "Y": len(LAYERS)}
-CACHE_BYTES = 2**26  # of decompressed chunks, for each dataset: several chunks of any usual size
+CACHE_BYTES = 2**26  # of decompressed chunks for each dataset: several chunks of a usual size
 
 
 def write_hdf5(
@@ -23,20 +23,20 @@ def write_hdf5(
     verbose: bool = True,
     **options,
 ) -> None:
-    """Write the nets of `generate` to a file, channels first as the published ones.
+    """Write the nets of `generate` to a file, channels first like the published files.
 
     The datasets are `X`, (count, 1, height, width), and `Y`, (count, 8, height, width), of uint8,
-    compressed (gzip). The file's attributes hold the seed and the options. The file appears when
-    it is complete; a file of that name is replaced then. For more nets, write it again with a
-    larger count: the first nets are the same.
+    compressed (gzip). The file's attributes hold the seed and the options. The file appears when it
+    is complete, and then replaces a file of that name. To get more nets, write the file again with
+    a larger count: the first nets are the same.
 
     Args:
         path: file to write.
-        count: how many nets.
+        count: number of nets.
         seed: integer >= 0.
-        batch_size: nets in a chunk, which are read together.
+        batch_size: nets in a chunk; a chunk is read as a whole.
         verbose: whether to show a progress bar.
-        **options: what the nets are like, the other arguments of `generate`.
+        **options: the other arguments of `generate`.
 
     Raises:
         TypeError, ValueError: as `generate` does.
@@ -60,7 +60,7 @@ def write_hdf5(
                 (count, channels, *size),
                 np.uint8,
                 chunks=(min(batch_size, count), channels, *size),
-                # In less time and space than the published lzf, and HDF5 reads it without a plugin.
+                # Faster and smaller than the published lzf, and HDF5 reads it without a plugin.
                 compression="gzip",
                 compression_opts=1,
             )
@@ -77,17 +77,17 @@ def write_hdf5(
 class HDF5Dataset(keras.utils.PyDataset):
     """Batches of nets from a file that `write_hdf5` or the published generator wrote.
 
-    Batches are read when they are asked for. `fit` shuffles their order, not the nets in them.
+    A batch is read when Keras asks for it. `fit` shuffles the batches, not the nets in a batch.
 
     Args:
-        path: HDF5 file with `X` and `Y`, channels first, (N, 1, H, W) and (N, 8, H, W), or last,
-            (N, H, W, 1) and (N, H, W, 8).
+        path: HDF5 file with `X` and `Y`: (N, 1, H, W) and (N, 8, H, W) with channels first, or
+            (N, H, W, 1) and (N, H, W, 8) with channels last.
         batch_size: nets in each batch; the last may have fewer.
         workers, use_multiprocessing, max_queue_size: see `keras.utils.PyDataset`.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is damaged, or does not hold nets.
+        FileNotFoundError: the file does not exist.
+        ValueError: the file is damaged, or does not hold nets.
     """
 
     def __init__(self, path: str | os.PathLike, batch_size: int = 32, **kwargs):
@@ -95,18 +95,19 @@ class HDF5Dataset(keras.utils.PyDataset):
         check_integer("batch_size", batch_size, 1)
         self.path = os.path.abspath(os.fspath(path))
         self.batch_size = batch_size
-        self._file, self._process = None, None
+        self._file = None
+        self._process: int | None = None
         with _opened(self.path) as file:
             self.count, self._channels_last = _layout(file, self.path)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return math.ceil(self.count / self.batch_size)
 
-    def __getitem__(self, index):
-        """Return `(x, y)` of one batch, uint8 and channels last: as `generate` does."""
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        """Return `(x, y)` of one batch, uint8 and channels last, as `generate` does."""
         if not 0 <= index < len(self):
             raise IndexError(f"A batch has an index below {len(self)}. Received: index={index}")
-        if self._process != os.getpid():  # a process must not use the file of the one it came from
+        if self._process != os.getpid():  # a forked process must not use its parent's file
             self._file, self._process = _opened(self.path), os.getpid()
         return tuple(self._read(name, index * self.batch_size) for name in CHANNELS)
 
@@ -141,7 +142,7 @@ def _opened(path):
 
 
 def _layout(file, path):
-    """Return how many nets a file has, and whether their channels come last."""
+    """Return the number of nets of a file, and whether channels come last."""
     found = {name: value for name, value in file.items() if hasattr(value, "dtype")}
     if found.keys() >= CHANNELS.keys() and all(found[n].dtype.kind in "uib" for n in CHANNELS):
         for axis in (1, 3):
@@ -157,7 +158,7 @@ def _layout(file, path):
 
 
 def _images(shape, axis, channels):
-    """Return (N, H, W) of a shape with so many channels at `axis`, None of any other shape."""
+    """Return (N, H, W) if `shape` has that many channels at `axis`, else None."""
     if len(shape) != 4 or shape[axis] != channels or not shape[0]:
         return None
     return (*shape[:axis], *shape[axis + 1 :])

@@ -6,18 +6,19 @@ from keras_route.data.metal_choice import NO_WIRE, horizontal_trunk, wire_class
 from keras_route.pins import PinSets
 
 
-def mark_pins(pins: PinSets, images) -> None:
+def draw_pins(pins: PinSets, images: np.ndarray) -> None:
     """Set the pins' pixels in the first channel of (N, H, W, C) images of uint8, in place."""
     per_net, per_row, per_column, _ = images.strides
     _memory(images)[pins.net * per_net + pins.y * per_row + pins.x * per_column] = 1
 
 
-def lay_out(pins: PinSets, window_um: float, labels) -> None:
+def draw_by_rule(pins: PinSets, window_um: float, labels: np.ndarray) -> None:
     """Draw nets as the published generator does (`gen_data.py`).
 
-    The trunk runs along the longer extent (along y if both are equal), in the row or column of
-    the mean of all pins, rounded down; repeated pins count. Each pin has a leg, of one pixel when
-    it is on the trunk, and a via where the leg meets the trunk. Aligned pins have the trunk only.
+    The trunk runs along the longer extent of the pins, or along y if both are equal. It lies in the
+    row or column of the mean of all pins, rounded down; repeated pins count. A leg joins each pin
+    to the trunk; the leg of a pin on the trunk is one pixel. A via joins leg and trunk. Pins on one
+    line have a trunk only.
 
     Args:
         pins: the pins of N nets, each inside the window and not all in one place.
@@ -53,16 +54,16 @@ def lay_out(pins: PinSets, window_um: float, labels) -> None:
     memory[_runs(trunks, along_step, last - first + 1)] = 1
     memory[_runs(legs, across_step[net], np.abs(rise) + 1)] = 1
     memory[vias] = 1
-    mark_pins(pins, labels)
+    draw_pins(pins, labels)
 
 
 def _trunk_first(lying, of_x, of_y):
-    """Return what belongs to the trunk's direction, and to the other."""
+    """Return the value of the trunk's direction, then that of the other direction."""
     return np.where(lying, of_x, of_y), np.where(lying, of_y, of_x)
 
 
 def _memory(images):
-    """Return a flat view of an array whose axes may be permuted, in the order of its memory."""
+    """Return a flat view of an array in the order of its memory; its axes may be permuted."""
     return images.transpose(np.argsort(images.strides, kind="stable")[::-1]).reshape(-1)
 
 

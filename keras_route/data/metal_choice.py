@@ -1,4 +1,4 @@
-"""Which metals a net is wired in: those of the least resistance over its extent."""
+"""The metals in which the layout rule wires a net: those of the least resistance."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from keras_route.technology.wire_resistance import wire_resistance
 NO_WIRE = -1
 
 
-def horizontal_trunk(x_um, y_um):
-    """Return whether the trunk of a net runs along x: strictly, so a square net's is vertical."""
+def horizontal_trunk(x_um: float | np.ndarray, y_um: float | np.ndarray) -> np.ndarray:
+    """Return whether the trunk of a net runs along x; the trunk of a square net runs along y."""
     return np.asarray(x_um) > np.asarray(y_um)
 
 
-def wire_class(x_um, y_um):
-    """Return the metals of nets of the given extents: trunk and legs are one of each direction.
+def wire_class(x_um: float | np.ndarray, y_um: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the metals of nets of the given extents: one of each direction.
 
-    The trunk takes the metal of the least resistance over the extent it spans. Legs are on m3 or
-    m4 below the upper metals' break-even lengths; m6 is joined by m5 only (the published
-    generator, `gen_data.py`). There is no wire along an extent of zero.
+    The trunk takes the metal of the least resistance over its length. Legs lie on m3 or m4 up to
+    the length at which the upper metal is better. m6 is joined by m5 only. All three are rules of
+    the published generator (`gen_data.py`). An extent of zero has no wire.
 
     Args:
         x_um: extents along x in micrometres, between pixel centres; a number or an array.

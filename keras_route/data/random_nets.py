@@ -1,13 +1,14 @@
-"""Nets as images, of given pins and of random ones."""
+"""Nets by the layout rule, as images: of given pins, and of random pins."""
 
 import dataclasses
 import math
 import numbers
+from collections.abc import Iterator
 
 import numpy as np
 
-from keras_route.data.layout_rule import lay_out, mark_pins
-from keras_route.pins import HELD_OUT_SHARE, PinSets, join, one_net
+from keras_route.data.layout_rule import draw_by_rule, draw_pins
+from keras_route.pins import HELD_OUT_SHARE, PinSets, checked_pins, join
 
 BLOCK = 512  # nets drawn at once: their labels fit a processor's cache
 ATTEMPTS = 1000
@@ -16,8 +17,8 @@ SPLITS = {None: 1.0, "train": 1 - HELD_OUT_SHARE, "validation": HELD_OUT_SHARE}
 
 def draw_net(
     pins, height: int = 32, width: int = 32, window_um: float = 11.0, deduplicate: bool = False
-):
-    """Return the label image of one net: the layout rule.
+) -> np.ndarray:
+    """Return the label image that the layout rule gives one net.
 
     Args:
         pins: list of `(x, y)` pixels, y = 0 at the top; two or more, not all in one place.
@@ -25,17 +26,17 @@ def draw_net(
         width: columns of the window.
         window_um: length of both sides of the window in micrometres.
         deduplicate: whether repeated pins count once in the mean that places the trunk. The
-            published rule counts them all, which the image of the pins does not show.
+            published rule counts every repetition; an image of the pins does not show them.
 
     Returns:
         (height, width, 8) uint8 of zeros and ones, channels as in `LAYERS`.
 
     Raises:
-        TypeError: coordinates that are not integers.
-        ValueError: fewer than two distinct pins, or pins outside the window.
+        TypeError: coordinates are not integers.
+        ValueError: fewer than two pins differ, or a pin lies outside the window.
     """
     family = NetFamily(height=height, width=width, window_um=window_um, deduplicate=deduplicate)
-    nets = one_net(pins, height, width)
+    nets = PinSets.of([checked_pins(pins, height, width)])
     return family.images(nets.distinct() if deduplicate else nets)[1][0]
 
 
@@ -49,33 +50,33 @@ def generate(
     window_um: float = 11.0,
     deduplicate: bool = False,
     split: str | None = None,
-):
-    """Return random nets, as pins and as labels.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return random nets: images of their pins, and their label images.
 
-    The number of pins is uniform, and so is the place of each; nets whose pins are all in one
-    place are drawn again. The first nets of a seed are the same for every `count`.
+    The number of pins and the place of each pin are uniform. A net whose pins are all in one place
+    is drawn again. The first nets of a seed are the same for every `count`.
 
     Args:
-        count: how many nets.
+        count: number of nets.
         seed: integer >= 0.
         height: rows of the window.
         width: columns of the window.
         min_pins: least number of pins, 2 or more.
         max_pins: largest number of pins.
         window_um: length of both sides of the window in micrometres.
-        deduplicate: whether repeated pins are left out, so that an image of pins has one label;
-            nets then have at least `min_pins` distinct pins. The published data has repeated pins.
-        split: `"train"` or `"validation"`: nets of one side of a split by a hash of the pins, so
-            that no image of pins is in both, whatever the seeds; one in eight is for validation.
-            None draws from all.
+        deduplicate: whether repeated pins are left out. An image of pins then has one label, and a
+            net has at least `min_pins` distinct pins. The published data has repeated pins.
+        split: `"train"` or `"validation"` draws nets of one side of a split; None draws from all. A
+            hash of the pins decides the side, so no image of pins is on both sides, whatever the
+            seeds. One net in eight is for validation.
 
     Returns:
         `(x, y)`: uint8 of zeros and ones, (count, height, width, 1) pins and
         (count, height, width, 8) labels, channels as in `LAYERS`.
 
     Raises:
-        TypeError: an argument of the wrong kind.
-        ValueError: one out of its range, or conditions that next to no random net fulfils.
+        TypeError: an argument has the wrong type.
+        ValueError: an argument is out of its range, or almost no random net meets the conditions.
     """
     family = NetFamily(height, width, min_pins, max_pins, window_um, deduplicate, split)
     check_integer("count", count, 0)
@@ -88,7 +89,7 @@ def generate(
 
 @dataclasses.dataclass(frozen=True)
 class NetFamily:
-    """What random nets have in common. Args and errors: see `generate`."""
+    """The distribution of random nets. Args and errors: see `generate`."""
 
     height: int = 32
     width: int = 32
@@ -98,7 +99,7 @@ class NetFamily:
     deduplicate: bool = False
     split: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_integer("height", self.height, 1)
         check_integer("width", self.width, 1)
         if self.height * self.width < 2:
@@ -118,18 +119,19 @@ class NetFamily:
                 f'`split` must be "train", "validation" or None. Received: split={self.split!r}'
             )
 
-    def blocks(self, count: int, seed: int):
+    def blocks(self, count: int, seed: int) -> Iterator[tuple[int, PinSets]]:
         """Yield `(start, pins)`: random nets of a seed, up to `BLOCK` at a time."""
         for start in range(0, count, BLOCK):
             pins = self.random_pins(BLOCK, random_stream(seed, start // BLOCK))
-            yield start, pins.head(count - start)
+            yield start, pins.part(0, count - start)
 
     def random_pins(self, count: int, rng: np.random.Generator) -> PinSets:
         """Return the pins of `count` random nets."""
-        found, missing = [], count
+        found: list[PinSets] = []
+        missing = count
         for _ in range(ATTEMPTS):
             pins = self._candidates(8 + math.ceil(missing / SPLITS[self.split]), rng)
-            found.append(pins.head(missing))
+            found.append(pins.part(0, missing))
             missing -= len(found[-1])
             if not missing:
                 return join(found)
@@ -138,20 +140,20 @@ class NetFamily:
             f"another split allow more. Received: {self}"
         )
 
-    def draw(self, pins: PinSets, x, y) -> None:
-        """Draw nets into zeros of uint8, (N, H, W, 1) and (N, H, W, 8), as in `lay_out`."""
-        mark_pins(pins, x)
-        lay_out(pins, self.window_um, y)
+    def draw(self, pins: PinSets, x: np.ndarray, y: np.ndarray) -> None:
+        """Draw nets into zeros of uint8, (N, H, W, 1) and (N, H, W, 8); see `draw_by_rule`."""
+        draw_pins(pins, x)
+        draw_by_rule(pins, self.window_um, y)
 
-    def images(self, pins: PinSets):
-        """Return `(x, y)` as `generate` does, of given pins."""
+    def images(self, pins: PinSets) -> tuple[np.ndarray, np.ndarray]:
+        """Return `(x, y)` of given pins, as `generate` does of random pins."""
         x = np.zeros((len(pins), self.height, self.width, 1), np.uint8)
         y = np.zeros((len(pins), self.height, self.width, 8), np.uint8)
         self.draw(pins, x, y)
         return x, y
 
     def _candidates(self, count, rng):
-        """Return random nets, up to `count`: those that do not belong are left out."""
+        """Return up to `count` random nets; those that miss a condition are left out."""
         counts = rng.integers(self.min_pins, self.max_pins + 1, count)
         y, x = np.divmod(rng.integers(self.height * self.width, size=counts.sum()), self.width)
         pins = PinSets(x, y, counts)
@@ -165,13 +167,13 @@ class NetFamily:
 
 
 def random_stream(seed: int, *key: int) -> np.random.Generator:
-    """Return the random numbers of a seed that belong to a key, independent of other keys'."""
+    """Return the random numbers of a seed and a key; those of other keys are independent."""
     check_integer("seed", seed, 0)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def check_integer(name: str, value, least: int) -> None:
-    """Raise if an argument is not an integer, or too small."""
+def check_integer(name: str, value: object, least: int) -> None:
+    """Raise an error if an argument is not an integer or is too small."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
     if value < least:

@@ -1,38 +1,39 @@
-"""Pins of named nets, read from JSON or CSV text."""
+"""Files of pins, in JSON or CSV."""
 
 import csv
 import json
 import os
 
-from keras_route.pins import one_net
+import numpy as np
+
+from keras_route.pins import checked_pins
 
 HEADER = ["net", "x", "y"]
 
 
-def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dict[str, list]:
-    """Return the pins of each net of a file, in its order.
+def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dict[str, np.ndarray]:
+    """Return the pins of each net of a file, in the order of the file.
 
     Args:
-        path: JSON, `{"name": [[x, y], [x, y]], ...}` or a list of such lists of pins, whose nets
-            are called net_0, net_1, ...; or, with any other suffix than `.json`, CSV text with a
-            line `name, x, y` for each pin. A first line `net, x, y`, empty lines, and lines that
+        path: a file that ends in `.json` holds `{"name": [[x, y], [x, y]], ...}`; or a list of such
+            lists of pins, whose nets get the names net_0, net_1, ... Any other file holds CSV, with
+            a line `name, x, y` for each pin. A first line `net, x, y`, empty lines, and lines that
             start with `#` do not count.
         height: rows of the window.
         width: columns of the window.
 
     Returns:
-        `{name: [(x, y), ...]}`, pixels, y = 0 at the top.
+        Name to pin array: pixels, y = 0 at the top.
 
     Raises:
         FileNotFoundError, PermissionError: the file cannot be read.
-        ValueError: it holds something else, or a net that cannot be routed.
+        ValueError: the file holds something else, or a net that cannot be routed.
     """
     path = os.fspath(path)
-    with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets mark the encoding
+    with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark
         try:
             nets = _json(file) if path.lower().endswith(".json") else _csv(file)
-            for name, pins in nets.items():
-                _check(name, pins, height, width)
+            pins = {name: _checked(name, net, height, width) for name, net in nets.items()}
         except (csv.Error, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
     if not nets:
@@ -40,7 +41,7 @@ def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dic
             f"{path}: a file of pins must have a net, e.g. the lines `a, 3, 5` and `a, 20, 9`. "
             "Received: none"
         )
-    return nets
+    return pins
 
 
 def _json(file):
@@ -68,7 +69,8 @@ def _named_once(pairs):
 
 
 def _csv(file):
-    nets, lines = {}, csv.reader(file, skipinitialspace=True)
+    nets: dict[str, list[tuple[int, int]]] = {}
+    lines = csv.reader(file, skipinitialspace=True)
     for row in lines:
         row = [cell.strip() for cell in row]
         if not any(row) or row[0].startswith("#") or (row == HEADER and not nets):
@@ -84,8 +86,8 @@ def _csv(file):
     return nets
 
 
-def _check(name, pins, height, width):
+def _checked(name, pins, height, width):
     try:
-        one_net(pins, height, width)
+        return checked_pins(pins, height, width)
     except (TypeError, ValueError) as error:
         raise ValueError(f"net {name!r}: {error}") from error

@@ -1,6 +1,4 @@
-"""Which metal a net takes, and which metal is blocked."""
-
-from collections.abc import Iterable
+"""The metal that is blocked, and the metal that a net takes."""
 
 import numpy as np
 
@@ -9,11 +7,16 @@ from keras_route.technology.layers import METALS
 METAL_CHANNELS = [metal.channel for metal in METALS.values()]
 
 
-def per_metal(blocked, height: int, width: int) -> np.ndarray:
-    """Return what is blocked as bool array (height, width, 4).
+def blocked_metal(blocked: np.ndarray | None, height: int, width: int) -> np.ndarray:
+    """Return what a user gives as `blocked` as a bool array (height, width, 4).
+
+    Args:
+        blocked: array of this shape, or (height, width) for all metals; None blocks nothing.
+        height: rows of the window.
+        width: columns of the window.
 
     Raises:
-        ValueError: `blocked` has another shape than that, or (height, width) for all metals.
+        ValueError: `blocked` has another shape.
     """
     shape = (height, width, len(METALS))
     if blocked is None:
@@ -28,17 +31,17 @@ def per_metal(blocked, height: int, width: int) -> np.ndarray:
     return np.broadcast_to(blocked[..., None] if blocked.ndim == 2 else blocked, shape)
 
 
-def footprint(labels: np.ndarray, pins: Iterable[tuple[int, int]]) -> np.ndarray:
+def footprint(labels: np.ndarray, pins: np.ndarray) -> np.ndarray:
     """Return the metal that a net takes: its wires, and the stacks of vias below its pins.
 
     Args:
         labels: array (height, width, 8) of zeros and ones.
-        pins: `(x, y)` of each pin, where the net has metal.
+        pins: pin array; the net has metal at each pin.
 
     Returns:
         bool array (height, width, 4) for m3, m4, m5, m6.
     """
     metal = np.asarray(labels)[..., METAL_CHANNELS] > 0
-    for x, y in pins:
+    for x, y in pins.tolist():
         metal[y, x, : metal[y, x].argmax()] = True
     return metal

@@ -5,14 +5,14 @@ import itertools
 
 import numpy as np
 
-from keras_route.layout.blocked import footprint, per_metal
+from keras_route.layout.blocked import blocked_metal, footprint
 from keras_route.layout.net import Net
 from keras_route.technology.layers import METALS, VIAS
 
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """A place where a net breaks a rule; its text is a sentence about it.
+    """A place where a net breaks a rule; `str` gives a sentence about it.
 
     Args:
         rule: "outside", "pin", "via", "missing via", "direction", "dangling", "open" or "blocked".
@@ -22,28 +22,33 @@ class Violation:
     rule: str
     text: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.rule}: {self.text}"
 
 
-def check(net: Net, blocked=None) -> list[Violation]:
-    """Return what is wrong with a net; nothing, if it is legal.
+def check(net: Net, blocked: np.ndarray | None = None) -> list[Violation]:
+    """Return the violations of a net; a legal net has none.
 
-    The rules: everything lies in the window; metal covers every pin; a via has both of its metals,
-    and neighbouring metals of a pixel have a via; wires run in the direction of their layer; both
-    ends of a wire are at a pin that lands on it or at a via; everything is one piece; nothing is
-    blocked. A net with parts outside the window is checked no further.
+    The rules:
+
+    - Everything lies in the window. A net with a part outside is checked no further.
+    - Metal covers every pin.
+    - A via has both of its metals, and two neighbouring metals of a pixel have a via.
+    - A wire runs in the direction of its layer.
+    - Each end of a wire has a via, or a pin that lands on the wire.
+    - The net is one piece.
+    - Nothing lies where it is blocked.
 
     Args:
         net: any `Net`.
-        blocked: bool array (height, width, 4), True where the net must have no m3, m4, m5, m6,
-            neither wires nor the stacks of vias below its pins; of shape (height, width), True
-            where it must have no metal. If not given, all is free.
+        blocked: bool array (height, width, 4), True where the net must have no m3, m4, m5, m6; or
+            (height, width), True where it must have none of them. Wires count, and the stacks of
+            vias below the pins. By default, nothing is blocked.
 
     Raises:
-        ValueError: `blocked` has another shape.
+        ValueError: `blocked` does not have the shape of the window.
     """
-    blocked = per_metal(blocked, net.height, net.width)
+    taboo = blocked_metal(blocked, net.height, net.width)
     outside = [
         Violation("outside", f"{part} is not within {net.width} columns and {net.height} rows")
         for part in net.outside()
@@ -58,7 +63,7 @@ def check(net: Net, blocked=None) -> list[Violation]:
         *_direction(net),
         *_dangling(merged),
         *_open(merged),
-        *_blocked(footprint(labels, net.pins) & blocked),
+        *_blocked(footprint(labels, net.pin_array) & taboo),
     ]
 
 
@@ -116,7 +121,7 @@ def _open(net):
 
 
 def _pieces(net):
-    """Return the connected pieces of a net: sets of nodes, those of the pins on "m2"."""
+    """Return the connected pieces of a net, as sets of nodes; pins are nodes on "m2"."""
     runs = [[(wire.layer, x, y) for x, y in wire.pixels()] for wire in net.wires]
     metal = set(itertools.chain(*runs))
     pins = [[("m2", x, y), (net.landing(x, y), x, y)] for x, y in net.pins]

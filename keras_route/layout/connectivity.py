@@ -1,4 +1,4 @@
-"""Whether the layout in a label image joins its pins."""
+"""Whether the metal of a label image joins its pins."""
 
 from keras import ops
 
@@ -8,15 +8,17 @@ from keras_route.technology.layers import LAYERS, METALS
 def connected(labels):
     """Return which nets are one connected piece that holds all of their pins.
 
-    Metal joins its neighbours along the direction of its layer only: wires on neighbouring tracks
-    are different wires. A via joins the metals below and above it at its pixel. A pin lies on the
-    lowest metal at its pixel, and there has to be one. Nothing may be left over: a loose wire, or a
-    via without metal, counts as a second piece. Whether a via has both metals, and whether a wire
-    ends without pin or via, is not asked here.
+    - Metal joins its neighbours only along the direction of its layer, so wires on neighbouring
+      tracks are different wires.
+    - A via joins the metals below and above it at its pixel.
+    - A pin lies on the lowest metal at its pixel. A pin without metal is not joined.
+    - A loose wire or a via without metal is a second piece.
+
+    A via with one metal, and a wire that ends without pin or via, are allowed here; see `check`.
 
     Args:
         labels: (batch, height, width, 8), nonzero where a layer is on, in the order of `LAYERS`.
-            Height and width must be known, also while a graph is traced.
+            Height and width must be known, even while Keras traces a graph.
 
     Returns:
         Booleans of shape (batch,); False for a net without pins.
@@ -56,15 +58,16 @@ def _first(pins):
 
 
 def _landing(pins, metals):
-    """Return the pixels of each metal on which a pin lies: the lowest metal takes it."""
+    """Return the pixels of each metal on which a pin lands: the lowest metal of its pixel."""
     lowest = ops.cumsum(ops.cast(metals, "int32"), axis=-1) == 1
     return pins[..., None] & metals & lowest
 
 
 def _flood(seeds, metals, vias):
-    """Return what is joined to the seeds: spread through vias and along runs until nothing changes.
+    """Return the metal that is joined to the seeds, by spreading until nothing changes.
 
-    Seeds and metals have 4 channels, m3 to m6; vias have 3.
+    Each step spreads through vias and along runs. Seeds and metals have 4 channels, m3 to m6; vias
+    have 3.
     """
     runs, count = _runs(metals)
 
@@ -82,9 +85,9 @@ def _flood(seeds, metals, vias):
 
 
 def _runs(metals):
-    """Number the runs of all metals; return the number at every pixel, and a bound of them.
+    """Return the number of the run at every pixel of all metals, and a bound of the numbers.
 
-    Along a line, each pixel without metal has a new number, which the run behind it shares.
+    Along a line, the number rises at each pixel without metal, and the run behind it keeps it.
     """
     batch, height, width, _ = ops.shape(metals)
     rows = ops.reshape(ops.arange(batch * height), (-1, height, 1))

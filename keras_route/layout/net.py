@@ -1,17 +1,17 @@
-"""A routed net as objects: the wires and vias that join its pins."""
+"""A routed net: its pins, and the wires and vias that join them."""
 
 import dataclasses
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import index
 
 import numpy as np
 
 from keras_route.files import written_whole
 from keras_route.layout import parts, pictures
-from keras_route.layout import resistor_network as resistance
 from keras_route.layout.parts import Via, Wire
+from keras_route.layout.resistor_network import resistance_between, resistors
 from keras_route.layout.steiner import steiner_length
 from keras_route.technology.layers import LAYERS, METALS, PIN_VIA, VIAS, ViaLayer
 
@@ -20,9 +20,8 @@ from keras_route.technology.layers import LAYERS, METALS, PIN_VIA, VIAS, ViaLaye
 class Net:
     """The pins of a net and what joins them.
 
-    A pin lies on m2, below all layers of a label image. A stack of vias lifts it to the lowest
-    metal that the net has at its pixel (`landing`); metals above that one are reached through
-    the vias of the net only.
+    A pin lies on m2, below all layers of a label image. A stack of vias joins it with the lowest
+    metal that the net has at its pixel (`landing`). Only the net's own vias reach higher metals.
 
     Args:
         pins: `(x, y)` of each pin, in pixels.
@@ -32,7 +31,7 @@ class Net:
         width: pixels of the window along x.
         window_um: size of the window in micrometres, in both directions.
         name: the net's name in files.
-        changed: how many pixels of its label image differ from what a network decided.
+        changed: number of pixels of the label image that differ from the network's decision.
     """
 
     pins: tuple[tuple[int, int], ...]
@@ -46,20 +45,24 @@ class Net:
 
     @classmethod
     def from_labels(
-        cls, labels, pins: Iterable[tuple[int, int]] | None = None, **attributes
+        cls,
+        labels,
+        pins: Iterable[Sequence[int]] | np.ndarray | None = None,
+        **attributes,
     ) -> "Net":
-        """Return the net that a label image shows: a wire for each maximal run along its layer.
+        """Return the net of a label image, with a wire for each maximal run along its layer.
 
         Args:
             labels: (height, width, 8) array of zeros and ones, layers in the order of `LAYERS`.
-            pins: the pins in the order to keep; if not given, those of the image, row by row.
+            pins: `(x, y)` of each pin, in the order to keep; a pin array will do. By default, the
+                pins of the image, row by row.
             attributes: further arguments of `Net`: `window_um`, `name`, `changed`.
 
         Raises:
-            TypeError: a pin is not given as two integers.
+            TypeError: a pin is not two integers.
             ValueError: `labels` has another shape or other values.
         """
-        labels = parts.checked(labels)
+        labels = parts.checked_labels(labels)
         if pins is None:
             pins = zip(*np.nonzero(labels[..., 0])[::-1], strict=True)
         height, width, _ = labels.shape
@@ -104,7 +107,7 @@ class Net:
         merged = Net.from_labels(self.to_labels())
         return dataclasses.replace(self, wires=merged.wires, vias=merged.vias)
 
-    def outside(self) -> list:
+    def outside(self) -> list[tuple[int, int] | Wire | Via]:
         """Return the pins, wires and vias that do not lie inside the window."""
         return [
             *((x, y) for x, y in self.pins if not self._holds(x, y)),
@@ -112,29 +115,34 @@ class Net:
             *(via for via in self.vias if not self._holds(via.x, via.y)),
         ]
 
-    def _holds(self, x, y):
+    def _holds(self, x: int, y: int) -> bool:
         return 0 <= x < self.width and 0 <= y < self.height
 
     def landing(self, x: int, y: int) -> str | None:
-        """Return the lowest metal at a pixel, where a pin's stack of vias ends; None if none."""
+        """Return the lowest metal at a pixel, on which a pin lands; None without metal."""
         layers = {w.layer for w in self.wires if w.x0 <= x <= w.x1 and w.y0 <= y <= w.y1}
         return min(layers, default=None)
 
     def stack(self, x: int, y: int) -> tuple[ViaLayer, ...]:
-        """Return the layers of the vias between a pin and its landing metal, from m2 upwards."""
+        """Return the via layers between a pin and its landing metal, from m2 upwards."""
         landing = self.landing(x, y)
         if landing is None:
             return ()
         return tuple(via for via in (PIN_VIA, *VIAS.values()) if via.above <= landing)
 
     def cuts(self) -> list[tuple[ViaLayer, int, int]]:
-        """Return (layer, x, y) of every via, with those of the stacks below the pins."""
+        """Return (layer, x, y) of every via, including the stacks below the pins."""
         stacks = [(via, x, y) for x, y in dict.fromkeys(self.pins) for via in self.stack(x, y)]
         return [*stacks, *((VIAS[via.layer], via.x, via.y) for via in self.vias)]
 
     @property
+    def pin_array(self) -> np.ndarray:
+        """The pins as a pin array, see `keras_route.pins`."""
+        return np.array(self.pins, np.int64).reshape(-1, 2)
+
+    @property
     def repaired(self) -> bool:
-        """Whether the net differs from what a network decided."""
+        """Whether the net differs from the network's decision."""
         return self.changed > 0
 
     @property
@@ -177,46 +185,45 @@ class Net:
     def resistance(
         self, pin_a: tuple[int, int] | None = None, pin_b: tuple[int, int] | None = None
     ) -> float:
-        """Return the resistance in ohm from one pin to another, or the sum of all there is.
+        """Return the resistance in ohm between two pins, or the sum of all resistances.
 
-        Wires, vias and the stacks between the pins on m2 and their landing metals count. Two pins
-        that one straight wire joins have the resistance by which `wires` chooses a metal.
+        Wires and vias count, and so do the stacks between the pins on m2 and their landing metals.
+        Two pins that one straight wire joins have its `wire_resistance`.
 
         Args:
             pin_a: `(x, y)` of a pin of the net.
-            pin_b: `(x, y)` of another; without pins, the result is the sum of all resistors.
+            pin_b: `(x, y)` of another pin. Without pins, the result is the sum of all resistors.
 
         Returns:
-            Ohm; infinite between pins that are not joined.
+            Ohm; infinite if nothing joins the pins.
 
         Raises:
             ValueError: only one pin is given, or one is not a pin of the net.
         """
-        resistors = resistance.resistors(self.merged())
+        network = resistors(self.merged())
         if pin_a is None and pin_b is None:
-            return sum(ohm for _, _, ohm in resistors)
-        for pin in (pin_a, pin_b):
-            if pin is None or tuple(pin) not in self.pins:
-                raise ValueError(
-                    "Resistance is measured between two pins of the net, which has "
-                    f"{list(self.pins)}; without pins, all of it is summed. "
-                    f"Received: pin_a={pin_a}, pin_b={pin_b}"
-                )
-        return resistance.between(resistors, ("m2", *pin_a), ("m2", *pin_b))
+            return sum(ohm for _, _, ohm in network)
+        if pin_a is None or pin_b is None or not {tuple(pin_a), tuple(pin_b)} <= set(self.pins):
+            raise ValueError(
+                "Resistance is measured between two pins of the net, which has "
+                f"{list(self.pins)}; without pins, all of it is summed. "
+                f"Received: pin_a={pin_a}, pin_b={pin_b}"
+            )
+        return resistance_between(network, ("m2", *pin_a), ("m2", *pin_b))
 
-    def to_svg(self, path: str | os.PathLike):
-        """Write a picture in the published colours as SVG."""
+    def to_svg(self, path: str | os.PathLike) -> None:
+        """Write a picture as SVG, in the published colours."""
         pictures.write_svg(self, path)
 
-    def to_png(self, path: str | os.PathLike):
-        """Write a picture in the published colours as PNG.
+    def to_png(self, path: str | os.PathLike) -> None:
+        """Write a picture as PNG, in the published colours.
 
         Raises:
             ImportError: matplotlib is not installed.
         """
         pictures.write_png(self.to_labels(), path)
 
-    def to_json(self, path: str | os.PathLike):
+    def to_json(self, path: str | os.PathLike) -> None:
         """Write the net as JSON, which `from_json` reads."""
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(self), file, default=np.generic.item)
@@ -226,12 +233,12 @@ class Net:
         """Return the net that `to_json` wrote.
 
         Raises:
-            ValueError: the file holds something else.
+            ValueError: `to_json` did not write the file.
         """
         try:
             with open(path, encoding="utf-8") as file:
                 fields = json.load(file)
-            fields.pop("repaired", None)  # older files tell what follows from `changed`
+            fields.pop("repaired", None)  # in older files; it follows from `changed`
             return cls(
                 **{
                     **fields,

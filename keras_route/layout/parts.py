@@ -1,4 +1,4 @@
-"""The straight parts of a routed net, and how a label image shows them."""
+"""The wires and vias of a routed net, and how to read them from a label image."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class Wire:
         y1: row of the lower end, `y0` or more.
 
     Raises:
-        ValueError: there is no such layer, or the ends are in the wrong order.
+        ValueError: the layer does not exist, or the ends are in the wrong order.
     """
 
     layer: str
@@ -29,25 +29,25 @@ class Wire:
     x1: int
     y1: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.layer not in METALS or self.x0 > self.x1 or self.y0 > self.y1:
             raise ValueError(
                 f"A wire lies on one of {', '.join(METALS)}, and starts at its left or upper end. "
                 f"Received: {self}"
             )
 
-    def __str__(self):
+    def __str__(self) -> str:
         if not self.length:
             return f"{self.layer} at ({self.x0}, {self.y0})"
         return f"{self.layer} from ({self.x0}, {self.y0}) to ({self.x1}, {self.y1})"
 
     @property
     def length(self) -> int:
-        """Distance between the centres of its end pixels; 0 for a wire of one pixel."""
+        """Distance between the centres of the end pixels; 0 for a wire of one pixel."""
         return self.x1 - self.x0 + self.y1 - self.y0
 
     def pixels(self) -> list[tuple[int, int]]:
-        """Return `(x, y)` of its pixels, from its left or upper end to the other."""
+        """Return `(x, y)` of each pixel, from the left or upper end to the other end."""
         columns, rows = range(self.x0, self.x1 + 1), range(self.y0, self.y1 + 1)
         return [(x, y) for x in columns for y in rows]
 
@@ -62,26 +62,26 @@ class Via:
         y: row, 0 at the top.
 
     Raises:
-        ValueError: there is no such layer.
+        ValueError: the layer does not exist.
     """
 
     layer: str
     x: int
     y: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.layer not in VIAS:
             raise ValueError(f"A via lies on one of {', '.join(VIAS)}. Received: {self}")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.layer} at ({self.x}, {self.y})"
 
 
-def checked(labels) -> np.ndarray:
+def checked_labels(labels) -> np.ndarray:
     """Return a label image as booleans.
 
     Raises:
-        ValueError: it has another shape than (height, width, 8), or other values than 0 and 1.
+        ValueError: the shape is not (height, width, 8), or a value is neither 0 nor 1.
     """
     labels = np.asarray(labels)
     if labels.ndim != 3 or labels.shape[-1] != len(LAYERS):
@@ -126,7 +126,7 @@ def _runs(mask):
 
 
 def vias(labels: np.ndarray) -> Iterator[Via]:
-    """Yield the vias, each row by row."""
+    """Yield the vias, layer by layer and row by row."""
     for via in VIAS.values():
         rows, columns = np.nonzero(labels[..., via.channel])
         for x, y in zip(columns.tolist(), rows.tolist(), strict=True):

@@ -12,7 +12,7 @@ COLOURS = {"pin": PIN_COLOUR} | {name: layer.colour for name, layer in (METALS |
 
 
 def colours(labels) -> np.ndarray:
-    """Return label images in colour: the mean of the colours of what a pixel holds, else white.
+    """Return label images in colour: the mean colour of the layers of a pixel, or white.
 
     Args:
         labels: array (..., height, width, 8) of zeros and ones, layers in the order of `LAYERS`.
@@ -27,8 +27,8 @@ def colours(labels) -> np.ndarray:
     return np.where(count > 0, mean, 255).round().astype("uint8")
 
 
-def write_png(labels, path: str | os.PathLike, scale: int = 16):
-    """Write a label image (height, width, 8) as PNG, a square of `scale` dots for each pixel.
+def write_png(labels, path: str | os.PathLike, scale: int = 16) -> None:
+    """Write a label image (height, width, 8) as PNG, with `scale` x `scale` dots for each pixel.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -40,7 +40,7 @@ def write_png(labels, path: str | os.PathLike, scale: int = 16):
 
 
 def figure(actual, predicted, columns: int = 3):
-    """Return a matplotlib figure of pairs of pictures: actual nets, and below them predicted ones.
+    """Return a matplotlib figure of actual nets, with the predicted nets below them.
 
     Args:
         actual: label images (count, height, width, 8).
@@ -73,21 +73,21 @@ def figure(actual, predicted, columns: int = 3):
     return drawing
 
 
-def write_comparison(actual, predicted, path: str | os.PathLike, columns: int = 3):
+def write_comparison(actual, predicted, path: str | os.PathLike, columns: int = 3) -> None:
     """Write the `figure` of actual and predicted label images as PNG."""
     drawing = figure(actual, predicted, columns)
     with written_whole(path) as temporary:
         drawing.savefig(temporary, format="png", dpi=120)
 
 
-def write_svg(net, path: str | os.PathLike):
-    """Write a `Net` as SVG: wires narrower than their tracks, vias and pins on top of them."""
+def write_svg(net, path: str | os.PathLike) -> None:
+    """Write a `Net` as SVG; wires are narrower than a pixel, and pins and vias lie on top."""
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(svg(net))
 
 
 def svg(net) -> str:
-    """Return the SVG text of a `Net`: a pixel is 16 units wide, and each part has its name."""
+    """Return the SVG text of a `Net`; a pixel is 16 dots wide, and each part has a title."""
     shapes = [
         *(_box(str(w), w.layer, w.x0, w.y0, w.x1, w.y1, margin=0.2) for w in net.wires),
         *(_box(f"pin at ({x}, {y})", "pin", x, y, x, y, margin=0.1) for x, y in net.pins),

@@ -1,17 +1,21 @@
 """A routed net as a network of resistors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_route.technology.layers import METALS
 
+Node = tuple[str, int, int]  # (layer, x, y)
+Resistor = tuple[Node, Node, float]  # and its ohm
 
-def resistors(net) -> list[tuple[tuple, tuple, float]]:
-    """Return the resistors of a net as (node, node, ohm).
 
-    A node is `(layer, x, y)`. Wires reach from node to node along each maximal run; vias join the
-    metals of a pixel; a stack of vias joins each pin, on m2, with its landing metal.
+def resistors(net) -> list[Resistor]:
+    """Return the resistors of a net as (node, node, ohm); a node is `(layer, x, y)`.
+
+    A piece of a wire joins neighbouring nodes of a maximal run. A via joins two metals of a pixel.
+    A stack of vias joins each pin, on m2, with its landing metal.
 
     Args:
         net: a `Net` whose wires are maximal runs.
@@ -22,7 +26,7 @@ def resistors(net) -> list[tuple[tuple, tuple, float]]:
 
 
 def _pieces(net, wire, nodes):
-    """Yield the pieces of a wire between neighbours among its ends and the nodes on it."""
+    """Yield the pieces of a wire, cut at the nodes on it."""
     metal = METALS[wire.layer]
     um = metal.ohm_per_um * net.um_per_px[0 if metal.horizontal else 1]
     points = wire.pixels()
@@ -32,11 +36,11 @@ def _pieces(net, wire, nodes):
         yield (wire.layer, x0, y0), (wire.layer, x1, y1), um * (x1 - x0 + y1 - y0)
 
 
-def between(resistors: list[tuple[tuple, tuple, float]], a: tuple, b: tuple) -> float:
-    """Return the resistance from node to node; infinite where nothing joins them.
+def resistance_between(resistors: Sequence[Resistor], a: Node, b: Node) -> float:
+    """Return the resistance in ohm between two nodes; infinite if nothing joins them.
 
-    The nodes obey Kirchhoff's law, Laplacian times voltage = current, for one ampere from `a` to
-    `b`.
+    It is the voltage that one ampere from `a` to `b` causes. By Kirchhoff's law, the Laplacian of
+    the network times the voltages is the current into each node.
     """
     if a == b:
         return 0.0

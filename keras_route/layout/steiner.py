@@ -10,9 +10,10 @@ MOST_POINTS = 9
 def steiner_length(points: Iterable[tuple[float, float]]) -> float:
     """Return the length of the shortest tree of horizontal and vertical wires between points.
 
-    Some shortest tree lies on the grid through the points (Hanan, 1966). The dynamic program over
-    subsets of the points (Dreyfus and Wagner, 1971) finds it there: what joins a subset to a node
-    is what joins two halves of it to some node, and a wire from there.
+    A shortest tree lies on the grid through the points (Hanan, 1966). A dynamic program over
+    subsets of the points finds it there (Dreyfus and Wagner, 1971). A tree that joins a subset to
+    a node consists of two trees, which join the halves of the subset to another node, and of a wire
+    between the two nodes.
 
     Args:
         points: `(x, y)` in any unit; repeated points count once.
@@ -21,7 +22,8 @@ def steiner_length(points: Iterable[tuple[float, float]]) -> float:
         Length in that unit; 0 for a single point.
 
     Raises:
-        ValueError: there are no points, or more than 9 different ones: the work triples with each.
+        ValueError: there are no points, or more than 9 different points. Each point triples the
+            work.
     """
     points = sorted({(x, y) for x, y in points})
     if not 1 <= len(points) <= MOST_POINTS:
@@ -48,7 +50,7 @@ def steiner_length(points: Iterable[tuple[float, float]]) -> float:
 
 
 def halves(subset: int) -> list[int]:
-    """Return the subsets of a bit mask that hold its lowest bit, without the mask itself."""
+    """Return the proper subsets of a bit mask that hold its lowest bit."""
     lowest = subset & -subset
     rest = half = subset - lowest
     found = []

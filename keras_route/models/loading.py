@@ -1,4 +1,4 @@
-"""A trained network by its name: a preset or a file."""
+"""A trained network by the name of its preset or file."""
 
 import os
 
@@ -13,12 +13,12 @@ def load_network(name: str | os.PathLike) -> keras.Model:
     """Return a network from images of pins to scores.
 
     Args:
-        name: of a preset in this package; the path of one elsewhere, without suffix; or a file
-            that ends in `.keras`.
+        name: of a preset in this package, the path of another preset without suffix, or the path of
+            a `.keras` file.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: there is no such preset, or what is there is no network.
+        FileNotFoundError: the file does not exist.
+        ValueError: the preset does not exist, or the file holds no network.
     """
     name = os.fspath(name)
     if not name.endswith(FILE):

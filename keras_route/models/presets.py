@@ -1,7 +1,7 @@
-"""Trained models: weights beside a model card that says where they come from.
+"""Trained models as presets: weights, and a model card about their training.
 
-A preset is two files, `<name>.json` with the card and `<name>.weights.h5`. Those of this package
-lie in the folder `presets`.
+A preset is two files, `<name>.json` with the card, and `<name>.weights.h5`. The presets of this
+package lie in its folder `presets`.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ def from_preset(cls, name: str | os.PathLike) -> keras.Model:
         name: of a preset in this package, or the path of one elsewhere, without suffix.
 
     Raises:
-        ValueError: there is no such preset, it holds a model of another class, or its weights are
-            not those that its card describes.
+        ValueError: the preset does not exist, holds a model of another class, or has weights that
+            differ from those of its card.
     """
     card = model_card(name)
     kind = keras.saving.get_registered_name(cls)
@@ -49,13 +49,13 @@ def from_preset(cls, name: str | os.PathLike) -> keras.Model:
 
 
 def model_card(name: str | os.PathLike) -> dict:
-    """Return the card of a preset: class and config of the model, how it was trained, its metrics.
+    """Return the card of a preset: class and config of the model, its training and its metrics.
 
     Args:
         name: of a preset in this package, or the path of one elsewhere, without suffix.
 
     Raises:
-        ValueError: there is no such preset.
+        ValueError: the preset does not exist.
     """
     path = _path(name, ".json")
     if not path.is_file():
@@ -71,17 +71,17 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in PACKAGED.glob("*.json"))
 
 
-def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping):
+def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping) -> None:
     """Write the weights of a model and its card as a preset.
 
     Args:
-        model: of a registered class of which `from_config` builds the variables.
-        name: of the preset, which goes into this package; or a path without suffix.
-        card: what the reader must know, as JSON: at least "recipe", "seed", "hardware", "hours"
-            and "metrics".
+        model: of a registered class whose `from_config` builds the variables.
+        name: a bare name writes into this package; or a path without suffix.
+        card: facts for the reader, as JSON: at least "recipe", "seed", "hardware", "hours" and
+            "metrics".
 
     Raises:
-        ValueError: the card lacks one of these, or has an entry that is written from the model.
+        ValueError: the card lacks one of these, or has an entry that comes from the model.
     """
     missing, taken = [k for k in TOLD if k not in card], [k for k in WRITTEN if k in card]
     if missing or taken:
@@ -90,7 +90,7 @@ def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping):
             f"model. Received: a card without {missing} and with {taken}"
         )
     plain = type(model).from_config(model.get_config())
-    plain.set_weights(model.get_weights())  # Keras writes the optimizer of a compiled model, too
+    plain.set_weights(model.get_weights())  # a compiled model would write its optimizer, too
     with written_whole(_path(name, ".weights.h5")) as weights:
         plain.save_weights(weights)
         digest = _digest(weights)

@@ -1,39 +1,38 @@
 """The best-scoring route with a single trunk, for many nets at once."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from keras_route.pins import PinSets
 from keras_route.technology.layers import LAYERS, METALS
 
-# The family of the published layout rule: one trunk along a line, one leg from each pin to it, on
-# neighbouring metals. (trunk, leg) of each way to choose the metals, by the trunk's direction.
+# The choices of metals (trunk, leg) that the published layout rule knows, by the direction of the
+# trunk: a trunk along a line and a leg from each pin to it lie on neighbouring metals.
 HORIZONTAL = (("m4", "m3"), ("m4", "m5"), ("m6", "m5"))
 VERTICAL = tuple((leg, trunk) for trunk, leg in HORIZONTAL)
 BLOCK = 256
 
 
-def decode(log_odds, pins: Sequence) -> np.ndarray:
+def decode(log_odds: np.ndarray, pins: PinSets) -> np.ndarray:
     """Return for each net the legal single-trunk route with the largest sum of log-odds.
 
-    The sum goes over the pixels of the route's metals and vias. Candidates are a horizontal or a
-    vertical trunk, on every line, with every pair of metals that the layout rule knows; pins on
-    one line have a trunk only, on that line. What the rule draws is always among them, and each is
-    one connected component that holds every pin.
+    The sum goes over the pixels of the route's metals and vias. The candidates are trunks in both
+    directions, on every line, in every pair of metals that the layout rule knows. Pins on one line
+    have a trunk only, on that line. Every candidate joins all pins, and the route that the layout
+    rule draws is one of them.
 
     Args:
-        log_odds: array (N, height, width, 8), score of on minus score of off; layers in the order
-            of `LAYERS`. Its pin channel is not read.
-        pins: N nets, each (n, 2) integers `(x, y)` inside the window, two of them different.
+        log_odds: array (N, height, width, 8), score of on minus score of off, layers in the order
+            of `LAYERS`. The pin channel is not read.
+        pins: N nets inside the window, each with two different pins or more.
 
     Returns:
-        uint8 array (N, height, width, 8), the label images; pins as given.
+        uint8 array (N, height, width, 8), the label images, with the pins given.
     """
     log_odds = np.asarray(log_odds)
     labels = np.zeros(log_odds.shape, "uint8")
     for start in range(0, len(log_odds), BLOCK):
-        block = slice(start, start + BLOCK)
-        _decode(log_odds[block], pins[block], labels[block])
+        stop = start + BLOCK
+        _decode(log_odds[start:stop], pins.part(start, stop), labels[start:stop])
     return labels
 
 
@@ -59,13 +58,13 @@ def _decode(log_odds, pins, labels):
 
 def _padded(pins):
     """Return x and y of the pins of each net, (N, most pins), the first pin repeated."""
-    most = max(len(net) for net in pins)
-    padded = np.stack([[*net, *[net[0]] * (most - len(net))] for net in map(np.asarray, pins)])
-    return padded[..., 0], padded[..., 1]
+    place = np.arange(pins.counts.max())
+    index = pins.first[:, None] + np.where(place < pins.counts[:, None], place, 0)
+    return pins.x[index], pins.y[index]
 
 
 class _Trunks:
-    """All trunks in one direction: a trunk is a row here, and legs are parts of columns.
+    """All trunks in one direction; a trunk is called a row here, and legs are parts of columns.
 
     Args:
         metals: (trunk, leg) names of each choice.
@@ -90,7 +89,7 @@ class _Trunks:
         self.bottom = np.where(same, row[:, None, :], -1).max(axis=2)
 
     def legs(self, nets, line):
-        """Return the first and last row of each leg that reaches `line`, (nets, P, lines)."""
+        """Return the first and last row of each leg from a pin to `line`, (nets, P, lines)."""
         top, bottom = self.top[nets], self.bottom[nets]
         return np.minimum(top[..., None], line), np.maximum(bottom[..., None], line)
 

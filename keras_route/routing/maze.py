@@ -1,15 +1,13 @@
-"""Cheapest trees between pins on the tracks of four metals."""
-
-from collections.abc import Sequence
+"""The cheapest trees that join pins on the tracks of four metals."""
 
 import numpy as np
 
 from keras_route.layout.steiner import halves
 from keras_route.technology.layers import METALS
 
-DEAREST = 1 << 18  # what a pixel, or a via, that may be used costs at most
-# The cost of a pixel that must not be used. No path costs as much, not even one through all pixels
-# and vias of 4096 x 4096 pixels in four metals, fewer than 1 << 27.
+DEAREST = 1 << 18  # the largest cost of a pixel or a via that may be used
+# The cost of a blocked pixel. No path costs as much: 4096 x 4096 pixels in four metals have fewer
+# than 1 << 27 pixels and vias.
 BLOCKED = DEAREST << 27
 UNREACHED = BLOCKED << 2
 HORIZONTAL = np.array([metal.horizontal for metal in METALS.values()])
@@ -18,51 +16,52 @@ EXACT_NODES = 1 << 21
 
 
 class Maze:
-    """The pixels of m3, m4, m5, m6 as nodes: wires run along tracks, vias join neighbouring metals.
+    """A graph whose nodes are the pixels of m3, m4, m5 and m6.
 
-    Costs are integers, so that sums do not depend on their order and a path is found again by
-    equality.
+    A wire runs along the tracks of its metal. A via joins neighbouring metals. Costs are integers:
+    their sums do not depend on the order, and equality finds a path again.
 
     Args:
-        pixels: int64 array (4, height, width), 1 to `DEAREST`: the cost of using a pixel of each
-            metal; `BLOCKED` where it must not be used.
-        vias: int64 array (3, height, width), 0 to `DEAREST`: the cost of each via.
+        pixels: int64 array (4, height, width), the cost of each pixel of each metal, 1 to
+            `DEAREST`, or `BLOCKED`.
+        vias: int64 array (3, height, width), the cost of each via, 0 to `DEAREST`.
     """
 
-    def __init__(self, pixels, vias):
+    def __init__(self, pixels: np.ndarray, vias: np.ndarray):
         self.pixels, self.vias = pixels, vias
         self._upto = [np.cumsum(pixels[h], axis) for h, axis in ((~HORIZONTAL, 1), (HORIZONTAL, 2))]
 
-    def landing(self, pin: tuple[int, int]) -> np.ndarray:
-        """Return the cost of lifting a pin to each metal by a stack of vias, (4,) integers.
+    def landing(self, pin: np.ndarray) -> np.ndarray:
+        """Return the cost of the stack of vias from a pin `(x, y)` to each metal, (4,) integers.
 
-        The stack passes the metals below, so none of them may be blocked there.
+        The stack passes the metals below; if one of them is blocked there, the cost is `BLOCKED`.
         """
         x, y = pin
         below = np.where(self.pixels[:-1, y, x] >= BLOCKED, BLOCKED, 0)
         return np.concatenate([[0], np.cumsum(self.vias[:, y, x] + below)])
 
-    def from_pin(self, pin: tuple[int, int]) -> np.ndarray:
-        """Return the costs of reaching the nodes above a pin; all others are not reached yet."""
+    def from_pin(self, pin: np.ndarray) -> np.ndarray:
+        """Return the costs of the nodes above a pin; the others are `UNREACHED`."""
         x, y = pin
         cost = np.full(self.pixels.shape, UNREACHED)
         cost[:, y, x] = self.landing(pin) + self.pixels[:, y, x]
         return cost
 
     def flood(self, cost: np.ndarray) -> np.ndarray:
-        """Lower `cost`, in place, to that of the cheapest paths from the nodes reached so far.
+        """Lower `cost`, in place, to the cost of the cheapest paths from the nodes reached so far.
 
-        Each round extends every path by a whole run in each direction and by vias, so that the
-        number of rounds is that of bends, and not of pixels.
+        Each round extends every path by a whole run in each direction and by vias. So the number of
+        rounds is the number of bends, not of pixels.
 
         Args:
-            cost: int64 array (..., 4, height, width), what each node costs together with the way
-                to it.
+            cost: int64 array (..., 4, height, width), the cost of the path to each node, with the
+                node.
 
         Returns:
             `cost`.
         """
-        rows = None  # their sums; one over all pixels could leave the range of int64
+        # Sums by row, because the sum of all pixels could overflow int64; none is negative.
+        rows = np.full(cost.shape[:-1], -1)
         while not np.array_equal(rows, rows := cost.sum(axis=-1)):
             self._run(cost[..., HORIZONTAL, :, :], HORIZONTAL, self._upto[1], -1, cost)
             self._climb(cost)
@@ -71,7 +70,7 @@ class Maze:
         return cost
 
     def _run(self, part, metals, upto, axis, cost):
-        """Extend paths along tracks: between two pixels, a run costs a difference of sums."""
+        """Extend paths along tracks; the cost of a run is a difference of cumulative sums."""
         before = upto - self.pixels[metals]
         ahead = np.minimum.accumulate(part - upto, axis) + upto
         back = np.minimum.accumulate(np.flip(part + before, axis), axis)
@@ -84,7 +83,7 @@ class Maze:
             np.minimum(below, above + (self.vias[k] + self.pixels[k]), out=below)
 
     def path(self, cost: np.ndarray, node: tuple[int, int, int]) -> list[tuple[int, int, int]]:
-        """Return the nodes (metal, y, x) from `node` back to where its path in `cost` starts."""
+        """Return the nodes (metal, y, x) from `node` back to the start of its path in `cost`."""
         nodes = [node]
         while (node := self._step(cost, node)) is not None:
             nodes.append(node)
@@ -104,25 +103,25 @@ class Maze:
         return None
 
 
-def cheapest_tree(maze: Maze, pins: Sequence[tuple[int, int]]) -> np.ndarray | None:
-    """Return the metal of a cheap tree that joins all pins.
+def cheapest_tree(maze: Maze, pins: np.ndarray) -> np.ndarray | None:
+    """Return the metal of a tree that joins all pins at low cost.
 
-    Up to six pins it is the cheapest there is (Dreyfus and Wagner, 1971), unless the window is
-    very large; else each pin in turn, the nearest first, is joined to the tree by the cheapest
-    path.
+    Up to six pins, the tree is the cheapest of all (Dreyfus and Wagner, 1971), unless the window is
+    very large. Otherwise the cheapest path joins one pin after the other to the tree, the nearest
+    pin first.
 
     Args:
-        maze: where to go, at what cost.
-        pins: two or more different pixels `(x, y)`.
+        maze: the costs.
+        pins: pin array of two or more different pixels.
 
     Returns:
-        bool array (4, height, width); None if what is blocked separates the pins.
+        bool array (4, height, width); None if blocked pixels separate the pins.
 
     Raises:
-        ValueError: fewer than two pins, or one twice.
+        ValueError: there are fewer than two pins, or one is repeated.
     """
-    if len(pins) < 2 or len(set(pins)) < len(pins):
-        raise ValueError(f"A tree joins two or more different pins. Received: pins={pins}")
+    if len(pins) < 2 or len(np.unique(pins, axis=0)) < len(pins):
+        raise ValueError(f"A tree joins two or more different pins. Received: pins={pins.tolist()}")
     subsets = 1 << (len(pins) - 1)
     exact = len(pins) <= EXACT_PINS and subsets * maze.pixels.size <= EXACT_NODES
     found = (_exact if exact else _nearest_first)(maze, pins)
@@ -131,17 +130,17 @@ def cheapest_tree(maze: Maze, pins: Sequence[tuple[int, int]]) -> np.ndarray | N
     nodes, landings = found
     metal = np.zeros(maze.pixels.shape, bool)
     metal[tuple(np.transpose(nodes))] = True
-    # Where other metal of the net passes below a landing, the stack of vias joins the two.
+    # If other metal of the net passes below a landing, the stack of vias joins the two.
     for k, y, x in landings:
         metal[metal[:, y, x].argmax() : k, y, x] = True
     return metal
 
 
 def _exact(maze, pins):
-    """Return the nodes of the cheapest tree, and on which nodes its pins land.
+    """Return the nodes of the cheapest tree, and the nodes on which its pins land.
 
-    What joins a subset of the pins to a node is what joins two halves of it to some node, and the
-    cheapest path from there.
+    A tree that joins a subset of the pins to a node consists of two trees, which join the halves of
+    the subset to another node, and of the cheapest path between the two nodes.
     """
     *others, last = pins
     cost = np.empty((1 << len(others), *maze.pixels.shape), "int64")
@@ -170,7 +169,7 @@ def _exact(maze, pins):
 
 
 def _split(maze, cost, subset, node):
-    """Return the two halves of `subset` that meet at `node` at the cost found there."""
+    """Return the two halves of `subset` that meet at `node`; their costs add up."""
     for half in halves(subset):
         if (
             cost[(half, *node)] + cost[(subset - half, *node)] - maze.pixels[node]
@@ -181,7 +180,7 @@ def _split(maze, cost, subset, node):
 
 
 def _nearest_first(maze, pins):
-    """Return the nodes of a tree grown from the first pin, and on which nodes its pins land."""
+    """Return the nodes of a tree grown from the first pin, and where its pins land."""
     first, *waiting = pins
     cost = maze.from_pin(first)
     nodes, landings = [], []
@@ -203,8 +202,8 @@ def _nearest_first(maze, pins):
 
 
 def _arrival(maze, cost, pin):
-    """Return what it costs to reach a pin, and the node from which its stack is reached."""
-    x, y = pin
+    """Return the cost of reaching a pin, and the node on which its stack lands."""
+    x, y = pin.tolist()
     costs = cost[:, y, x] + maze.landing(pin)
     metal = int(costs.argmin())
     return int(costs[metal]), (metal, y, x)

@@ -1,4 +1,4 @@
-"""The layers of a routed net: what they are called, how they run, and what they cost."""
+"""The layers of a routed net: their names, directions, resistances and colours."""
 
 import dataclasses
 
@@ -10,11 +10,11 @@ class Metal:
     """A metal layer.
 
     Args:
-        name: as in `LAYERS`, or `m2`, where the pins are.
+        name: as in `LAYERS`.
         horizontal: whether its wires run along x.
-        ohm_per_um: resistance of a wire of minimum width ("7FF wire performance" of the published
-            generator).
-        colour: RGB of the published pictures.
+        ohm_per_um: resistance of a wire of minimum width, from "7FF wire performance" in the
+            published generator.
+        colour: RGB, as in the published pictures.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Metal:
 
 @dataclasses.dataclass(frozen=True)
 class ViaLayer:
-    """A layer of vias, which join the metals below and above.
+    """A layer of vias between two metals.
 
     Args:
-        name: as in `LAYERS`, or `via2`, between the pins and m3.
+        name: as in `LAYERS`, or `via2`, which lies between the pins and m3.
         below: name of the metal below.
         above: name of the metal above.
         ohm: resistance of one via.
-        colour: RGB of the published pictures.
+        colour: RGB, as in the published pictures.
     """
 
     name: str

@@ -1,5 +1,7 @@
 """The resistance of a wire that joins two pins."""
 
+import numpy as np
+
 from keras_route.technology.layers import METALS, PIN_VIA, VIAS
 
 
@@ -14,8 +16,10 @@ def _stack_ohms():
 STACK_OHMS = _stack_ohms()
 
 
-def wire_resistance(metal: str, length_um):
-    """Return the resistance in ohm of a wire that two stacks of vias join to pins on m2.
+def wire_resistance(metal: str, length_um: float | np.ndarray) -> float | np.ndarray:
+    """Return the resistance in ohm of a wire between two pins on m2.
+
+    A stack of vias joins each end of the wire with its pin, and counts.
 
     Args:
         metal: name of the wire's layer, `"m3"` to `"m6"`.

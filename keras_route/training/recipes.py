@@ -12,23 +12,23 @@ from keras_route.models import FCNRouter, Router
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: the length of the run, and what an update is like.
+    """How a network is trained: the length of the run, and the settings of an update.
 
     Args:
-        network: class of the network.
+        network: class of the network, `Router` or `FCNRouter`.
         batch_size: nets in each update.
         steps_per_epoch: updates from one validation to the next.
         epochs: validations.
-        rate: learning rate, the largest one where it decays.
+        rate: learning rate; the largest one if it decays.
         decays: whether the rate warms up over a twentieth of the run and then falls to zero along
-            a cosine; a constant rate otherwise.
+            a cosine. Otherwise it is constant.
         on_weight: of the loss, see `ScoreCrossEntropy`.
         clipnorm: limit of the norm of all gradients together, or None.
-        nets: how many nets there are to train on, which every epoch goes through in another order;
-            None draws fresh ones for every batch.
+        nets: number of nets to train on, in another order in every epoch; None draws fresh nets
+            for every batch.
     """
 
-    network: type
+    network: type[Router] | type[FCNRouter]
     batch_size: int
     steps_per_epoch: int
     epochs: int
@@ -39,15 +39,15 @@ class Recipe:
     nets: int | None = None
 
     def new_model(self, height: int, width: int) -> keras.Model:
-        """Return a network of this recipe, which sees the whole of such a window if it can."""
+        """Return a new network of this recipe; a `Router` sees all of the window."""
         return self.network.for_window(height, width)
 
     def told(self) -> dict:
-        """Return the fields as JSON has them."""
+        """Return the fields as values for JSON."""
         return {**dataclasses.asdict(self), "network": self.network.__name__}
 
-    def compile(self, model: keras.Model):
-        """Give `model` the optimizer, the loss and the metrics of this recipe."""
+    def compile(self, model: keras.Model) -> None:
+        """Compile `model` with the optimizer, the loss and the metrics of this recipe."""
         model.compile(
             keras.optimizers.Adam(self.schedule(), epsilon=1e-8, global_clipnorm=self.clipnorm),
             ScoreCrossEntropy(self.on_weight),
@@ -56,14 +56,14 @@ class Recipe:
         )
 
     def batches(self, seed: int, initial_epoch: int, **options) -> keras.utils.PyDataset:
-        """Return the nets to train on; options are those of `generate`."""
+        """Return the batches to train on; options are those of `generate`."""
         how = (self.batch_size, self.steps_per_epoch, seed, initial_epoch)
         if self.nets is None:
             return NetDataset(*how, **options)
         return FixedNets(self.nets, *how, **options)
 
     def schedule(self):
-        """Return the learning rate, or its course."""
+        """Return the learning rate, a number or a schedule of Keras."""
         if not self.decays:
             return self.rate
         steps = self.epochs * self.steps_per_epoch
@@ -74,7 +74,7 @@ class Recipe:
 
 
 RECIPES = {
-    # Fresh nets in every batch; equal weights, because a decision is right at the score of zero.
+    # Fresh nets in every batch. Equal weights, because `decide` has its threshold at equal scores.
     "router": Recipe(
         Router,
         batch_size=32,
@@ -85,7 +85,7 @@ RECIPES = {
         on_weight=1.0,
         clipnorm=1.0,
     ),
-    # The published network on about as many nets as `fcn_published` sees, each of them fresh.
+    # The published network on about as many nets as `fcn_published` sees, but all of them fresh.
     "fcn": Recipe(
         FCNRouter,
         batch_size=32,
@@ -96,8 +96,8 @@ RECIPES = {
         on_weight=1.0,
         clipnorm=1.0,
     ),
-    # The published one (Jain & Okabe, 2017), but for the batch of 10, of which they shipped
-    # weights too, and for a fifth of their 200 epochs.
+    # The published recipe (Jain & Okabe, 2017) with a batch of 10, for which they also shipped
+    # weights, and with a fifth of their 200 epochs.
     "fcn_published": Recipe(
         FCNRouter,
         batch_size=10,

@@ -1,4 +1,4 @@
-"""The training of a network by a recipe, with all that its folder keeps."""
+"""A run that trains a network by a recipe and keeps its state in a folder."""
 
 import csv
 import dataclasses
@@ -32,23 +32,23 @@ def train(
     callbacks: Sequence = (),
     **options,
 ) -> keras.Model:
-    """Train a network on random nets; return it as it was at its best.
+    """Train a network on random nets; return it with its best weights.
 
     The folder keeps the best model (`best.keras`), the state after the last epoch (`last.keras`),
-    from which the same call goes on after an interruption, curves and pictures.
+    curves and pictures. After an interruption, the same call continues from the last epoch.
 
     Args:
-        recipe: e.g. of `RECIPES`.
-        output: folder; made if need be.
+        recipe: for example one of `RECIPES`.
+        output: folder; created if it does not exist.
         seed: of the initial weights and of the nets.
-        validation: how many nets of the other split are decided after each epoch.
+        validation: number of nets of the validation split to decide after each epoch.
         verbose: as in `fit`.
-        callbacks: more of them, as in `fit`.
-        **options: what the nets are like, see `generate`. Repeated pins are left out, unless they
-            say otherwise: an image of pins then has one label.
+        callbacks: further callbacks, as in `fit`.
+        **options: the other arguments of `generate`. By default, `deduplicate` is True here, so
+            that an image of pins has one label.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, seed or kind of nets, or the seed
+        ValueError: the folder holds a run of another recipe, seed or kind of nets; or the seed
             would choose the weights by the held-out nets of `evaluate`.
     """
     if seed + 1 == HELD_OUT_SEED:
@@ -87,7 +87,7 @@ def train(
             _Clock(output / SECONDS),
             *callbacks,
         ],
-        shuffle=False,  # nets are random as it is, and a run that goes on gets the same batches
+        shuffle=False,  # nets are random already, and a continued run gets the same batches
         verbose=verbose,
     )
     best.set_model(model)
@@ -96,7 +96,7 @@ def train(
 
 
 def _keep_to(path, told):
-    """Write what a folder's run is like; a run that goes on must be like that."""
+    """Write the settings of a new run; a run that continues must have the same."""
     if not path.exists():
         with written_whole(path) as temporary:
             pathlib.Path(temporary).write_text(json.dumps(told, indent=1))
@@ -111,13 +111,13 @@ def _keep_to(path, told):
 
 
 def hours(output: str | os.PathLike) -> float:
-    """Return how long the epochs of a run took, its interruptions left out."""
+    """Return the hours that the epochs of a run took, without interruptions."""
     with open(pathlib.Path(output) / SECONDS, newline="") as file:
         return sum(float(seconds) for _, seconds in csv.reader(file)) / 3600
 
 
 class _Clock(keras.callbacks.Callback):
-    """Adds how long each epoch took to a file, also where a run goes on."""
+    """Appends the seconds of each epoch to a file."""
 
     def __init__(self, path):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Cells of LEF files: how large they are, and where their pins are."""
+"""Cells of LEF files: their sizes, and the positions of their pins."""
 
 import dataclasses
 import os
@@ -15,7 +15,7 @@ class Cell:
 
     Args:
         size: array (2,), along x and y.
-        pins: name of each pin, and a point of its metal, array (2,): the centre of its first
+        pins: name of each pin to a point of its metal, array (2,): the centre of its first
             rectangle, or a point inside its first polygon.
     """
 
@@ -24,10 +24,10 @@ class Cell:
 
 
 def read_cells(path: str | os.PathLike) -> dict[str, Cell]:
-    """Return the cells of a LEF file by name; there are none in a file of layers only.
+    """Return the cells of a LEF file by name; a technology file has none.
 
     Raises:
-        ValueError: a cell does not state its size.
+        ValueError: a cell has no size.
     """
     with open(path, encoding="utf-8", errors="replace") as file:
         text = re.sub(r"#.*", "", file.read())
@@ -64,8 +64,8 @@ def _corners(text):
 def inside(corners: np.ndarray) -> np.ndarray:
     """Return a point inside a polygon, given as its corners (n, 2).
 
-    It lies half-way between the two lowest corners of different height, in the middle of the first
-    stretch that the polygon has there.
+    Its height is half-way between the two lowest heights of corners. At that height, it lies in the
+    middle of the polygon's first stretch.
     """
     level = np.unique(corners[:, 1])[:2].mean()
     crossings = [

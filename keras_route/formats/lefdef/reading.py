@@ -1,4 +1,4 @@
-"""The nets of a placed design, read out of DEF and LEF text."""
+"""The nets of a placed design, from DEF and LEF files."""
 
 import dataclasses
 import os
@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_route.formats.lefdef.cells import inside, read_cells
 
-TURNS = {  # what an orientation does to (x, y)
+TURNS = {  # the matrix of each orientation, applied to (x, y)
     "N": ((1, 0), (0, 1)),
     "W": ((0, -1), (1, 0)),
     "S": ((-1, 0), (0, -1)),
@@ -23,12 +23,13 @@ TURNS = {  # what an orientation does to (x, y)
 
 @dataclasses.dataclass(frozen=True)
 class Design:
-    """The nets of a placed design, as pins to join.
+    """The nets of a placed design.
 
     Args:
         name: of the design.
         die_um: left, bottom, right and top of the die in micrometres, y upwards.
-        nets: name of each net, and where its pins are: array (pins, 2) of x and y in micrometres.
+        nets: name of each net to the positions of its pins: array (pins, 2) of x and y in
+            micrometres.
     """
 
     name: str
@@ -39,24 +40,24 @@ class Design:
 def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     """Return the nets of a placed design.
 
-    A pin is where the first rectangle of its geometry has its centre, or inside its first polygon
-    where it has no rectangle; its layer is not told. `SPECIALNETS`, the supply, wires that are
-    there already, blockages, and obstacles in cells are left out.
+    The position of a pin is the centre of the first rectangle of its geometry. A pin without
+    rectangle lies inside its first polygon. The pin's layer is not read. Nor are `SPECIALNETS` (the
+    supply), existing wires, blockages, and obstacles in cells.
 
     Args:
         path: the DEF file.
         lef_paths: LEF files with the cells of the design.
 
     Raises:
-        ValueError: a file is not what it should be, or a net has a pin that is not placed, or
-            that the LEF files do not describe.
+        ValueError: a file lacks a statement that it must have, or a net has a pin that is not
+            placed or that the LEF files do not describe.
     """
     cells = {name: cell for lef in lef_paths for name, cell in read_cells(lef).items()}
     statements = list(_statements(path))
-    heads = {}
+    heads: dict[str, list[str]] = {}
     for statement in statements:
         if statement[0] in ("DESIGN", "UNITS", "DIEAREA"):
-            heads.setdefault(statement[0], statement)  # a property of designs is DESIGN again
+            heads.setdefault(statement[0], statement)  # properties start with DESIGN, too
     if len(heads) < 3:
         raise ValueError(
             "A DEF file states DESIGN, UNITS and DIEAREA: write it out of a placed design. "
@@ -77,10 +78,10 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
 
 
 def _statements(path) -> Iterator[list[str]]:
-    """Yield the statements of a DEF file, without the `END name` of sections before them."""
+    """Yield the statements of a DEF file, without the `END name` of sections."""
     with open(path, encoding="utf-8", errors="replace") as file:
         text = re.sub(r"#.*", "", file.read())
-    statement = []
+    statement: list[str] = []
     for token in re.findall(r'"[^"]*"|[^\s"]+', text):
         if token != ";":
             statement.append(token)
@@ -93,7 +94,7 @@ def _statements(path) -> Iterator[list[str]]:
 
 
 def _sections(statements):
-    """Return the items of each section; they start with a dash."""
+    """Return the items of each section, the statements that start with a dash."""
     sections, items = {}, []
     for statement in statements:
         if statement[0] == "-":
@@ -110,7 +111,7 @@ def _pairs(tokens):
 
 
 def _placement(item):
-    """Return the position and the turn of what is placed; None for what is not."""
+    """Return position and orientation matrix of an item; None if it is not placed."""
     for i, word in enumerate(item):
         if word in ("PLACED", "FIXED", "COVER") and item[i - 1] == "+":
             x, y, _, orientation = item[i + 2 : i + 6]
@@ -119,7 +120,7 @@ def _placement(item):
 
 
 def _terminal(item, units):
-    """Return where a pin of the design is, in micrometres; None if it is not placed."""
+    """Return the position of a pin of the design in micrometres; None if it is not placed."""
     placement = _placement(item)
     shapes = [word for word in item if word in ("LAYER", "POLYGON")]
     if placement is None or not shapes:
@@ -133,7 +134,7 @@ def _terminal(item, units):
 
 
 def _component(item, cells, units):
-    """Return where the pins of a component are; its cell's lower left corner is what is placed."""
+    """Return the positions of a component's pins; DEF places its lower left corner."""
     placement, cell = _placement(item), cells.get(item[2])
     if placement is None or cell is None:
         return {}

@@ -1,14 +1,15 @@
-"""Routed nets as DEF text."""
+"""Routed nets as DEF."""
 
 import os
 from collections.abc import Sequence
 
 from keras_route.files import written_whole
-from keras_route.formats import nanometres as layout
+from keras_route.formats.nanometres import CUT_NM, NM_PER_UM, WIRE_NM, centre_nm, origins_nm
+from keras_route.formats.net_names import TOP, names_in_layout
 from keras_route.layout.net import Net
 from keras_route.technology.layers import PIN_VIA, VIAS
 
-HALF = layout.WIRE_NM // 2
+HALF = WIRE_NM // 2
 
 
 def write_def(
@@ -16,26 +17,26 @@ def write_def(
     path: str | os.PathLike,
     origins: Sequence[tuple[float, float]] | None = None,
     die_um: Sequence[float] | None = None,
-):
+) -> None:
     """Write nets as DEF 5.8: the design `TOP` with a pin on m2 for each pin, and `ROUTED` wires.
 
-    A unit is 1 nm. The vias of the file, `m2_m3` to `m5_m6`, also build the stacks below the pins;
-    where a wire of one pixel lies, their metal is that wire.
+    A unit is 1 nm. The vias of the file are `m2_m3` to `m5_m6`. They also build the stacks below
+    the pins. A wire of one pixel is not written: the metal of its vias is that wire.
 
     Args:
         nets: the nets.
         path: the file.
-        origins: lower left corner of each net's window in micrometres, y upwards; if not given,
-            the windows are laid out side by side.
-        die_um: left, bottom, right and top of the die in micrometres; if not given, it holds all
-            windows.
+        origins: lower left corner of each net's window in micrometres, y upwards; by default, the
+            windows lie side by side.
+        die_um: left, bottom, right and top of the die in micrometres; by default, the die is the
+            bounding box of all windows.
 
     Raises:
-        ValueError: two nets have one name, one has parts outside its window, or `origins` does
-            not fit.
+        ValueError: two nets have one name, a net has a part outside its window, or `origins` has
+            another length than `nets`.
     """
-    corners = layout.origins(nets, origins)
-    placed = list(zip(layout.names(nets), nets, corners, strict=True))
+    corners = origins_nm(nets, origins)
+    placed = list(zip(names_in_layout(nets), nets, corners, strict=True))
     die = _hull(placed) if die_um is None else _nanometres(die_um)
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in _def_lines(placed, die))
@@ -45,8 +46,8 @@ def _def_lines(placed, die):
     yield "VERSION 5.8 ;"
     yield 'DIVIDERCHAR "/" ;'
     yield 'BUSBITCHARS "[]" ;'
-    yield f"DESIGN {layout.TOP} ;"
-    yield f"UNITS DISTANCE MICRONS {layout.NM_PER_UM} ;"
+    yield f"DESIGN {TOP} ;"
+    yield f"UNITS DISTANCE MICRONS {NM_PER_UM} ;"
     yield f"DIEAREA {_points(*die)} ;"
     yield from _section("VIAS", [_via(via) for via in (PIN_VIA, *VIAS.values())])
     yield from _section("PINS", [pin for net in placed for pin in _pins(*net)])
@@ -59,12 +60,12 @@ def _section(name, items):
 
 
 def _nanometres(die_um):
-    left, bottom, right, top = (round(edge * layout.NM_PER_UM) for edge in die_um)
+    left, bottom, right, top = (round(edge * NM_PER_UM) for edge in die_um)
     return (left, bottom), (right, top)
 
 
 def _hull(placed):
-    sides = [(x, y, round(net.window_um * layout.NM_PER_UM)) for _, net, (x, y) in placed]
+    sides = [(x, y, round(net.window_um * NM_PER_UM)) for _, net, (x, y) in placed]
     if not sides:
         return (0, 0), (0, 0)
     low = min(x for x, _, _ in sides), min(y for _, y, _ in sides)
@@ -72,7 +73,7 @@ def _hull(placed):
 
 
 def _via(via):
-    cut = layout.CUT_NM // 2
+    cut = CUT_NM // 2
     boxes = ((via.below, HALF), (via.name, cut), (via.above, HALF))
     shapes = " ".join(f"+ RECT {name} {_points((-h, -h), (h, h))}" for name, h in boxes)
     return f"{via.below}_{via.above} {shapes}"
@@ -103,7 +104,7 @@ def _net(name, net, corner):
 
 
 def _at(net, corner, x, y):
-    return tuple(a + b for a, b in zip(corner, layout.centre(net, x, y), strict=True))
+    return tuple(a + b for a, b in zip(corner, centre_nm(net, x, y), strict=True))
 
 
 def _points(*points):

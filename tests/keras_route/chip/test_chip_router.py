@@ -3,10 +3,12 @@ import pytest
 from scores import Decided, layout_rule
 
 from keras_route.chip.chip_router import ChipRouter
-from keras_route.chip.grid import Grid, off_tracks, shorts
+from keras_route.chip.grid import Grid
 from keras_route.chip.guide import guides
+from keras_route.chip.placement import off_tracks, shorts
 from keras_route.data.random_nets import draw_net
 from keras_route.layout.checking import check
+from keras_route.pins import PinSets
 
 SIZE = 36
 
@@ -25,8 +27,9 @@ def crowd(rng, count, reach=12):
 
 def router(pins, guided=True, size=SIZE):
     grid = Grid(size, size, 11 / 32)
-    known = guides(Decided(layout_rule), grid, pins) if guided else {}
-    return ChipRouter(grid, pins, known, [f"n{i}" for i in range(len(pins))])
+    sets = PinSets.of(pins)
+    known = guides(Decided(layout_rule), grid, sets) if guided else {}
+    return ChipRouter(grid, sets, known, [f"n{i}" for i in range(len(pins))])
 
 
 @pytest.mark.parametrize("guided", [True, False])
@@ -68,8 +71,10 @@ def test_a_flat_die_keeps_its_nets(rng):
     cells = rng.permutation(grid.columns * grid.rows)[:48].reshape(16, 3)
     pins = [np.stack(np.divmod(net, grid.rows), axis=1) for net in cells]
     pins = [net + (0, grid.size - grid.rows) for net in pins]
-    known = guides(Decided(layout_rule), grid, pins)
-    chip = ChipRouter(grid, pins, known, [f"n{i}" for i in range(16)])
+    sets = PinSets.of(pins)
+    chip = ChipRouter(
+        grid, sets, guides(Decided(layout_rule), grid, sets), [f"n{i}" for i in range(16)]
+    )
 
     given_up = chip.route()
 
@@ -107,10 +112,10 @@ def test_nets_cannot_share_a_pixel():
     pins = [np.array([(1, 1), (5, 5)]), np.array([(5, 5), (9, 9)])]
 
     with pytest.raises(ValueError, match="Received: net 'n1'"):
-        ChipRouter(Grid(20, 20, 0.2), pins, {}, ["n0", "n1"])
+        ChipRouter(Grid(20, 20, 0.2), PinSets.of(pins), {}, ["n0", "n1"])
 
 
 @pytest.mark.parametrize("pins", [[(1, 1), (1, 1)], [(1, 1), (1, 20)], [(-1, 1), (1, 1)]])
 def test_a_net_has_two_pins_on_the_grid(pins):
     with pytest.raises(ValueError, match="two or more different pins on the 20 x 20 pixels"):
-        ChipRouter(Grid(20, 20, 0.2), [np.array(pins)], {}, ["n0"])
+        ChipRouter(Grid(20, 20, 0.2), PinSets.of([pins]), {}, ["n0"])

@@ -89,7 +89,7 @@ def test_nets_too_large_for_an_exact_tree_are_routed_and_proved(run, tmp_path, r
         die_um=np.array([0.0, 0.0, 8.0, 8.0]),
     )
 
-    out, folder = run("--data", tmp_path / "pins.npz", "--model", "rule")
+    out, folder = run("--data", tmp_path / "pins.npz")
 
     assert "connected: 1 of 1 nets (100.00%)" in out
     assert "none has as few as 9 pins" in out

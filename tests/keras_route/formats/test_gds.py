@@ -6,7 +6,7 @@ import pytest
 
 from keras_route.data.random_nets import draw_net, generate
 from keras_route.formats import gds
-from keras_route.formats import nanometres as layout
+from keras_route.formats.nanometres import centre_nm
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
 from keras_route.technology.layers import PIN_VIA, VIAS
@@ -49,7 +49,7 @@ def pieces(rectangles):
 def test_every_pin_has_its_stack_of_vias(net):
     boxes = gds.rectangles(net)
     for pin in PINS:
-        point = layout.centre(net, *pin) * 2
+        point = centre_nm(net, *pin) * 2
         there = {layer for layer, box in boxes if overlap(box, point)}
         assert there == {"m2", "via2", "m3", "via3", "m4", "via4", "m5"}
 
@@ -59,7 +59,7 @@ def test_cuts_are_enclosed_by_both_metals(net):
     cuts = net.cuts()
     assert len(cuts) == 3 * 3 + 3
     for via, x, y in cuts:
-        across, up = layout.centre(net, x, y)
+        across, up = centre_nm(net, x, y)
         cut = (via.name, (across - 15, up - 15, across + 15, up + 15))
         metal = (across - 20, up - 20, across + 20, up + 20)
         assert {cut, (via.below, metal), (via.above, metal)} <= boxes

@@ -3,10 +3,10 @@ import pytest
 
 from keras_route.data.random_nets import draw_net, generate
 from keras_route.formats import gds
-from keras_route.formats import nanometres as layout
 from keras_route.formats.lefdef import read_def, write_def
 from keras_route.formats.lefdef.cells import inside
 from keras_route.formats.lefdef.reading import TURNS
+from keras_route.formats.nanometres import centre_nm, origins_nm
 from keras_route.layout.net import Net
 
 METAL_LEF = """
@@ -186,9 +186,9 @@ def test_every_pin_that_is_written_is_read(tmp_path):
     nets = [Net.from_labels(labels) for labels in generate(20, seed=2)[1]]
     write_def(nets, tmp_path / "nets.def")
     design = read_def(tmp_path / "nets.def")
-    corners = layout.origins(nets, None)
+    corners = origins_nm(nets, None)
     for net, corner, pins in zip(nets, corners, design.nets.values(), strict=True):
-        expected = [np.add(corner, layout.centre(net, *pin)) for pin in net.pins]
+        expected = [np.add(corner, centre_nm(net, *pin)) for pin in net.pins]
         np.testing.assert_array_equal(np.rint(pins * 1000), expected)
 
 

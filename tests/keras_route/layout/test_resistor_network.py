@@ -5,7 +5,7 @@ import pytest
 
 from keras_route.data.random_nets import generate
 from keras_route.layout.net import Net
-from keras_route.layout.resistor_network import between, resistors
+from keras_route.layout.resistor_network import resistance_between, resistors
 
 CUBE = [(a, b, 1.0) for a, b in itertools.combinations(range(8), 2) if bin(a ^ b).count("1") == 1]
 
@@ -27,8 +27,8 @@ CUBE = [(a, b, 1.0) for a, b in itertools.combinations(range(8), 2) if bin(a ^ b
     ],
 )
 def test_known_networks(pairs, a, b, ohm):
-    assert between(pairs, a, b) == pytest.approx(ohm, rel=1e-12)
-    assert between(pairs, b, a) == pytest.approx(ohm, rel=1e-12)
+    assert resistance_between(pairs, a, b) == pytest.approx(ohm, rel=1e-12)
+    assert resistance_between(pairs, b, a) == pytest.approx(ohm, rel=1e-12)
 
 
 def test_resistances_of_the_drawn_wires_have_the_lengths_of_the_net():
@@ -48,5 +48,5 @@ def test_a_tree_has_the_resistance_of_its_only_paths():
     for labels in generate(20, seed=1)[1]:
         found = resistors(Net.from_labels(labels))
         nodes = {node for a, b, _ in found for node in (a, b)}
-        shares = sum(between(found, a, b) / ohm for a, b, ohm in found)
+        shares = sum(resistance_between(found, a, b) / ohm for a, b, ohm in found)
         assert shares == pytest.approx(len(nodes) - 1, rel=1e-9)

@@ -6,7 +6,7 @@ import pytest
 from keras_route.data.random_nets import generate
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
-from keras_route.pins import pins_of
+from keras_route.pins import PinSets, pins_of
 from keras_route.routing.decode import decode
 from keras_route.technology.layers import METALS
 
@@ -85,17 +85,19 @@ def test_a_net_does_not_depend_on_the_others_of_its_batch(rng):
     together = decode(log_odds, pins)
 
     for i in range(0, 300, 23):
-        np.testing.assert_array_equal(decode(log_odds[i : i + 1], pins[i : i + 1])[0], together[i])
+        np.testing.assert_array_equal(
+            decode(log_odds[i : i + 1], pins.part(i, i + 1))[0], together[i]
+        )
 
 
 def test_repeated_pins_count_once(rng):
     log_odds = rng.normal(size=(20, 16, 16, 8))
     pins = rng.integers(0, 16, (20, 3, 2))
 
-    twice = decode(log_odds, np.concatenate([pins, pins[:, ::-1]], axis=1))
+    twice = decode(log_odds, PinSets.of(np.concatenate([pins, pins[:, ::-1]], axis=1)))
 
-    np.testing.assert_array_equal(twice, decode(log_odds, pins))
+    np.testing.assert_array_equal(twice, decode(log_odds, PinSets.of(pins)))
 
 
 def test_no_nets_give_no_labels():
-    assert decode(np.zeros((0, 32, 32, 8)), []).shape == (0, 32, 32, 8)
+    assert decode(np.zeros((0, 32, 32, 8)), PinSets.of([])).shape == (0, 32, 32, 8)

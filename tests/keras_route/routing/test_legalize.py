@@ -8,7 +8,7 @@ from keras_route.layout.net import Net
 from keras_route.pins import pins_of
 from keras_route.routing.legalize import legalize
 
-PINS = [(26, 3), (5, 12), (31, 25)]
+PINS = np.array([(26, 3), (5, 12), (31, 25)])
 
 
 @pytest.mark.parametrize("size", [{}, {"height": 40, "width": 17, "max_pins": 9}])
@@ -51,7 +51,7 @@ def test_a_score_that_is_no_number_says_nothing(rng):
 
 
 def test_a_long_way_that_the_network_holds_impossible_is_free():
-    pins = [(0, 0), (1099, 1)]
+    pins = np.array([(0, 0), (1099, 1)])
 
     route = legalize(np.full((2, 1100, 8), -1e6), pins)
 

@@ -22,12 +22,12 @@ def terrain(rng):
 
 def random_pins(rng, count, height=9, width=11):
     cells = rng.choice(height * width, count, replace=False)
-    return [(int(c) % width, int(c) // width) for c in cells]
+    return np.stack([cells % width, cells // width], axis=1)
 
 
 def dijkstra(maze, pin):
     """Return the cost of each node that a pin reaches, node by node with a heap."""
-    x, y = pin
+    x, y = pin.tolist()
     landing, reached, heap = 0, {}, []
     for k in range(4):
         if maze.pixels[k, y, x] < BLOCKED:
@@ -91,7 +91,7 @@ def test_paths_cost_what_flooding_says(terrain, rng):
             assert sum(abs(i - j) for i, j in zip(a, b, strict=True)) == 1
             total += int(maze.vias[min(a[0], b[0]), a[1], a[2]]) if a[0] != b[0] else 0
         start, x, y = path[-1][0], path[-1][2], path[-1][1]
-        assert (x, y) == pin
+        assert [x, y] == pin.tolist()
         assert total + maze.landing(pin)[start] == cost[tuple(node)]
 
 
@@ -149,4 +149,4 @@ def test_growing_a_tree_costs_no_less_than_the_cheapest(terrain, rng):
 @pytest.mark.parametrize("pins", [[], [(1, 1)], [(1, 1), (1, 1)]])
 def test_a_tree_needs_two_pins(terrain, pins):
     with pytest.raises(ValueError, match="two or more different pins"):
-        cheapest_tree(terrain(0), pins)
+        cheapest_tree(terrain(0), np.array(pins))

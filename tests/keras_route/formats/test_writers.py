@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_route.data.random_nets import generate
-from keras_route.formats import net_files
+from keras_route.formats import sheets, writers
 from keras_route.layout.net import Net
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,7 +21,7 @@ def nets():
 
 
 def test_json_is_a_list_of_what_a_net_reads(nets, tmp_path):
-    net_files.writer("nets.JSON")(nets, tmp_path / "nets.json")
+    writers.writer("nets.JSON")(nets, tmp_path / "nets.json")
 
     for fields, net in zip(json.loads((tmp_path / "nets.json").read_text()), nets, strict=True):
         (tmp_path / "net.json").write_text(json.dumps(fields))
@@ -29,7 +29,7 @@ def test_json_is_a_list_of_what_a_net_reads(nets, tmp_path):
 
 
 def test_svg_shows_names_and_shapes_of_every_net(nets, tmp_path):
-    net_files.writer("nets.svg")(nets, tmp_path / "nets.svg")
+    writers.writer("nets.svg")(nets, tmp_path / "nets.svg")
 
     tree = xml.etree.ElementTree.parse(tmp_path / "nets.svg")
     assert [text.text for text in tree.iter(f"{SVG}text")] == ["a", "b<1>", "$c&", "net_3", "e[0]"]
@@ -38,20 +38,20 @@ def test_svg_shows_names_and_shapes_of_every_net(nets, tmp_path):
 
 
 def test_the_pictures_of_an_svg_lie_side_by_side(nets, tmp_path):
-    net_files.write_svg(nets, tmp_path / "nets.svg")
+    writers.write_svg(nets, tmp_path / "nets.svg")
 
     root = xml.etree.ElementTree.parse(tmp_path / "nets.svg").getroot()
     corners = [group.get("transform") for group in root.findall(f"{SVG}g")]
     assert len(set(corners)) == len(nets)
     x, y = np.array([c.removeprefix("translate(")[:-1].split() for c in corners], float).T
-    assert (x + 32 * net_files.UNITS).max() <= float(root.get("width"))
-    assert (y + 33.5 * net_files.UNITS).max() <= float(root.get("height"))
+    assert (x + 32 * sheets.UNITS).max() <= float(root.get("width"))
+    assert (y + 33.5 * sheets.UNITS).max() <= float(root.get("height"))
 
 
 def test_layout_files_hold_every_net(nets, tmp_path):
     gdstk = pytest.importorskip("gdstk")
     for suffix in ("gds", "def"):
-        net_files.writer(f"nets.{suffix}")(nets, tmp_path / f"nets.{suffix}")
+        writers.writer(f"nets.{suffix}")(nets, tmp_path / f"nets.{suffix}")
 
     names = ["a", "b<1>", "$c&", "net_3", "e[0]"]
     cells = gdstk.read_gds(tmp_path / "nets.gds").cells
@@ -63,7 +63,7 @@ def test_layout_files_hold_every_net(nets, tmp_path):
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_png_is_a_picture(nets, count, tmp_path):
     image = pytest.importorskip("matplotlib.image")
-    net_files.writer("nets.png")(nets[:count], tmp_path / "nets.png")
+    writers.writer("nets.png")(nets[:count], tmp_path / "nets.png")
 
     assert image.imread(tmp_path / "nets.png").ndim == 3
 
@@ -71,4 +71,4 @@ def test_png_is_a_picture(nets, count, tmp_path):
 @pytest.mark.parametrize("path", ["nets", "nets.gif", "nets.gds.gz", ".png"])
 def test_other_suffixes_are_refused(path):
     with pytest.raises(ValueError, match=r"\.gds, \.def, \.json, \.svg, \.png\. Received: path="):
-        net_files.writer(path)
+        writers.writer(path)

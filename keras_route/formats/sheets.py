@@ -1,46 +1,18 @@
-"""Nets as files, in the format that the suffix tells."""
+"""Sheets of pictures: nets side by side, with their names."""
 
-import dataclasses
-import json
 import math
 import os
-import pathlib
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from keras_route.files import written_whole
-from keras_route.formats.gds import write_gds
-from keras_route.formats.lefdef import write_def
-from keras_route.formats.nanometres import titles
+from keras_route.formats.net_names import titles
 from keras_route.layout import pictures
 from keras_route.layout.net import Net
 
 MARGIN, UNITS = 2, 16  # of a sheet: pixels around a window, dots of a pixel
 
 
-def writer(path: str | os.PathLike) -> Callable:
-    """Return the function `write(nets, path)` for the suffix of a path.
-
-    Raises:
-        ValueError: no format has this suffix.
-    """
-    suffix = pathlib.Path(path).suffix.lower()
-    if suffix not in WRITERS:
-        raise ValueError(
-            f"Nets are written to files that end in {', '.join(WRITERS)}. "
-            f"Received: path={os.fspath(path)!r}"
-        )
-    return WRITERS[suffix]
-
-
-def write_json(nets: Sequence[Net], path: str | os.PathLike):
-    """Write nets as a JSON list of the objects of `Net.to_json`."""
-    with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        json.dump([dataclasses.asdict(net) for net in nets], file, default=np.generic.item)
-
-
-def write_svg(nets: Sequence[Net], path: str | os.PathLike):
+def write_svg(nets: Sequence[Net], path: str | os.PathLike) -> None:
     """Write the pictures of nets side by side, with their names, as SVG."""
     columns = math.ceil(math.sqrt(len(nets)))
     across = UNITS * (MARGIN + max((net.width for net in nets), default=0))
@@ -59,7 +31,7 @@ def write_svg(nets: Sequence[Net], path: str | os.PathLike):
         file.write("</svg>\n")
 
 
-def write_png(nets: Sequence[Net], path: str | os.PathLike):
+def write_png(nets: Sequence[Net], path: str | os.PathLike) -> None:
     """Write the pictures of nets side by side, with their names, as PNG.
 
     Raises:
@@ -68,15 +40,6 @@ def write_png(nets: Sequence[Net], path: str | os.PathLike):
     drawing = _figure(nets)
     with written_whole(path) as temporary:
         drawing.savefig(temporary, format="png", dpi=120)
-
-
-WRITERS = {
-    ".gds": write_gds,
-    ".def": write_def,
-    ".json": write_json,
-    ".svg": write_svg,
-    ".png": write_png,
-}
 
 
 def _figure(nets):
