@@ -4,10 +4,10 @@ Example:
 
     python examples/route_nets.py --output output/route
 
-Prints each net's length against the shortest tree, vias and resistance, and whether it is what the
-layout rule draws. Then the same nets are routed around a blocked square. Writes nets.gds, nets.def,
-nets.json, nets.svg, around.svg, and nets.png with the layout rule above the routed nets. Exits with
-1 if a net breaks a rule. Takes seconds.
+Prints the length of each net against the shortest tree, its vias and its resistance, and the number
+of nets that are those of the layout rule. Then routes the same nets around a blocked square. Writes
+nets.gds, nets.def, nets.json, nets.svg, around.svg, and nets.png, where the nets of the layout rule
+lie above the routed nets. Exits with 1 if a net breaks a rule. Takes seconds.
 """
 
 import argparse

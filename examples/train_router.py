@@ -7,9 +7,10 @@ Examples:
     python examples/train_router.py --network fcn_published --output output/fcn_published
 
 The run draws its own nets: fresh ones, or the 50,000 of the published recipe. The output folder
-keeps curves, pictures and checkpoints: the same command goes on where it was interrupted. What is
-printed and written to the card at the end is measured on 10,000 nets of the validation split, by
-another seed than that of the run. Where the nets are fixed, it is measured on those, too.
+keeps curves, pictures and checkpoints. After an interruption, the same command continues the run.
+At the end, the network is measured on 10,000 nets of the validation split, drawn with another seed
+than the run's. The figures are printed and go to the card. If the nets are fixed, the network is
+measured on those, too.
 """
 
 import argparse
