@@ -94,16 +94,16 @@ class _Tally:
     """The metrics behind `Figures`, which count over blocks of nets."""
 
     def __init__(self):
-        double = {"dtype": "float64"}  # so that a figure is the exact ratio of its counts
+        exact = "float64"  # a figure is the exact ratio of its counts
         self.raw = {
-            "precision": PixelPrecision(pins=False, **double),
-            "recall": PixelRecall(pins=False, **double),
-            "f1": PixelF1(pins=False, **double),
-            "f1_with_pins": PixelF1(**double),
-            "connected": ConnectedRate(**double),
-            "exact": ExactMatch(**double),
+            "precision": PixelPrecision(pins=False, dtype=exact),
+            "recall": PixelRecall(pins=False, dtype=exact),
+            "f1": PixelF1(pins=False, dtype=exact),
+            "f1_with_pins": PixelF1(dtype=exact),
+            "connected": ConnectedRate(dtype=exact),
+            "exact": ExactMatch(dtype=exact),
         }
-        self.routed_exact = ExactMatch(**double)
+        self.routed_exact = ExactMatch(dtype=exact)
         self.nets, self.legal = 0, 0
 
     def add(self, actual, raw, routed, legal):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+from typing import Any
 
 import keras
 import numpy as np
@@ -95,7 +96,7 @@ class HDF5Dataset(keras.utils.PyDataset):
         check_integer("batch_size", batch_size, 1)
         self.path = os.path.abspath(os.fspath(path))
         self.batch_size = batch_size
-        self._file = None
+        self._file: Any = None  # h5py.File
         self._process: int | None = None
         with _opened(self.path) as file:
             self.count, self._channels_last = _layout(file, self.path)

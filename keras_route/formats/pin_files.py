@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from typing import TextIO
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def _named_once(pairs):
     return nets
 
 
-def _csv(file):
+def _csv(file: TextIO) -> dict[str, list[tuple[int, int]]]:
     nets: dict[str, list[tuple[int, int]]] = {}
     lines = csv.reader(file, skipinitialspace=True)
     for row in lines:

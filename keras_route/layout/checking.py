@@ -129,7 +129,7 @@ def _pieces(net):
         [(via.layer, via.x, via.y), *(metal & {(m, via.x, via.y) for m in _metals(via)})]
         for via in net.vias
     ]
-    pieces = []
+    pieces: list[set] = []
     for join in (*runs, *pins, *vias):
         touched = [piece for piece in pieces if not piece.isdisjoint(join)]
         pieces = [piece for piece in pieces if piece.isdisjoint(join)]

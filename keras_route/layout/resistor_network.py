@@ -62,8 +62,8 @@ def resistance_between(resistors: Sequence[Resistor], a: Node, b: Node) -> float
     return float(np.linalg.solve(laplacian, current)[source])
 
 
-def _reached(resistors, start):
-    neighbours = {}
+def _reached(resistors: Sequence[Resistor], start: Node) -> list[Node]:
+    neighbours: dict[Node, list[Node]] = {}
     for a, b, _ in resistors:
         neighbours.setdefault(a, []).append(b)
         neighbours.setdefault(b, []).append(a)

@@ -93,9 +93,10 @@ def _statements(path) -> Iterator[list[str]]:
         statement = []
 
 
-def _sections(statements):
+def _sections(statements: list[list[str]]) -> dict[str, list[list[str]]]:
     """Return the items of each section, the statements that start with a dash."""
-    sections, items = {}, []
+    sections: dict[str, list[list[str]]] = {}
+    items: list[list[str]] = []
     for statement in statements:
         if statement[0] == "-":
             items.append(statement)

@@ -79,24 +79,6 @@ def test_pins_of_a_file_and_a_saved_network(run, tmp_path, rng):
     assert "shorts between nets: 0; broken rules: 0" in out
 
 
-def test_nets_too_large_for_an_exact_tree_are_routed_and_proved(run, tmp_path, rng):
-    pytest.importorskip("gdstk")
-    np.savez(
-        tmp_path / "pins.npz",
-        pin_xy_um=np.stack([rng.permutation(12), rng.permutation(12)], axis=1) * 0.6,
-        net_offset=np.array([0, 12]),
-        net_name=np.array(["clk"]),
-        die_um=np.array([0.0, 0.0, 8.0, 8.0]),
-    )
-
-    out, folder = run("--data", tmp_path / "pins.npz")
-
-    assert "connected: 1 of 1 nets (100.00%)" in out
-    assert "none has as few as 9 pins" in out
-    assert "shorts between nets: 0; broken rules: 0" in out
-    assert (folder / "chip.gds").stat().st_size > 1000
-
-
 def test_a_chip_is_needed(run, capsys):
     with pytest.raises(SystemExit):
         run()

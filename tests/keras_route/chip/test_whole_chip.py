@@ -98,6 +98,19 @@ def test_files_hold_the_chip(chip, tmp_path):
         chip.write(tmp_path / "chip.svg")
 
 
+def test_nets_too_large_for_an_exact_tree_are_routed_and_proved(rng, tmp_path):
+    pytest.importorskip("gdstk")
+    places = np.stack([rng.permutation(12), rng.permutation(12)], axis=1) * 0.6
+
+    chip = keras_route.route_chip(Decided(layout_rule), {"clk": places}, (0, 0, 8, 8))
+    chip.write(tmp_path / "chip.gds")
+
+    assert "connected: 1 of 1 nets (100.00%)" in chip.report()
+    assert "none has as few as 9 pins" in chip.report()
+    assert "shorts between nets: 0; broken rules: 0" in chip.report()
+    assert (tmp_path / "chip.gds").stat().st_size > 1000
+
+
 def test_the_picture_shows_every_net(chip):
     image = chip.to_labels()
     for item in chip.placed:

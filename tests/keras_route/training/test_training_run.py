@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from keras_route.models import FCNRouter
-from keras_route.training import run as training
 from keras_route.training.recipes import RECIPES
-from keras_route.training.run import train
+from keras_route.training.run import LAST, train
 
 WINDOW = {"height": 8, "width": 9}
 
@@ -49,7 +48,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(SHORT, tmp_path / "b", validation=32, verbose=0, callbacks=[Stop()], **WINDOW)
     train(SHORT, tmp_path / "b", validation=32, verbose=0, **WINDOW)
-    a, b = (keras.models.load_model(tmp_path / run / training.LAST) for run in "ab")
+    a, b = (keras.models.load_model(tmp_path / run / LAST) for run in "ab")
     assert int(a.optimizer.iterations) == int(b.optimizer.iterations) == 8
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)
