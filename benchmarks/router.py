@@ -1,16 +1,17 @@
-"""The router: nets drawn, learned, scored and routed in a second.
+"""Speed of the router: nets drawn, learned, scored and routed in a second.
 
 Example:
 
     python benchmarks/router.py
     python benchmarks/router.py --rounds 5 --threads 1
 
-Prints nets per second drawn into memory and into an HDF5 file, and made of scores by `decode` and
-by all that follows the network in `route`; then, for one thread and for two, milliseconds of a
-training step at batch 100 and microseconds of scoring a net. With torch installed, the published
-network runs in PyTorch too, with the same weights, on the same batches, in turn with Keras; the
-ratios are of medians of one run. It must give the same scores first. PyTorch computes with oneDNN,
-and so does TensorFlow here; TF_ENABLE_ONEDNN_OPTS=0 measures what it does without on some machines.
+Prints nets per second: drawn into memory, drawn into an HDF5 file, decoded from scores by `decode`,
+and turned into `Net` by all that follows the network in `route`. Then prints, for one thread and
+for two, the milliseconds of a training step at batch 100 and the microseconds of scoring a net.
+With torch installed, the published network also runs in PyTorch, with the same weights and batches,
+in turn with Keras. Its scores must be the same first. Ratios are those of the medians of one run.
+PyTorch computes with oneDNN, and so does TensorFlow here; TF_ENABLE_ONEDNN_OPTS=0 measures
+TensorFlow without it.
 """
 
 import argparse
@@ -30,10 +31,10 @@ import keras
 import numpy as np
 
 import keras_route
-from keras_route.decode import decode
 from keras_route.models.comparator import SCORES, decide
 from keras_route.pins import pins_of
-from keras_route.routing import finish
+from keras_route.routing.decode import decode
+from keras_route.routing.pins_to_nets import finish
 
 BATCH = 100
 ROUTED = 1000  # nets, about what `route` decodes at once

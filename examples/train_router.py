@@ -7,9 +7,10 @@ Examples:
     python examples/train_router.py --network fcn_published --output output/fcn_published
 
 The run draws its own nets: fresh ones, or the 50,000 of the published recipe. The output folder
-keeps curves, pictures and checkpoints: the same command goes on where it was interrupted. What is
-printed and written to the card at the end is measured on 10,000 nets of the validation split, by
-another seed than that of the run. Where the nets are fixed, it is measured on those, too.
+keeps curves, pictures and checkpoints. After an interruption, the same command continues the run.
+At the end, the network is measured on 10,000 nets of the validation split, drawn with another seed
+than the run's. The figures are printed and go to the card. If the nets are fixed, the network is
+measured on those, too.
 """
 
 import argparse
@@ -25,8 +26,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 import keras
 
 from keras_route.evaluation import HELD_OUT_SEED, evaluate
-from keras_route.presets import save_preset
-from keras_route.training import RECIPES, hours, train
+from keras_route.models.presets import save_preset
+from keras_route.training.recipes import RECIPES
+from keras_route.training.run import hours, train
 
 
 def main():

@@ -1,22 +1,22 @@
-"""The loss of a router: what its scores cost, given the layout."""
+"""The loss of a router's scores."""
 
 import keras
 from keras import ops
 
-from keras_route.layers_map import LAYERS
 from keras_route.models.comparator import log_odds
+from keras_route.technology.layers import LAYERS
 
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class ScoreCrossEntropy(keras.losses.Loss):
-    """Cross entropy of the on/off decisions of all layers and pixels, on pixels weighted up.
+    """Cross entropy of the on/off decisions of all layers and pixels; on pixels weigh more.
 
-    `sum(w * nll) / sum(w)`, with w = `on_weight` where the label is on and 1 elsewhere: PyTorch's
-    `CrossEntropyLoss(weight=[1, 3])`, which the published recipe uses because 99.4 % of the
-    decisions are off. Equal scores cost ln 2.
+    The loss is `sum(w * nll) / sum(w)`, with w = `on_weight` where the label is on and 1 elsewhere.
+    PyTorch calls it `CrossEntropyLoss(weight=[1, 3])`. The published recipe uses it because 99.4 %
+    of the decisions are off. Equal scores cost ln 2.
 
-    Expects labels (batch, height, width, 8) of zeros and ones, and scores (batch, height, width,
-    16). Sample weights, one for each net or of the labels' shape, multiply w.
+    Labels are (batch, height, width, 8) zeros and ones, and scores are (batch, height, width, 16).
+    Sample weights multiply w; give one for each net, or an array of the labels' shape.
 
     Args:
         on_weight: weight of a decision that should be on.

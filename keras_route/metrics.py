@@ -1,19 +1,19 @@
-"""How good predicted layouts are: pixel by pixel, and net by net.
+"""Metrics of predicted layouts: of their pixels, and of whole nets.
 
-Every metric takes labels (batch, height, width, 8) as `y_true`, and as `y_pred` scores (batch,
-height, width, 16) or decided labels (batch, height, width, 8).
+`y_true` of every metric is labels (batch, height, width, 8). `y_pred` is scores (batch, height,
+width, 16), or decided labels (batch, height, width, 8).
 """
 
 import keras
 from keras import ops
 
-from keras_route.connectivity import connected
-from keras_route.layers_map import LAYERS
+from keras_route.layout.connectivity import connected
 from keras_route.models.comparator import SCORES, decide
+from keras_route.technology.layers import LAYERS
 
 
 class Counts(keras.metrics.Metric):
-    """A metric made of exact counts, which are added up over batches."""
+    """A metric that is the ratio of two exact counts over all batches."""
 
     def _count(self, **counts):
         for name, value in counts.items():
@@ -28,21 +28,21 @@ class Counts(keras.metrics.Metric):
 
 
 class PixelMetric(Counts):
-    """Counts of pixels over all nets and layers at once ("micro" average).
+    """A metric of pixels, counted over all nets and layers at once ("micro" average).
 
     Args:
-        layer: one of "pin", "m3", "via3", "m4", "via4", "m5", "via5", "m6" to look at that layer
-            only; None looks at all.
-        pins: whether the pin layer counts, which a network only has to copy. The published figures
-            count it.
-        name: of the metric; by default it tells the layer.
+        layer: the only layer to count, one of "pin", "m3", "via3", "m4", "via4", "m5", "via5",
+            "m6"; None counts all layers.
+        pins: whether the pin layer counts. The published figures count it, but a network only
+            copies it.
+        name: of the metric; by default it names the layer.
         dtype: of the result.
 
     Raises:
-        ValueError: there is no such layer, or it is the one left out.
+        ValueError: the layer does not exist, or `pins` leaves it out.
     """
 
-    figure = None
+    figure: str
 
     def __init__(
         self, layer: str | None = None, pins: bool = True, name: str | None = None, dtype=None
@@ -81,7 +81,7 @@ class PixelMetric(Counts):
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class PixelPrecision(PixelMetric):
-    """Share of the predicted pixels that are right; 0 if none is predicted.
+    """Share of the predicted pixels that are right; 0 without predicted pixels.
 
     Args: see `PixelMetric`.
     """
@@ -94,7 +94,7 @@ class PixelPrecision(PixelMetric):
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class PixelRecall(PixelMetric):
-    """Share of the actual pixels that are predicted; 0 if there is none.
+    """Share of the actual pixels that are predicted; 0 without actual pixels.
 
     Args: see `PixelMetric`.
     """
@@ -126,7 +126,7 @@ class NetMetric(Counts):
         dtype: of the result.
     """
 
-    figure = None
+    figure: str
 
     def __init__(self, name: str | None = None, dtype=None):
         super().__init__(name=name or self.figure, dtype=dtype)
@@ -146,7 +146,8 @@ class NetMetric(Counts):
 class ConnectedRate(NetMetric):
     """Share of the nets whose predicted metal is one piece that holds all actual pins.
 
-    The rules are those of `keras_route.connectivity.connected`; a predicted pin layer is not used.
+    The rules are those of `keras_route.layout.connectivity.connected`. The predicted pin layer does
+    not count.
 
     Args: see `NetMetric`.
     """
@@ -159,7 +160,7 @@ class ConnectedRate(NetMetric):
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class ExactMatch(NetMetric):
-    """Share of the nets of which every pixel of every layer is right, pins included.
+    """Share of the nets in which every pixel of every layer is right, pins included.
 
     Args: see `NetMetric`.
     """

@@ -1,6 +1,13 @@
-"""The pins of nets, of one and of many."""
+"""The pins of nets, in the one form that the functions of this package pass on.
+
+The pins of one net are a *pin array*: integers (n, 2), a row `(x, y)` for each pin, in pixels, with
+y = 0 at the top. The pins of many nets are a `PinSets`, and iterating over it gives pin arrays.
+Users give lists or images instead; `checked_pins` and `pins_of` convert those. `Net.pins` is a
+tuple of tuples, because a net can be compared and hashed; `Net.pin_array` converts it back.
+"""
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -10,47 +17,66 @@ HELD_OUT_SHARE = 1 / 2**HELD_OUT_BITS  # of all pin sets, for validation
 
 @dataclasses.dataclass(frozen=True)
 class PinSets:
-    """The pins of many nets, one behind the other.
+    """The pins of many nets, one net after the other.
 
     Args:
         x: (P,) integers, the columns of all pins; those of the first net come first.
         y: (P,) integers, their rows, 0 at the top.
-        counts: (N,) integers, how many pins each net has, at least one.
+        counts: (N,) integers, the number of pins of each net, at least one.
     """
 
     x: np.ndarray
     y: np.ndarray
     counts: np.ndarray
 
-    def __len__(self):
+    @classmethod
+    def of(cls, nets: Iterable[np.ndarray]) -> "PinSets":
+        """Return the nets of these pin arrays."""
+        arrays = [np.asarray(net, np.int64).reshape(-1, 2) for net in nets]
+        x, y = np.concatenate([np.empty((0, 2), np.int64), *arrays]).T
+        return cls(x, y, np.array([len(array) for array in arrays], np.int64))
+
+    def __len__(self) -> int:
         return len(self.counts)
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield the pin array of each net."""
+        pairs = np.stack([self.x, self.y], axis=1)
+        stops = np.cumsum(self.counts)
+        for start, stop in zip(stops - self.counts, stops, strict=True):
+            yield pairs[start:stop]
+
     @property
-    def net(self):
-        """(P,) integers: which net each pin belongs to."""
+    def net(self) -> np.ndarray:
+        """(P,) integers: the index of each pin's net."""
         return np.repeat(np.arange(len(self)), self.counts)
 
-    def reduce(self, function, values):
-        """Return (N,) values: those of the pins, (P,), joined for each net by a NumPy ufunc."""
-        starts = np.cumsum(self.counts) - self.counts
-        return function.reduceat(values, starts) if len(self) else values[:0]
+    @property
+    def first(self) -> np.ndarray:
+        """(N,) integers: the index of each net's first pin."""
+        return np.cumsum(self.counts) - self.counts
 
-    def extent(self, values):
+    def reduce(self, function: np.ufunc, values: np.ndarray) -> np.ndarray:
+        """Return (N,) values: a NumPy ufunc joins the values of each net's pins, (P,)."""
+        return function.reduceat(values, self.first) if len(self) else values[:0]
+
+    def extent(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the smallest and the largest of the pins' values for each net."""
         return self.reduce(np.minimum, values), self.reduce(np.maximum, values)
 
-    def select(self, chosen):
+    def select(self, chosen: np.ndarray) -> "PinSets":
         """Return the nets for which `chosen`, (N,) booleans, is true."""
         pins = np.repeat(chosen, self.counts)
         return PinSets(self.x[pins], self.y[pins], self.counts[chosen])
 
-    def head(self, count: int):
-        """Return the first nets, `count` of them or all."""
-        counts = self.counts[:count]
-        pins = int(counts.sum())
-        return PinSets(self.x[:pins], self.y[:pins], counts)
+    def part(self, start: int, stop: int) -> "PinSets":
+        """Return the nets from `start` up to `stop`, as a slice of a list does."""
+        counts = self.counts[start:stop]
+        first = int(self.counts[:start].sum())
+        pins = slice(first, first + int(counts.sum()))
+        return PinSets(self.x[pins], self.y[pins], counts)
 
-    def distinct(self):
+    def distinct(self) -> "PinSets":
         """Return the nets without repeated pins, the pins of each sorted by row and column."""
         if not len(self):
             return self
@@ -60,11 +86,11 @@ class PinSets:
         y, x = np.divmod(cells, columns)
         return PinSets(x, y, np.bincount(net, minlength=len(self)))
 
-    def held_out(self):
+    def held_out(self) -> np.ndarray:
         """Return (N,) booleans: which nets are for validation only.
 
-        A hash of the pins as a set decides, whatever their order, repetitions or window, so that
-        no image of pins is ever on both sides.
+        A hash of the set of pins decides. It ignores their order, repetitions and window, so no
+        image of pins is ever on both sides.
         """
         pins = self.distinct()
         code = (pins.y.astype(np.uint64) << np.uint64(32)) | pins.x.astype(np.uint64)
@@ -81,14 +107,14 @@ def join(parts: list[PinSets]) -> PinSets:
     )
 
 
-def pins_of(images) -> list[np.ndarray]:
-    """Return the pins that images show, (n, 2) integers `(x, y)` of each, row by row.
+def pins_of(images: np.ndarray) -> PinSets:
+    """Return the pins that images show, those of each image row by row.
 
     Args:
         images: array (N, height, width, 1) of zeros and ones.
 
     Raises:
-        ValueError: another shape, or other values.
+        ValueError: `images` has another shape or other values.
     """
     if images.shape[-1] != 1 or not np.isin(images, (0, 1)).all():
         raise ValueError(
@@ -96,11 +122,12 @@ def pins_of(images) -> list[np.ndarray]:
             f"Received: pins of shape {images.shape} with values from {images.min()} to "
             f"{images.max()}"
         )
-    return [np.argwhere(image)[:, ::-1] for image in images[..., 0]]
+    net, y, x = np.nonzero(images[..., 0])
+    return PinSets(x, y, np.bincount(net, minlength=len(images)))
 
 
-def one_net(pins, height: int, width: int) -> PinSets:
-    """Check the pins of one net and return them.
+def checked_pins(pins, height: int, width: int) -> np.ndarray:
+    """Check the pins of one net that a user gives, and return them as a pin array.
 
     Args:
         pins: (n, 2) integers `(x, y)`, two or more, not all the same.
@@ -108,8 +135,9 @@ def one_net(pins, height: int, width: int) -> PinSets:
         width: columns of the window.
 
     Raises:
-        TypeError: coordinates that are not integers.
-        ValueError: another shape, fewer than two distinct pins, or pins outside the window.
+        TypeError: coordinates are not integers.
+        ValueError: the shape is another one, fewer than two pins differ, or a pin lies outside the
+            window.
     """
     try:
         array = np.asarray(pins)
@@ -138,8 +166,13 @@ def one_net(pins, height: int, width: int) -> PinSets:
             f"Pins must lie in the window, 0 <= x < {width} and 0 <= y < {height}: move them or "
             f"enlarge the window. Received: pins={pins}, outside={outside.tolist()}"
         )
-    array = array.astype(np.int64)
-    return PinSets(array[:, 0], array[:, 1], np.array([len(array)]))
+    return array.astype(np.int64)
+
+
+def without_repeats(pins: np.ndarray) -> np.ndarray:
+    """Return a pin array with each pin once, in the order of its first appearance."""
+    _, first = np.unique(pins, axis=0, return_index=True)
+    return pins[np.sort(first)]
 
 
 def _mix(code):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_route.data.random_nets import draw_net
 from keras_route.models.comparator import scores_of
-from keras_route.nets import draw_net
 from keras_route.pins import pins_of
 
 

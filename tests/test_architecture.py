@@ -26,15 +26,14 @@ LAYERS = {
         {"__init__"},
     ],
     "keras_route": [
-        {"layers_map", "files", "pins", "steiner"},
-        {"wires", "connectivity", "parts", "resistance", "pictures", "maze", "presets"},
-        {"trunk", "net", "models", "decode", "legalize"},
-        {"nets", "losses", "metrics", "checking", "layout", "grid"},
-        {"dataset", "storage", "gds", "lefdef", "routing"},
-        {"guide", "evaluation", "callbacks", "loading", "pin_files", "net_files"},
-        {"chip", "training", "tables"},
+        {"files", "technology", "pins"},
+        {"layout"},
+        {"data", "models"},
+        {"losses", "metrics", "routing", "formats"},
+        {"evaluation", "callbacks", "chip"},
+        {"training"},
         {"__init__"},
-        {"arguments", "cli"},
+        {"cli"},
     ],
 }
 RANK = {

@@ -1,4 +1,4 @@
-"""Keeping of the best router of a run, and of the runs that continue it."""
+"""A checkpoint of the best router of a run, also of a run that continues another."""
 
 import json
 import os
@@ -10,10 +10,11 @@ from keras_route.files import written_whole
 
 
 class BestF1Checkpoint(keras.callbacks.Callback):
-    """Saves the model, with its optimizer, whenever its F1 on the validation data is the best yet.
+    """Saves the model and its optimizer whenever F1 on the validation data is the best so far.
 
-    The file is complete at every moment and holds the record too (as the comment of the archive),
-    so that a run can continue an interrupted one and never replaces a better model:
+    The file is complete at every moment. It also holds the best figure, as the comment of the
+    archive. So a run can continue an interrupted run, and never replaces a better model:
+
     ```python
     best = BestF1Checkpoint("best.keras")
     model = keras.models.load_model("best.keras") if best.epochs else new_model()
@@ -21,17 +22,17 @@ class BestF1Checkpoint(keras.callbacks.Callback):
     ```
 
     Args:
-        path: ends in `.keras`. If the file exists, its record is the one to beat; delete it to
-            start anew.
-        monitor: name of the figure, of which more is better, as `fit` shows it.
+        path: ends in `.keras`. If the file exists, a model must be better than the one in it;
+            delete the file to start anew.
+        monitor: name of a figure that `fit` shows; more is better.
 
     Attributes:
         best: the best figure so far, None before the first.
-        epochs: how many epochs were done when the best model was saved.
+        epochs: number of epochs done when the best model was saved.
 
     Raises:
-        ValueError: `path` ends otherwise, or is a file that this callback did not write with the
-            same `monitor`.
+        ValueError: `path` does not end in `.keras`, or is a file that this callback did not write
+            with the same `monitor`.
     """
 
     def __init__(self, path: str | os.PathLike, monitor: str = "val_pixel_f1"):

@@ -1,22 +1,22 @@
-"""Pictures of what a router predicts while it trains."""
+"""Pictures of a router's predictions while it trains."""
 
 import os
 
 import keras
 from keras import ops
 
-from keras_route import pictures
+from keras_route.layout import pictures
 from keras_route.models.comparator import decide
 
 
 class RoutePreview(keras.callbacks.Callback):
-    """Draws actual nets and, below them, what the model decides, as `<folder>/epoch_0001.png`.
+    """Draws actual nets, with the model's decisions below them, as `<folder>/epoch_0001.png`.
 
     Args:
         x: images of pins (count, height, width, 1); nine make a readable picture.
         y: their labels (count, height, width, 8).
-        folder: for the pictures; made if need be.
-        every: epochs from one picture to the next; the first epoch and the last are drawn too.
+        folder: for the pictures; created if it does not exist.
+        every: epochs from one picture to the next; the first and the last epoch get one, too.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -30,7 +30,7 @@ class RoutePreview(keras.callbacks.Callback):
                 "Every image of pins needs its labels, and `every` must be 1 or more. "
                 f"Received: {len(x)} images, {len(y)} labels, every={every}"
             )
-        pictures.figure(y, y)  # what cannot be drawn fails here, not after an epoch
+        pictures.figure(y, y)  # an error appears here, not after an epoch
         self.x = x
         self.y = y
         self.folder = folder

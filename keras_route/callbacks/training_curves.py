@@ -1,4 +1,4 @@
-"""Curves of the figures of a run."""
+"""Curves of the losses and metrics of a run."""
 
 import csv
 import math
@@ -12,14 +12,14 @@ VALIDATION = "val_"
 
 
 class TrainingCurves(keras.callbacks.Callback):
-    """Writes `training.csv` and `training.png` after every epoch: one panel for each figure.
+    """Writes `training.csv` and `training.png` after every epoch, with a panel for each figure.
 
-    Losses are drawn on a logarithmic axis. With precision, recall and F1 as metrics, the picture is
+    Losses have a logarithmic axis. With precision, recall and F1 as metrics, the picture is like
     that of the published training. A run that starts at a later epoch continues the curves of the
-    one before.
+    run before.
 
     Args:
-        folder: for both files; made if need be.
+        folder: for both files; created if it does not exist.
 
     Attributes:
         rows: `[{"epoch": epochs done, figure: value, ...}]`.
@@ -30,9 +30,9 @@ class TrainingCurves(keras.callbacks.Callback):
 
     def __init__(self, folder: str | os.PathLike):
         super().__init__()
-        _figure(1)  # a missing matplotlib is told here, not after an epoch
+        _figure(1)  # a missing matplotlib is an error here, not after an epoch
         self.folder = folder
-        self.rows = []
+        self.rows: list[dict] = []
 
     def on_train_begin(self, logs=None):
         os.makedirs(self.folder, exist_ok=True)

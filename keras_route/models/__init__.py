@@ -1,4 +1,4 @@
-"""The networks: from an image of pins to scores of layers."""
+"""The networks that turn an image of pins into scores of layers, and their presets."""
 
 from keras_route.models.fcn_router import FCNRouter as FCNRouter
 from keras_route.models.router import Router as Router

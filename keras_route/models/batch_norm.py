@@ -6,14 +6,14 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class BatchNormalization(layers.BatchNormalization):
-    """Keras' batch norm, which TensorFlow trains on images in its one fused operation.
+    """Keras' batch norm, trained by TensorFlow's fused operation.
 
-    Keras composes it there of a dozen, and TensorFlow their gradient of as many, which go through
-    the whole image each. Arguments, variables and results are those of Keras, the results up to
-    rounding. Inference, other backends and all that the operation cannot do are Keras' own.
+    Keras composes the training of a dozen operations, and each passes over the whole image, as do
+    those of the gradient. Arguments and variables are those of Keras, and results agree up to
+    rounding. Inference, other backends and options that the operation lacks run Keras' own code.
     """
 
-    infers_like_batch_norm = True  # so that `keras_alt` folds it
+    infers_like_batch_norm = True  # tells `keras_alt` to fold it
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable and mask is None and self._fuses(inputs)):
@@ -45,6 +45,6 @@ def _fused(x, gamma, beta, epsilon):
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
     )
-    # The operation estimates the variance without bias, PyTorch's way; Keras keeps the variance.
+    # The operation returns the unbiased variance, as PyTorch does; Keras keeps the biased one.
     count = tf.cast(tf.size(x) / tf.size(gamma), x.dtype)
     return outputs, mean, variance * (tf.maximum(count - 1, 1) / count)

@@ -1,19 +1,19 @@
-"""What the scores of a network say about each layer of each pixel.
+"""The meaning of a network's scores: decisions and log-odds of each layer at each pixel.
 
-A layer has two scores, interleaved in the last axis: channel 2k is off, 2k + 1 is on. `decide`
-and `log_odds` take arrays of NumPy and of every backend, and return the same kind.
+A layer has two scores, interleaved in the last axis: channel 2k is off, 2k + 1 is on. `decide` and
+`log_odds` take arrays of NumPy or of the backend, and return the same kind.
 """
 
 import numpy as np
 from keras import ops
 
-from keras_route.layers_map import LAYERS
+from keras_route.technology.layers import LAYERS
 
 SCORES = 2 * len(LAYERS)
 
 
 def decide(scores):
-    """Return what is on: where the score of on exceeds that of off; equal scores are off.
+    """Return which layers are on: those whose score of on exceeds that of off.
 
     Args:
         scores: floats of shape (..., 16).
@@ -29,7 +29,7 @@ def decide(scores):
 
 
 def log_odds(scores):
-    """Return by how much on exceeds off, the logit of the probability of on.
+    """Return the score of on minus the score of off, the logit of the probability of on.
 
     Args:
         scores: floats of shape (..., 16).
@@ -43,13 +43,13 @@ def log_odds(scores):
     _check(scores)
     if isinstance(scores, np.ndarray):
         return scores[..., 1::2] - scores[..., ::2]
-    # Pairs, because TensorFlow's gradient of a slice with strides takes four times as long.
+    # Pairs, because TensorFlow's gradient of a strided slice takes four times as long.
     off, on = ops.unstack(ops.reshape(scores, (*ops.shape(scores)[:-1], len(LAYERS), 2)), axis=-1)
     return on - off
 
 
 def scores_of(labels) -> np.ndarray:
-    """Return scores whose decision is given, each 0 or 1: the inverse of `decide`.
+    """Return scores, 0 or 1, that `decide` turns into the given labels.
 
     Args:
         labels: zeros and ones of shape (..., 8), layers in the order of `LAYERS`.
@@ -58,7 +58,7 @@ def scores_of(labels) -> np.ndarray:
         float32 array (..., 16).
 
     Raises:
-        ValueError: the last axis is not 8 long, or there are other values.
+        ValueError: the last axis is not 8 long, or a value is neither 0 nor 1.
     """
     labels = np.asarray(labels)
     on = labels != 0

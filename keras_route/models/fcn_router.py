@@ -8,7 +8,7 @@ from keras import initializers, layers, regularizers
 
 from keras_route.models.batch_norm import BatchNormalization
 from keras_route.models.comparator import SCORES
-from keras_route.presets import from_preset
+from keras_route.models.presets import from_preset
 
 FILTERS = 16
 STAGES = 15
@@ -19,10 +19,10 @@ FIRST_KERNEL = 33  # 2 * 16 + 1: nearly the whole window of 32 pixels
 class FCNRouter(keras.Model):
     """The published network: 15 convolutions that turn an image of pins into scores of 8 layers.
 
-    A 33x33 convolution and 13 of 3x3, each with 16 filters, batch norm and leaky ReLU (slope 0.01),
-    and a last 3x3 convolution. It runs on images of any size, but sees 30 pixels in each direction
-    and no farther. Constants and initial values of the convolutions are those of PyTorch, which the
-    authors used; the batch norms start with a scale of one.
+    A 33x33 convolution comes first, then 13 convolutions of 3x3. Each has 16 filters, batch norm
+    and leaky ReLU (slope 0.01). A 3x3 convolution comes last. The network runs on images of any
+    size, but a pixel sees only 30 pixels in each direction. The authors used PyTorch: constants and
+    initial values of the convolutions are PyTorch's. The batch norms start with a scale of one.
 
     Input: (batch, height, width, 1), 1 where a pin is. Output: scores (batch, height, width, 16),
     off and on of each layer in turn; see `keras_route.models.comparator.decide`.
@@ -33,7 +33,7 @@ class FCNRouter(keras.Model):
         height: of the images in pixels; None accepts any.
         width: of the images in pixels; None accepts any.
         weight_decay: the gradient of every trained weight w gains `weight_decay * w`, before Adam
-            (PyTorch's coupled form). The loss that `fit` shows contains the term behind it.
+            (PyTorch's coupled form). The loss that `fit` shows contains this term.
         name: of the model.
     """
 
@@ -67,7 +67,7 @@ class FCNRouter(keras.Model):
 
     @classmethod
     def for_window(cls, height: int, width: int) -> keras.Model:
-        """Return a new network: the published one, whatever the window."""
+        """Return a new published network; it is the same for every window."""
         return cls()
 
     def get_config(self):
@@ -80,15 +80,15 @@ class FCNRouter(keras.Model):
         }
 
     def load_torch(self, state_dict: Mapping):
-        """Take over the weights of the authors' PyTorch network.
+        """Set the weights to those of the authors' PyTorch network.
 
         Args:
-            state_dict: what `torch.load` reads from a file of theirs, or the `state_dict()` of the
-                same `nn.Sequential`: `"0.weight"`, `"0.bias"`, `"1.weight"`, and so on. Tensors on
-                the CPU, or arrays.
+            state_dict: tensors on the CPU or arrays by name, `"0.weight"`, `"0.bias"`,
+                `"1.weight"`, and so on. `torch.load` reads it from a file of theirs; `state_dict()`
+                of the same `nn.Sequential` gives it, too.
 
         Raises:
-            ValueError: an entry is missing, is unknown, or has another shape. The model is then
+            ValueError: an entry is missing, unknown, or of another shape. The model then stays
                 unchanged.
         """
         modules = self._torch_modules()

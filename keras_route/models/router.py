@@ -1,34 +1,38 @@
-"""The better network: it sees the whole window, along its rows and its columns."""
+"""The network that sees the whole window, along its rows and its columns."""
 
 import keras
 import numpy as np
 from keras import layers, ops
 
 from keras_route.models.comparator import SCORES
-from keras_route.presets import from_preset
+from keras_route.models.presets import from_preset
 
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class Router(keras.Model):
-    """A fully convolutional network that routes with the whole window in view.
+    """A fully convolutional network in which every pixel sees the whole window.
 
-    What a layout rule asks about a net is asked along an axis: how far it reaches, where its
-    middle is, which pins lie above. So two convolutions as long as the window, one along the
-    columns and one along the rows, look at the pins from every pixel. Their maxima over the axis
-    describe each column and each row; on these two lines of descriptors, cheap because they have
-    one dimension, `line_blocks` residual blocks reason over the whole window and exchange what
-    holds for all of it. The pixels then join what they see themselves with the descriptors of
-    their column and row in `pixel_blocks` residual blocks of 1x1 convolutions.
+    A layout rule asks questions along an axis: how far the net reaches, where its middle is, which
+    pins lie above. The network has three parts:
 
-    It is made of convolutions, additions, maxima over an axis and ReLU alone, without batch norm,
-    so that `keras_alt` quantizes it down to integers.
+    1. Two convolutions as long as the window look at the pins from every pixel, one along the
+       columns and one along the rows.
+    2. The maxima of both over the axis describe each column and each row. `line_blocks` residual
+       blocks work on these two lines of descriptors. A line has one dimension, so this is cheap.
+       The two lines exchange a maximum over the window.
+    3. Each pixel joins its own features with the descriptors of its column and its row.
+       `pixel_blocks` residual blocks of 1x1 convolutions work on the pixels, and a last
+       convolution returns the scores.
+
+    The network consists of convolutions, additions, maxima over an axis and ReLU. It has no batch
+    norm. So `keras_alt` quantizes all of it to integers.
 
     Input: (batch, height, width, 1), 1 where a pin is. Output: scores (batch, height, width, 16),
     off and on of each layer in turn; see `keras_route.models.comparator.decide`.
 
     Args:
-        reach: length of the convolutions along an axis, odd: twice the window less one lets every
-            pixel see every other.
+        reach: length of the convolutions along an axis, odd. With twice the window less one, every
+            pixel sees every other.
         stem: channels of the first two convolutions.
         lines: channels of the descriptors of rows and columns.
         features: channels of the pixels.
@@ -73,7 +77,7 @@ class Router(keras.Model):
         self.from_row_lines = _convolution(features, "from_row_lines")
         self.pixel_blocks = [PixelBlock(features, name=f"pixel_{i}") for i in range(pixel_blocks)]
         self.scores = layers.Conv2D(SCORES, 1, name="scores")
-        # Any size of image will do for the variables; a quantized network has this window.
+        # Variables do not depend on the size of the image; a quantized network gets this window.
         self.build((None, (reach + 1) // 2, (reach + 1) // 2, 1))
 
     from_preset = classmethod(from_preset)
@@ -107,7 +111,7 @@ class Router(keras.Model):
 
 @keras.saving.register_keras_serializable(package="keras_route")
 class LineBlock(keras.layers.Layer):
-    """Residual reasoning along the columns' and the rows' descriptors, with an exchange of both.
+    """A residual block on the descriptors of columns and rows, with an exchange between them.
 
     Args:
         lines: channels of the descriptors.
@@ -122,7 +126,7 @@ class LineBlock(keras.layers.Layer):
             context = layers.DepthwiseConv2D(
                 size,
                 padding="same",
-                # By the length alone: Keras counts all channels as the fan-in.
+                # Of the length alone, because Keras counts all channels as the fan-in.
                 depthwise_initializer=keras.initializers.RandomNormal(stddev=reach**-0.5),
                 name=f"{side}_context",
             )
@@ -143,7 +147,7 @@ class LineBlock(keras.layers.Layer):
         return self._updated("column", columns, window), self._updated("row", rows, window)
 
     def _updated(self, side, lines, window):
-        """Return one side's descriptors, renewed by what lies along its line and in the window."""
+        """Return one line of descriptors, updated from the line itself and from the window."""
         context, mix, from_window, update = (
             getattr(self, f"{side}_{role}") for role in ("context", "mix", "from_window", "update")
         )
@@ -187,9 +191,9 @@ def _convolution(filters, name, size=1, kernel_initializer="he_normal"):
 def _along(convolution, pins):
     """Apply a convolution along one axis to an image of one channel.
 
-    On data it is one product with the matrix of the convolution, which takes a sixth of the time
-    of TensorFlow's kernel for this shape; symbolically, for a summary or a transform of the model,
-    it is the layer.
+    On data, this is one product with the matrix of the convolution, which takes a sixth of the time
+    of TensorFlow's kernel for this shape. On symbolic tensors, in a summary or a transform of the
+    model, this calls the layer.
     """
     axis = 1 if convolution.kernel_size[0] > 1 else 2
     length = pins.shape[axis]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scores import Decided, layout_rule
 
+from keras_route.data.random_nets import generate
 from keras_route.evaluation import evaluate
 from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecision, PixelRecall
-from keras_route.nets import generate
 
 COUNT = 150
 SHARES = ("precision", "recall", "f1", "f1_with_pins", "connected", "exact")

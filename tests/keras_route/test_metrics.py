@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_route.connectivity import connected
-from keras_route.layers_map import LAYERS
+from keras_route.data.random_nets import generate
+from keras_route.layout.connectivity import connected
 from keras_route.losses import ScoreCrossEntropy
 from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecision, PixelRecall
 from keras_route.models.comparator import decide
-from keras_route.nets import generate
+from keras_route.technology.layers import LAYERS
 
 PIXEL = [PixelPrecision, PixelRecall, PixelF1]
 ALL = [*PIXEL, ConnectedRate, ExactMatch]

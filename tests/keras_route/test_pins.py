@@ -3,11 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_route.pins import HELD_OUT_SHARE, PinSets, join, one_net
+from keras_route.pins import HELD_OUT_SHARE, PinSets, checked_pins, join, pins_of, without_repeats
 
 
 def nets(*pins):
-    return join([one_net(p, 100, 100) for p in pins])
+    return PinSets.of(checked_pins(p, 100, 100) for p in pins)
 
 
 def as_sets(pins):
@@ -21,10 +21,37 @@ def test_pins_belong_to_their_net():
 
     assert pins.net.tolist() == [0, 0, 0, 1, 1]
     assert as_sets(pins) == [set(first), set(second)]
-    assert as_sets(pins.head(1)) == [set(first)]
+    assert as_sets(pins.part(0, 1)) == [set(first)]
     assert as_sets(pins.select(np.array([False, True]))) == [set(second)]
     assert pins.reduce(np.add, pins.x).tolist() == [5, 16]
     assert [v.tolist() for v in pins.extent(pins.y)] == [[2, 6], [4, 8]]
+
+
+def test_nets_are_pin_arrays_whatever_they_come_from(rng):
+    arrays = [rng.permutation(40)[: 2 * n].reshape(n, 2) for n in (3, 2, 7, 2)]
+    pins = PinSets.of(arrays)
+
+    assert [net.tolist() for net in pins] == [net.tolist() for net in arrays]
+    assert [net.tolist() for net in pins.part(1, 3)] == [net.tolist() for net in arrays[1:3]]
+    assert [net.tolist() for net in pins.part(3, 9)] == [arrays[3].tolist()]
+    joined = join([pins.part(0, 1), pins.part(1, 4)])
+    assert [net.tolist() for net in joined] == [net.tolist() for net in arrays]
+    assert list(PinSets.of([])) == []
+
+
+def test_an_image_shows_its_pins_row_by_row(rng):
+    images = (rng.random((9, 6, 5, 1)) < 0.2).astype("uint8")
+    images[4] = 0
+
+    pins = pins_of(images)
+
+    expected = [np.argwhere(image)[:, ::-1].tolist() for image in images[..., 0]]
+    assert [net.tolist() for net in pins] == expected
+
+
+def test_pins_without_repeats_keep_their_order():
+    pins = np.array([(7, 1), (2, 9), (7, 1), (0, 0), (2, 9)])
+    assert without_repeats(pins).tolist() == [[7, 1], [2, 9], [0, 0]]
 
 
 def test_distinct_pins_are_the_same_set(rng):
@@ -38,7 +65,7 @@ def test_distinct_pins_are_the_same_set(rng):
 
 
 def test_no_nets_have_no_pins():
-    empty = nets([(0, 0), (1, 1)]).head(0)
+    empty = nets([(0, 0), (1, 1)]).part(0, 0)
     assert len(empty) == len(empty.distinct()) == len(empty.held_out()) == 0
 
 
@@ -76,5 +103,5 @@ def test_the_split_holds_out_its_share_of_any_net(rng):
 )
 def test_wrong_pins_are_refused_with_a_reason(pins, error, words):
     with pytest.raises(error, match=words) as raised:
-        one_net(pins, height=16, width=32)
+        checked_pins(pins, height=16, width=32)
     assert "Received: pins=" in str(raised.value)

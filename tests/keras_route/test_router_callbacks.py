@@ -8,11 +8,11 @@ import pytest
 from conftest import outputs
 
 from keras_route.callbacks import BestF1Checkpoint, RoutePreview, TrainingCurves
+from keras_route.data.random_nets import generate
+from keras_route.layout.pictures import write_comparison
 from keras_route.losses import ScoreCrossEntropy
 from keras_route.metrics import PixelF1, PixelPrecision, PixelRecall
 from keras_route.models.comparator import decide
-from keras_route.nets import generate
-from keras_route.pictures import write_comparison
 
 
 @pytest.fixture(scope="module")

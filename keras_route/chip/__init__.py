@@ -1,0 +1,1 @@
+"""All nets of a chip on one grid of tracks."""

@@ -1,0 +1,182 @@
+"""The grammar of the command line of `keras-route`."""
+
+import argparse
+import math
+import pathlib
+
+from keras_route.data.random_nets import NetFamily
+from keras_route.evaluation import HELD_OUT_SEED
+from keras_route.formats.writers import WRITERS
+from keras_route.models.presets import preset_names
+from keras_route.training.recipes import RECIPES
+
+WRONG = 2  # exit status
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message):
+        self.exit(WRONG, f"{self.prog}: {message}; `{self.prog} --help` shows an example\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `keras-route`; its `command` names the subcommand."""
+    root = _Parser(prog="keras-route", description="Route circuit nets with a trained network.")
+    commands = root.add_subparsers(dest="command", required=True)
+    _add_generate(commands)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_route(commands)
+    return root
+
+
+def _add_generate(commands):
+    parser = _command(commands, "generate", "write random nets to an HDF5 file")
+    parser.epilog += "keras-route generate nets.h5 --count 50000 --split train"
+    parser.add_argument(
+        "file", type=pathlib.Path, help="of the published format; it appears when it is complete"
+    )
+    parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
+    parser.add_argument("--seed", type=_natural, default=0)
+    parser.add_argument("--batch-size", type=_positive, default=128, help="nets of a chunk")
+    _add_nets(parser, "repeated pins count, as published")
+    parser.add_argument(
+        "--split",
+        choices=("train", "validation"),
+        default=argparse.SUPPRESS,
+        help="nets of one side of a split by a hash of the pins; default: all",
+    )
+
+
+def _add_train(commands):
+    parser = _command(commands, "train", "train a network on random nets")
+    parser.description += (
+        ". The folder gets best.keras, curves and pictures; after an interruption the same "
+        "command goes on where it stopped."
+    )
+    parser.epilog += "keras-route train output/router --network router --seed 0"
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument(
+        "--network", choices=tuple(RECIPES), default="router", help="and how it is trained"
+    )
+    for name, kind, meaning in (
+        ("--epochs", _positive, "from one validation to the next"),
+        ("--steps-per-epoch", _positive, "updates of an epoch"),
+        ("--batch-size", _positive, "nets of an update"),
+        ("--rate", _positive_float, "the largest learning rate"),
+    ):
+        parser.add_argument(
+            name,
+            type=kind,
+            default=argparse.SUPPRESS,
+            help=f"{meaning}; default: {_defaults(name)}",
+        )
+    parser.add_argument("--seed", type=_natural, default=0, help="of weights and nets")
+    parser.add_argument("--validation", type=_positive, default=2000, help="nets of a validation")
+    _add_nets(parser, "repeated pins are left out")
+
+
+def _add_evaluate(commands):
+    parser = _command(commands, "evaluate", "measure a network on nets never trained on")
+    parser.epilog += "keras-route evaluate router_32 --count 10000 --json figures.json"
+    _add_model(parser)
+    parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
+    parser.add_argument("--seed", type=_natural, default=HELD_OUT_SEED)
+    parser.add_argument("--batch-size", type=_positive, default=100)
+    parser.add_argument("--json", type=pathlib.Path, help="file for the same figures")
+    _add_nets(parser, "repeated pins count, as published")
+
+
+def _add_route(commands):
+    parser = _command(commands, "route", "route nets of a file, connected and legal")
+    parser.epilog += "keras-route route pins.csv --output nets.gds --output nets.svg"
+    parser.add_argument(
+        "pins",
+        type=pathlib.Path,
+        help='CSV text, a line `name, x, y` for each pin; or JSON, {"name": [[x, y], ...], ...}; '
+        "pixels, y = 0 at the top",
+    )
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        action="append",
+        required=True,
+        help=f"file that ends in {', '.join(WRITERS)}; may be given several times",
+    )
+    _add_model(parser, "--model", default="router_32")
+    _add_window(parser, NetFamily.height, NetFamily.width, NetFamily.window_um)
+    parser.add_argument(
+        "--blocked",
+        type=pathlib.Path,
+        help=".npy file, True where no metal may be: (height, width), or (height, width, 4) for "
+        "m3, m4, m5, m6",
+    )
+
+
+def _command(commands, name, does):
+    return commands.add_parser(name, help=does, description=does.capitalize(), epilog="example: ")
+
+
+def _add_model(parser, name="model", **default):
+    known = ", ".join(preset_names()) or "none yet"
+    parser.add_argument(
+        name, **default, help=f"preset ({known}; or the path of another), or a .keras file"
+    )
+
+
+def _add_nets(parser, repeated):
+    """Add the options of random nets; the function that draws them has the defaults."""
+    _add_window(parser, **dict.fromkeys(("height", "width", "window_um"), argparse.SUPPRESS))
+    for name, meaning in (("--min-pins", "least number"), ("--max-pins", "largest number")):
+        parser.add_argument(name, type=_positive, default=argparse.SUPPRESS, help=meaning)
+    parser.add_argument(
+        "--deduplicate",
+        action=argparse.BooleanOptionalAction,
+        default=argparse.SUPPRESS,
+        help=f"whether repeated pins are left out; default: {repeated}",
+    )
+
+
+def _add_window(parser, height, width, window_um):
+    parser.add_argument("--height", type=_positive, default=height, help="rows; default: 32")
+    parser.add_argument("--width", type=_positive, default=width, help="columns; default: 32")
+    parser.add_argument(
+        "--window-um",
+        type=_positive_float,
+        default=window_um,
+        help="sides in micrometres; default: 11",
+    )
+
+
+def _defaults(option):
+    field = option.removeprefix("--").replace("-", "_")
+    return ", ".join(f"{getattr(recipe, field):g} ({name})" for name, recipe in RECIPES.items())
+
+
+def _positive(text):
+    return _integer(text, 1)
+
+
+def _natural(text):
+    return _integer(text, 0)
+
+
+def _positive_float(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return value
+
+
+def _integer(text, least):
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"expected an integer of {least} or more, got {text!r}")
+    return value

@@ -1,0 +1,140 @@
+"""The subcommands of `keras-route`: generate, train, evaluate, route."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from keras_route.cli.arguments import WRONG, parser
+from keras_route.cli.tables import figures_table, nets_table
+from keras_route.data.hdf5 import write_hdf5
+from keras_route.data.random_nets import NetFamily
+from keras_route.evaluation import evaluate
+from keras_route.files import written_whole
+from keras_route.formats.pin_files import read_pins
+from keras_route.formats.writers import writer
+from keras_route.layout.checking import check
+from keras_route.models.loading import load_network
+from keras_route.routing.pins_to_nets import route
+from keras_route.training.recipes import RECIPES
+from keras_route.training.run import BEST, train
+
+INTERRUPTED = 130  # exit status
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Args:
+        arguments: of the command line; by default, those of the process.
+
+    Returns:
+        0 for success; 1 if a routed net breaks a rule; 2 for wrong input, with a line on stderr
+        that says what to do; 130 if interrupted.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nkeras-route {options.command}: interrupted\n")
+        return INTERRUPTED
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        sys.stderr.write(f"keras-route {options.command}: {' '.join(str(error).split())}\n")
+        return WRONG
+
+
+def _generate(options):
+    write_hdf5(
+        options.file, options.count, options.seed, options.batch_size, **_given(options, NetFamily)
+    )
+    return 0
+
+
+def _train(options):
+    nets = _given(options, NetFamily)
+    train(_recipe(options), options.folder, options.seed, options.validation, **nets)
+    best = options.folder / BEST
+    _say(f"The best network is {best}; see how good it is:\n\n    keras-route evaluate {best}")
+    return 0
+
+
+def _recipe(options):
+    """Return the named recipe with the changes of the command line."""
+    recipe = RECIPES[options.network]
+    return dataclasses.replace(recipe, **_given(options, type(recipe), without=["network"]))
+
+
+def _evaluate(options):
+    model = load_network(options.model)
+    nets = _given(options, NetFamily)
+    progress = keras.utils.Progbar(options.count, unit_name="net")
+    told = {"model": options.model, "count": options.count, "seed": options.seed, "nets": nets}
+    target = contextlib.nullcontext() if options.json is None else written_whole(options.json)
+    with target as path:
+        figures = evaluate(
+            model, options.count, options.seed, options.batch_size, progress.update, **nets
+        )
+        if path is not None:
+            values = {str(pins): dataclasses.asdict(value) for pins, value in figures.items()}
+            pathlib.Path(path).write_text(json.dumps({**told, "figures": values}, indent=1))
+    _say(figures_table(figures))
+    return 0
+
+
+def _route(options):
+    writers = {path: writer(path) for path in options.output}
+    pins = read_pins(options.pins, options.height, options.width)
+    blocked = None if options.blocked is None else _mask(options.blocked)
+    model = load_network(options.model)
+    nets = route(
+        model,
+        list(pins.values()),
+        options.height,
+        options.width,
+        blocked,
+        options.window_um,
+        progress=keras.utils.Progbar(len(pins), unit_name="net").update,
+    )
+    nets = [dataclasses.replace(net, name=name) for net, name in zip(nets, pins, strict=True)]
+    _say(nets_table(nets))
+    for path, write in writers.items():
+        write(nets, path)
+        _say(f"wrote {path}")
+    broken = {net.name: check(net, blocked) for net in nets}
+    for name, violations in broken.items():
+        for violation in violations:
+            _say(f"{name}: {violation}")
+    legal = sum(not violations for violations in broken.values())
+    _say(
+        f"{legal} of {len(nets)} nets are connected and legal; {sum(n.repaired for n in nets)} "
+        f"differ from the network's raw decision"
+    )
+    return 0 if legal == len(nets) else 1
+
+
+def _mask(path):
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), bool)
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(
+            "What is blocked is read from a .npy file that `numpy.save` wrote, booleans of shape "
+            f"(height, width) or (height, width, 4). Received: {path}"
+        ) from error
+
+
+def _given(options, kind, without=()):
+    """Return the given options that are fields of a dataclass; others keep their defaults."""
+    names = {field.name for field in dataclasses.fields(kind)} - set(without)
+    return {name: value for name, value in vars(options).items() if name in names}
+
+
+def _say(text):
+    sys.stdout.write(f"{text}\n")
+
+
+COMMANDS = {"generate": _generate, "train": _train, "evaluate": _evaluate, "route": _route}

@@ -1,0 +1,55 @@
+"""Figures as aligned text."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from keras_route.evaluation import Figures
+from keras_route.formats.net_names import titles
+from keras_route.layout.net import Net
+from keras_route.layout.steiner import MOST_POINTS
+
+
+def figures_table(figures: Mapping[str | int, Figures]) -> str:
+    """Return the figures of `evaluate`, a line for each number of pins."""
+    names = [field.name for field in dataclasses.fields(Figures)]
+    rows = [["pins", *names]]
+    for pins, values in figures.items():
+        nets, *shares = dataclasses.astuple(values)
+        rows.append([str(pins), str(nets), *(f"{share:.2%}" for share in shares)])
+    return aligned(rows)
+
+
+def nets_table(nets: Sequence[Net]) -> str:
+    """Return a line for each net.
+
+    The columns are the number of pins, the length of the wires and of the shortest tree in
+    micrometres, the number of vias without the stacks below the pins, the sum of all resistances in
+    ohm, and the number of pixels that differ from the network's decision.
+    """
+    rows = [["net", "pins", "wire um", "shortest", "vias", "ohm", "changed px"]]
+    for net, title in zip(nets, titles(nets), strict=True):
+        few = len(set(net.pins)) <= MOST_POINTS
+        rows.append(
+            [
+                title,
+                str(len(net.pins)),
+                f"{net.wire_length:.2f}",
+                f"{net.steiner_length:.2f}" if few else "-",
+                str(len(net.vias)),
+                f"{net.resistance():.0f}",
+                str(net.changed),
+            ]
+        )
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as text: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )

@@ -1,0 +1,1 @@
+"""Random nets with their layouts, as arrays, as batches and as files."""

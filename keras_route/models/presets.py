@@ -1,0 +1,114 @@
+"""Trained models as presets: weights, and a model card about their training.
+
+A preset is two files, `<name>.json` with the card, and `<name>.weights.h5`. The presets of this
+package lie in its folder `presets`.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import keras
+
+from keras_route.files import written_whole
+
+PACKAGED = pathlib.Path(__file__).parents[1] / "presets"
+TOLD = ("recipe", "seed", "hardware", "hours", "metrics")
+WRITTEN = ("class", "config", "parameters", "sha256")
+
+
+def from_preset(cls, name: str | os.PathLike) -> keras.Model:
+    """Return a trained model of this class.
+
+    Args:
+        name: of a preset in this package, or the path of one elsewhere, without suffix.
+
+    Raises:
+        ValueError: the preset does not exist, holds a model of another class, or has weights that
+            differ from those of its card.
+    """
+    card = model_card(name)
+    kind = keras.saving.get_registered_name(cls)
+    if card["class"] != kind:
+        raise ValueError(
+            f"A preset must hold a model of the class that loads it, here {kind}: call "
+            f"`from_preset` of {card['class']}. Received: name={os.fspath(name)!r}"
+        )
+    weights = _path(name, ".weights.h5")
+    if not weights.is_file() or _digest(weights) != card["sha256"]:
+        raise ValueError(
+            "The weights of a preset must be those that its card describes: write both with "
+            f"`save_preset`, or install the package again. Received: '{weights}', missing or "
+            "with another checksum"
+        )
+    model = cls.from_config(card["config"])
+    model.load_weights(weights)
+    return model
+
+
+def model_card(name: str | os.PathLike) -> dict:
+    """Return the card of a preset: class and config of the model, its training and its metrics.
+
+    Args:
+        name: of a preset in this package, or the path of one elsewhere, without suffix.
+
+    Raises:
+        ValueError: the preset does not exist.
+    """
+    path = _path(name, ".json")
+    if not path.is_file():
+        raise ValueError(
+            f"A preset must be one of {preset_names()}, or the path of another without suffix. "
+            f"Received: name={os.fspath(name)!r}"
+        )
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets in this package."""
+    return sorted(path.stem for path in PACKAGED.glob("*.json"))
+
+
+def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping) -> None:
+    """Write the weights of a model and its card as a preset.
+
+    Args:
+        model: of a registered class whose `from_config` builds the variables.
+        name: a bare name writes into this package; or a path without suffix.
+        card: facts for the reader, as JSON: at least "recipe", "seed", "hardware", "hours" and
+            "metrics".
+
+    Raises:
+        ValueError: the card lacks one of these, or has an entry that comes from the model.
+    """
+    missing, taken = [k for k in TOLD if k not in card], [k for k in WRITTEN if k in card]
+    if missing or taken:
+        raise ValueError(
+            f"A model card must tell {', '.join(TOLD)}; {', '.join(WRITTEN)} are written from the "
+            f"model. Received: a card without {missing} and with {taken}"
+        )
+    plain = type(model).from_config(model.get_config())
+    plain.set_weights(model.get_weights())  # a compiled model would write its optimizer, too
+    with written_whole(_path(name, ".weights.h5")) as weights:
+        plain.save_weights(weights)
+        digest = _digest(weights)
+    written = {
+        "class": keras.saving.get_registered_name(type(model)),
+        "config": model.get_config(),
+        "parameters": model.count_params(),
+        "sha256": digest,
+    }
+    with written_whole(_path(name, ".json")) as path, open(path, "w", encoding="utf-8") as file:
+        json.dump({**card, **written}, file, indent=1)
+        file.write("\n")
+
+
+def _path(name, suffix):
+    folder, stem = os.path.split(name)
+    return pathlib.Path(folder or PACKAGED) / f"{stem}{suffix}"
+
+
+def _digest(path):
+    return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""From the scores of a network to legal nets."""

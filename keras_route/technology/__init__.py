@@ -1,0 +1,1 @@
+"""The technology as data: its layers, and what wires and vias cost."""

@@ -1,0 +1,1 @@
+"""How the networks of this package are trained."""

@@ -1,0 +1,136 @@
+"""A run that trains a network by a recipe and keeps its state in a folder."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+import time
+from collections.abc import Sequence
+
+import keras
+
+from keras_route.callbacks import BestF1Checkpoint, RoutePreview, TrainingCurves
+from keras_route.data.random_nets import NetFamily, generate
+from keras_route.evaluation import HELD_OUT_SEED
+from keras_route.files import written_whole
+from keras_route.training.recipes import Recipe
+
+PREVIEWED = 9  # nets in a picture
+LAST = "last.keras"
+BEST = "best.keras"
+RECIPE = "recipe.json"
+SECONDS = "seconds.csv"
+
+
+def train(
+    recipe: Recipe,
+    output: str | os.PathLike,
+    seed: int = 0,
+    validation: int = 2000,
+    verbose: int | str = "auto",
+    callbacks: Sequence = (),
+    **options,
+) -> keras.Model:
+    """Train a network on random nets; return it with its best weights.
+
+    The folder keeps the best model (`best.keras`), the state after the last epoch (`last.keras`),
+    curves and pictures. After an interruption, the same call continues from the last epoch.
+
+    Args:
+        recipe: for example one of `RECIPES`.
+        output: folder; created if it does not exist.
+        seed: of the initial weights and of the nets.
+        validation: number of nets of the validation split to decide after each epoch.
+        verbose: as in `fit`.
+        callbacks: further callbacks, as in `fit`.
+        **options: the other arguments of `generate`. By default, `deduplicate` is True here, so
+            that an image of pins has one label.
+
+    Raises:
+        ValueError: the folder holds a run of another recipe, seed or kind of nets; or the seed
+            would choose the weights by the held-out nets of `evaluate`.
+    """
+    if seed + 1 == HELD_OUT_SEED:
+        raise ValueError(
+            "The nets of a run's validation have the seed after its own, which must not be that "
+            f"of the held-out nets, {HELD_OUT_SEED}: choose another. Received: seed={seed}"
+        )
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(seed)
+    family = NetFamily(split="train", **{"deduplicate": True, **options})
+    nets = dataclasses.asdict(family)
+    last = output / LAST
+    told = {**recipe.told(), **nets, "seed": seed, "validation": validation}
+    _keep_to(output / RECIPE, told)
+    if last.exists():
+        model = keras.models.load_model(last)
+    else:
+        model = recipe.new_model(family.height, family.width)
+        recipe.compile(model)
+    done = int(model.optimizer.iterations) // recipe.steps_per_epoch
+    batches = recipe.batches(seed, done, **nets)
+    x, y = generate(validation, seed + 1, **{**nets, "split": "validation"})
+    best = BestF1Checkpoint(output / BEST, monitor="val_pixel_f1_without_pins")
+    model.fit(
+        batches,
+        epochs=recipe.epochs,
+        initial_epoch=done,
+        validation_data=(x, y),
+        validation_batch_size=100,
+        callbacks=[
+            best,
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _save(model, last)),
+            TrainingCurves(output),
+            RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
+            _Clock(output / SECONDS),
+            *callbacks,
+        ],
+        shuffle=False,  # nets are random already, and a continued run gets the same batches
+        verbose=verbose,
+    )
+    best.set_model(model)
+    best.restore()
+    return model
+
+
+def _keep_to(path, told):
+    """Write the settings of a new run; a run that continues must have the same."""
+    if not path.exists():
+        with written_whole(path) as temporary:
+            pathlib.Path(temporary).write_text(json.dumps(told, indent=1))
+    earlier = json.loads(path.read_text())
+    changed = [key for key in earlier | told if earlier.get(key) != told.get(key)]
+    if changed:
+        raise ValueError(
+            f"A run goes on as it began, which '{path}' tells: repeat its call, or choose another "
+            f"folder. Received: {', '.join(f'{key}={told.get(key)!r}' for key in changed)}; it "
+            f"began with {', '.join(f'{key}={earlier.get(key)!r}' for key in changed)}"
+        )
+
+
+def hours(output: str | os.PathLike) -> float:
+    """Return the hours that the epochs of a run took, without interruptions."""
+    with open(pathlib.Path(output) / SECONDS, newline="") as file:
+        return sum(float(seconds) for _, seconds in csv.reader(file)) / 3600
+
+
+class _Clock(keras.callbacks.Callback):
+    """Appends the seconds of each epoch to a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow([epoch + 1, round(time.perf_counter() - self.started, 1)])
+
+
+def _save(model, path):
+    with written_whole(path) as temporary:
+        model.save(temporary)

@@ -1,0 +1,257 @@
+"""The commands do what the functions do, and tell in one line what is wrong with their input."""
+
+import dataclasses
+import json
+import pathlib
+import shlex
+
+import keras
+import numpy as np
+import pytest
+
+from keras_route.cli import arguments, commands
+from keras_route.data.hdf5 import HDF5Dataset
+from keras_route.data.random_nets import generate
+from keras_route.evaluation import evaluate
+from keras_route.formats.pin_files import read_pins
+from keras_route.layout.checking import check
+from keras_route.layout.net import Net
+from keras_route.models.loading import load_network
+from keras_route.routing.pins_to_nets import route
+from keras_route.training.recipes import RECIPES
+from keras_route.training.run import BEST
+
+PINS = "a, 3, 5\na, 20, 9\nb, 0, 0\nb, 31, 31\nb, 8, 30\n"
+COMMANDS = ("generate", "train", "evaluate", "route")
+
+
+@pytest.fixture
+def network(tmp_path):
+    """Return the path of a network that was never trained."""
+    path = tmp_path / "network.keras"
+    layer = keras.layers.Conv2D(16, 5, padding="same")
+    keras.Sequential([keras.Input((None, None, 1)), layer]).save(path)
+    return path
+
+
+@pytest.fixture
+def pins(tmp_path):
+    path = tmp_path / "pins.csv"
+    path.write_text(PINS)
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Return the function that runs a command and returns its status and both outputs."""
+
+    def run(*arguments):
+        status = commands.main(list(map(str, arguments)))
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def succeed(result):
+    status, out, err = result
+    assert (status, err) == (0, "")
+    return out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_that_parses(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        commands.main([command, "--help"])
+    assert caught.value.code == 0
+
+    example = capsys.readouterr().out.split("example: ")[1]
+    options = arguments.parser().parse_args(shlex.split(example)[1:])
+    assert options.command == command
+
+
+def test_generate_writes_the_nets_of_the_function(run, tmp_path):
+    options = ["--height", 12, "--width", 20, "--max-pins", 3, "--window-um", 5, "--deduplicate"]
+    path = tmp_path / "nets.h5"
+    out = succeed(
+        run("generate", path, "--count", 70, "--seed", 3, *options, "--split", "validation")
+    )
+
+    assert "70/70" in out
+    written = HDF5Dataset(path, batch_size=70)[0]
+    expected = generate(
+        70, 3, 12, 20, max_pins=3, window_um=5.0, deduplicate=True, split="validation"
+    )
+    for a, b in zip(written, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_evaluate_tells_the_figures_of_the_function(run, network, tmp_path):
+    figures = evaluate(load_network(network), 40, seed=5, max_pins=3)
+
+    out = succeed(
+        run(
+            *("evaluate", network, "--count", 40, "--seed", 5, "--max-pins", 3),
+            *("--json", tmp_path / "figures.json"),
+        )
+    )
+
+    table = [line.split() for line in out.splitlines()]
+    assert ["all", "40", f"{figures['all'].precision:.2%}"] in [row[:3] for row in table]
+    told = json.loads((tmp_path / "figures.json").read_text())
+    assert told["nets"] == {"max_pins": 3}
+    assert told["figures"]["all"]["routed_legal"] == 1
+    assert list(told["figures"]) == ["all", "2", "3"]
+    assert told["figures"]["3"]["recall"] == figures[3].recall
+
+
+def test_route_writes_every_format(run, network, pins, tmp_path):
+    gdstk = pytest.importorskip("gdstk")
+    pytest.importorskip("matplotlib")
+    paths = [tmp_path / f"nets{suffix}" for suffix in (".gds", ".def", ".svg", ".png", ".json")]
+    outputs = [argument for path in paths for argument in ("--output", path)]
+
+    out = succeed(run("route", pins, "--model", network, *outputs))
+
+    assert all(f"wrote {path}" in out for path in paths)
+    assert all(path.stat().st_size > 100 for path in paths)
+    assert "2 of 2 nets are connected and legal" in out
+    assert {"a", "b"} < {cell.name for cell in gdstk.read_gds(paths[0]).cells}
+    nets = json.loads(paths[4].read_text())
+    expected = route(load_network(network), list(read_pins(pins).values()))
+    assert [net["name"] for net in nets] == ["a", "b"]
+    assert [net["changed"] for net in nets] == [net.changed for net in expected]
+
+
+def test_route_keeps_off_what_is_blocked_in_windows_of_any_size(run, network, pins, tmp_path):
+    blocked = np.zeros((40, 33), bool)
+    blocked[:29, 12] = True
+    np.save(tmp_path / "blocked.npy", blocked)
+
+    out = succeed(
+        run(
+            *("route", pins, "--model", network, "--output", tmp_path / "nets.json"),
+            *("--blocked", tmp_path / "blocked.npy", "--height", 40, "--width", 33),
+            *("--window-um", 20),
+        )
+    )
+
+    assert "2 of 2 nets" in out
+    for i, fields in enumerate(json.loads((tmp_path / "nets.json").read_text())):
+        (tmp_path / f"{i}.json").write_text(json.dumps(fields))
+        net = Net.from_json(tmp_path / f"{i}.json")
+        assert (net.height, net.width, net.window_um) == (40, 33, 20.0)
+        assert check(net, blocked) == []
+
+
+def test_a_broken_rule_is_told(run, network, pins, tmp_path, monkeypatch):
+    bare = [Net(((3, 5), (20, 9)), (), ()), Net(((0, 0), (31, 31)), (), ())]
+    monkeypatch.setattr(commands, "route", lambda *arguments, **options: bare)
+
+    status, out, _ = run("route", pins, "--model", network, "--output", tmp_path / "nets.json")
+
+    assert status == 1
+    assert "a: pin: " in out
+    assert "0 of 2 nets are connected and legal" in out
+
+
+def test_train_calls_the_recipe_with_what_was_given(run, monkeypatch, tmp_path):
+    calls = []
+    monkeypatch.setattr(commands, "train", lambda *args, **options: calls.append((args, options)))
+    changes = ["--epochs", 7, "--steps-per-epoch", 3, "--batch-size", 2, "--rate", 1e-4]
+
+    plain = succeed(run("train", tmp_path / "a"))
+    succeed(run("train", tmp_path / "b", "--network", "fcn", "--seed", 4, *changes))
+    nets = ["--height", 64, "--no-deduplicate", "--validation", 50]
+    succeed(run("train", tmp_path / "c", *nets))
+
+    assert f"keras-route evaluate {tmp_path / 'a' / BEST}" in plain
+    recipes = [arguments[0] for arguments, _ in calls]
+    assert [(*arguments[1:], options) for arguments, options in calls] == [
+        (tmp_path / "a", 0, 2000, {}),
+        (tmp_path / "b", 4, 2000, {}),
+        (tmp_path / "c", 0, 50, {"height": 64, "deduplicate": False}),
+    ]
+    assert recipes[1] == dataclasses.replace(
+        RECIPES["fcn"], epochs=7, steps_per_epoch=3, batch_size=2, rate=1e-4
+    )
+    assert recipes[0] == recipes[2] == RECIPES["router"]
+
+
+def test_an_interruption_has_its_status(run, monkeypatch, tmp_path):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "write_hdf5", interrupted)
+
+    status, _, err = run("generate", tmp_path / "nets.h5")
+
+    assert status == 130
+    assert err.strip() == "keras-route generate: interrupted"
+
+
+FAULTS = {
+    "generate missing/nets.h5": "folder of a file to write must exist",
+    "generate out.h5 --min-pins 4 --max-pins 3": "`max_pins` must be at least 4",
+    "generate out.h5 --min-pins 1": "`min_pins` must be at least 2",
+    "train pins.csv": "File exists",
+    "evaluate missing.keras": "There is no file to read a network from",
+    "evaluate router_1997": "A preset must be one of",
+    "evaluate pins.csv": "A preset must be one of",
+    "evaluate network.keras --count 3 --json missing/figures.json": "folder of a file to write",
+    "route missing.csv --output out.gds": "No such file or directory",
+    "route pins.csv --output out.gif": "files that end in .gds, .def",
+    "route pins.csv --output out.gds --model router_1997": "A preset must be one of",
+    "route pins.csv --output out.gds --height 20": "net 'b': Pins must lie in the window",
+    "route network.keras --output out.gds": "network.keras",
+    "route pins.csv --output out.json --model network.keras --blocked pins.csv": "from a .npy file",
+    "route pins.csv --output out.json --model network.keras --blocked wall.npy": "block less",
+    "route pins.csv --output out.json --model network.keras --blocked odd.npy": "(32, 32, 4)",
+    "route pins.csv --output out.json --model eight.keras": "returns (2, 32, 32, 8)",
+}
+
+
+@pytest.mark.parametrize("command", FAULTS)
+def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("wall.npy", np.tile(np.arange(32) == 10, (32, 1)))
+    np.save("odd.npy", np.zeros((31, 32), bool))
+    if "eight" in command:
+        eight = keras.layers.Conv2D(8, 1)
+        keras.Sequential([keras.Input((None, None, 1)), eight]).save("eight.keras")
+
+    status, _, err = run(*command.split())
+
+    assert status == 2
+    assert err.startswith(f"keras-route {command.split()[0]}: ")
+    assert err.count("\n") == 1
+    assert FAULTS[command] in err
+    assert not [path for path in pathlib.Path().iterdir() if path.name.startswith(("out", "."))]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("", "required: command"),
+        ("draw", "invalid choice: 'draw'"),
+        ("generate", "required: file"),
+        ("generate out.h5 --count 0", "expected an integer of 1 or more, got '0'"),
+        ("generate out.h5 --seed 1.5", "expected an integer of 0 or more, got '1.5'"),
+        ("train run --network vgg", "invalid choice: 'vgg'"),
+        ("train run --rate -1", "expected a positive number, got '-1'"),
+        ("train run --rate nan", "expected a positive number, got 'nan'"),
+        ("train run --split train", "unrecognized arguments: --split"),
+        ("route pins.csv", "required: --output"),
+        ("generate out.h5 --window-um -1", "expected a positive number, got '-1'"),
+        ("route pins.csv --output a.gds --window-um 0", "expected a positive number, got '0'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_a_line(command, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        commands.main(command.split())
+
+    err = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert err.count("\n") == 1
+    assert told in err
+    assert "--help` shows" in err
