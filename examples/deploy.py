@@ -1,16 +1,16 @@
-"""Train, quantize, export to every format, and prove that every engine computes the same.
+"""Train, quantize, export to every format, and compare the codes of every engine.
 
 Examples:
 
     python examples/deploy.py --output output/deploy
     python examples/deploy.py --model FILE --data FILE.npz --mean 127.5 --std 127.5 --count 1000
 
-Without --model a small residual network learns handwritten digits first. With it, FILE is a float
-Keras model whose input is (x - mean) / std, and the data file has x_train, x_test and y_test; the
-network is quantized statically, and --weights takes retrained ones of `mobilenet_cifar10.py`.
+Without --model, a small residual network learns handwritten digits first. With it, FILE is a float
+Keras model whose input is (x - mean) / std, and the data file has x_train, x_test and y_test. That
+network is quantized statically. --weights loads retrained weights of `mobilenet_cifar10.py`.
 
-Prints the codes that differ, of how many, on each engine; then file sizes and latencies for one
-image, on one thread but for Keras. Exits with 1 if any code differs. Engines that are not installed
+Prints how many codes differ on each engine, then file sizes, then latencies for one image. All
+run on one thread, except Keras. Exits with 1 if any code differs. Engines that are not installed
 are named and left out.
 """
 
@@ -26,7 +26,7 @@ from keras import layers
 import keras_alt
 from keras_alt.calibration import three_sigma
 
-# What each engine's rules are called, and what writes its file.
+# The target whose rules each engine follows.
 TARGETS = {
     "litert": "litert",
     "onnxruntime": "onnx",
@@ -56,7 +56,7 @@ def main():
 
 
 def quantize(model, train, options):
-    """Return the network under LiteRT's rules, retrained if there are labels to train on."""
+    """Return the network under LiteRT's rules, retrained unless --model is given."""
     config = keras_alt.QuantizeConfig(weights=options.bits, target="litert")
     quantized = keras_alt.quantize_model(model, config)
     x, y = train
@@ -75,7 +75,7 @@ def quantize(model, train, options):
 
 
 def proof(engine, model, test, options):
-    """Print how many codes differ on an engine; return it."""
+    """Print how many codes differ on an engine, and return that number."""
     count = options.slow_count if engine in SLOW else options.count
     started = time.time()
     try:
@@ -121,7 +121,7 @@ def export(model, models, options):
 
 
 def latencies(model, files, x):
-    """Print the median latency of one image for everything that runs here, interleaved."""
+    """Print the median latency of one image on each engine, measured in turn."""
     runners = {"Keras float": keras_runner(model, x)}
     for name, path in files.items():
         if name.startswith("LiteRT") and importlib.util.find_spec("ai_edge_litert"):
@@ -180,7 +180,7 @@ def onnx_runner(path, x):
 
 
 def digits(options):
-    """Train a small residual network; return it with `(x, y)` for training and test."""
+    """Train a small residual network, and return it with `(x, y)` for training and test."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -199,7 +199,7 @@ def digits(options):
 
 
 def pretrained(options):
-    """Return the user's network and its images, at its size."""
+    """Return the user's network, and its images resized for it."""
     model = keras.models.load_model(options.model, compile=False)
     with np.load(options.data) as file:
         parts = {name: file[name] for name in ("x_train", "x_test", "y_test")}
@@ -226,17 +226,17 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=pathlib.Path, help="float Keras model instead of digits")
-    parser.add_argument("--data", type=pathlib.Path, help="npz file of the model's images")
-    parser.add_argument("--weights", type=pathlib.Path, help="retrained weights, target litert")
-    parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="of the pixels")
-    parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="of the pixels")
-    parser.add_argument("--bits", type=int, default=8, help="of the weights")
-    parser.add_argument("--count", type=int, default=1000, help="images of the proofs")
+    parser.add_argument("--model", type=pathlib.Path, help="float Keras model; digits without it")
+    parser.add_argument("--data", type=pathlib.Path, help="npz file with images for the model")
+    parser.add_argument("--weights", type=pathlib.Path, help="retrained weights of target litert")
+    parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="pixel mean")
+    parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="pixel deviation")
+    parser.add_argument("--bits", type=int, default=8, help="width of the weights")
+    parser.add_argument("--count", type=int, default=1000, help="images to verify")
     parser.add_argument("--slow-count", type=int, default=100, help=f"for {' and '.join(SLOW)}")
     parser.add_argument("--engines", nargs="+", default=list(TARGETS), choices=list(TARGETS))
-    parser.add_argument("--epochs", type=int, default=15, help="of retraining the digits")
-    parser.add_argument("--bundle", action="store_true", help="write a bundle for each proof")
+    parser.add_argument("--epochs", type=int, default=15, help="epochs of retraining on digits")
+    parser.add_argument("--bundle", action="store_true", help="write a bundle for each engine")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/deploy"))
     options = parser.parse_args()
     if options.model and not options.data:

@@ -5,9 +5,9 @@ Example:
     python examples/from_tfmot.py
     python examples/from_tfmot.py --data fashion_mnist.npz --epochs 3
 
-Without --data, the handwritten digits of scikit-learn are learned (a minute on two cores); a file
-holds x_train, y_train, x_test and y_test, as Fashion-MNIST does. After each step the accuracy on
-the test images and the share of zeros among the weights, or among their integer codes, is printed.
+Without --data, the network learns the handwritten digits of scikit-learn (a minute on two cores). A
+data file holds x_train, y_train, x_test and y_test, as Fashion-MNIST does. After each step, prints
+the accuracy on the test images and the share of zeros among weights, or among their integer codes.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.tfmot.packages import imported  # as `import`, but leaves `tf.keras` what it is
+from keras_alt.tfmot.packages import imported  # leaves `tf.keras` as it is, unlike `import`
 
 tfmot, tf_keras = imported()
 BATCH = 64
@@ -105,7 +105,7 @@ def show(title, model, test):
 
 
 def weights(layer):
-    """Return the kernels of a layer as it computes with them: on their grid where quantized."""
+    """Return the kernels of a layer, rounded to their grid if the layer is quantized."""
     if not layer.trainable:  # the reciprocal of an average pool
         return []
     if hasattr(layer, "constants"):
@@ -117,8 +117,8 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="FILE.npz instead of scikit-learn's digits")
-    parser.add_argument("--epochs", type=int, default=15, help="of each of the trainings")
+    parser.add_argument("--data", help="npz file; scikit-learn's digits without it")
+    parser.add_argument("--epochs", type=int, default=15, help="epochs of each training")
     parser.add_argument("--sparsity", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="one epoch each, for tests")

@@ -4,16 +4,16 @@ Example:
 
     python examples/mobilenet_cifar10.py --data DIR --model FILE --target litert --seeds 0 1 2
 
-DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels); FILE
-is a Keras model with logits or probabilities whose input is (x - mean) / std, resized to its own
-size. Any classifier of small images will do, a residual network for instance:
+DIR holds `cifar10_jpeg.npz` with x_train, y_train, x_test, y_test (uint8 images and labels). FILE
+is a Keras model that returns logits or probabilities. Its input is (x - mean) / std, resized to the
+model's size. Any classifier of small images works, for instance a residual network:
 
     python examples/mobilenet_cifar10.py --data DIR --file cifar10_lossless.npz --model FILE \
         --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 --runs float int8 int4
 
-Checkpoints are chosen on the last training images, never on the test images; with --validation 0
-all of them train, and the last epoch counts. Finished runs are kept in the output folder: the same
-command goes on where it was interrupted.
+Checkpoints are chosen on the last training images, never on the test images. With --validation 0,
+all training images train and the last epoch counts. Finished runs are kept in the output folder, so
+the same command resumes after an interruption.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def static(model, data, options):
 
 
 def trained(kind, model, data, seed, options):
-    """Return which test images a variant gets right, from an earlier run if there was one."""
+    """Return which test images a variant gets right; reuse an earlier run's result."""
     target = "" if kind == "float" else f"_{options.target}"
     path = options.output / f"{kind}{target}_{seed}.npy"
     if not path.exists():
@@ -78,7 +78,7 @@ def trained(kind, model, data, seed, options):
 
 
 def train(kind, model, data, seed, stem, options):
-    """Retrain one variant; return which test images it gets right."""
+    """Retrain one variant, and return which test images it gets right."""
     keras.utils.set_random_seed(seed)
     x = data["train"][0][: options.calibration]
     if kind == "float":
@@ -117,7 +117,7 @@ def narrowed(wide, narrow):
 
 
 def fit(student, data, stem, options, rate=None, thresholds=1e-2):
-    """Train `student` in place; it ends with the best weights, or the last without validation."""
+    """Train `student` in place: best validation weights, or the last without validation."""
     steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
     rate = schedule(rate or options.rate, steps)
     callbacks, validation = [], {}
@@ -153,7 +153,7 @@ def fit(student, data, stem, options, rate=None, thresholds=1e-2):
 
 
 def schedule(rate, steps):
-    """Warm up, so that thresholds find their octaves before the weights move; then a cosine."""
+    """Return a cosine schedule with a warm-up, in which thresholds find their octaves first."""
     warmup = steps // 10
     return keras.optimizers.schedules.CosineDecay(
         rate / 100, steps - warmup, warmup_target=rate, warmup_steps=warmup
@@ -161,7 +161,7 @@ def schedule(rate, steps):
 
 
 def softened(x, y, model, soft, logits):
-    """Mix the labels with what the float network says: every variant trains on the same targets."""
+    """Mix labels with outputs of the float network: every variant trains on these targets."""
     outputs = model.predict(x, batch_size=250, verbose=0)
     if logits:
         outputs = keras.ops.convert_to_numpy(keras.ops.softmax(outputs))
@@ -205,24 +205,24 @@ def parse():
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of the data file")
     parser.add_argument("--file", default="cifar10_jpeg.npz", help="name of the data file")
     parser.add_argument("--model", type=pathlib.Path, required=True, help="Keras model file")
-    parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="of the pixels")
-    parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="of the pixels")
+    parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="pixel mean")
+    parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="pixel deviation")
     parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
     parser.add_argument(
         "--runs",
         nargs="*",
         default=["float", "weights", "int8"],
         choices=["float", "weights", "int8", "int4"],
-        help="weights: thresholds stay; int4: begins from int8's result; none: static figures only",
+        help="weights: fixed thresholds; int4: starts from int8; none given: static figures only",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--bits", nargs="+", type=int, default=[6, 5, 4], help="steps of int4")
+    parser.add_argument("--bits", nargs="+", type=int, default=[6, 5, 4], help="widths up to int4")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-4, help="initial weight learning rate")
-    parser.add_argument("--soft", type=float, default=0.5, help="weight of the float net's outputs")
+    parser.add_argument("--rate", type=float, default=1e-4, help="initial learning rate of weights")
+    parser.add_argument("--soft", type=float, default=0.5, help="share of float outputs in targets")
     parser.add_argument("--calibration", type=int, default=256, help="calibration images")
-    parser.add_argument("--validation", type=int, default=2000, help="last training images")
+    parser.add_argument("--validation", type=int, default=2000, help="training images held out")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/mobilenet"))
     return parser.parse_args()
 

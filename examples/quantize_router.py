@@ -5,9 +5,9 @@ Examples:
     python examples/quantize_router.py
     python examples/quantize_router.py --preset output/router_32 --steps 2000 --bits 8 4
 
-Activations have 8 bits, weights the given widths (the first and the last layers 8). Each width is
-measured as it is calibrated and again as it is retrained, on nets of the validation split; then the
-integers are compared with those of the integer engine.
+Activations have 8 bits. Weights have the given widths, but 8 bits in the first and last layers.
+Each width is measured on nets of the validation split, calibrated and then retrained. Its codes are
+compared with those of the integer engine.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow's faster convolutions, which it leaves off on processors without VNNI.
+# TensorFlow leaves its oneDNN convolutions off on processors without VNNI; they are faster there.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -52,9 +52,9 @@ def main():
 
 
 def begun(router, config, x, wider):
-    """Return a network to retrain: with the weights and thresholds of a wider one, if there is one.
+    """Return a network to retrain, with the weights and thresholds of `wider` if it is given.
 
-    Trained thresholds clip outlying weights, which is what few bits need.
+    Trained thresholds clip outlying weights. Few bits need that.
     """
     student = keras_alt.quantize_model(router, config)
     if wider is None:
@@ -94,10 +94,10 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--preset", default="router_32", help="name, or path without suffix")
-    parser.add_argument("--size", type=int, default=32, help="of the window in pixels")
-    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4], help="of the weights")
-    parser.add_argument("--target", default="paper", help="engine rules of keras_alt")
-    parser.add_argument("--steps", type=int, default=4000, help="of retraining, for each width")
+    parser.add_argument("--size", type=int, default=32, help="size of the window in pixels")
+    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4], help="widths of the weights")
+    parser.add_argument("--target", default="paper", help="target: the engine's rules")
+    parser.add_argument("--steps", type=int, default=4000, help="retraining steps of each width")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3, help="largest weight learning rate")
     parser.add_argument("--calibration", type=int, default=256, help="calibration nets")

@@ -4,7 +4,7 @@ Example:
 
     python examples/quickstart.py --output output/quickstart
 
-Prints a table of accuracies and writes pictures, a report and the quantized models to the output
+Prints a table of accuracies. Writes pictures, a report and the quantized models to the output
 folder. Takes about three minutes on two cores.
 """
 
@@ -90,7 +90,7 @@ def depthwise_separable_net():
 
 
 def retrain(model, config, train, validation, options, thresholds=1e-2, callbacks=()):
-    """Return the quantized model, calibrated and retrained: the best of its validation."""
+    """Return the quantized model, retrained, with the weights of its best validation."""
     keras.utils.set_random_seed(options.seed)
     quantized = keras_alt.quantize_model(model, config)
     keras_alt.calibrate(quantized, train[0], weights=three_sigma, verbose=False)
@@ -126,7 +126,7 @@ def check_reload(model, path, x):
 
 
 def plot_distributions(model, history, x, path):
-    """Draw what the six quantizers that moved most see, with both thresholds."""
+    """Draw the inputs of the six quantizers whose thresholds moved most, with both thresholds."""
     moved = {name: abs(log2[-1] - log2[0]) for name, log2 in history.history.items()}
     kernels = [name for name in moved if name.endswith("/kernel")]
     outputs = [name for name in moved if name.endswith("/output")]
@@ -158,9 +158,9 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("output/quickstart"))
-    parser.add_argument("--epochs", type=int, default=30, help="of the float network")
-    parser.add_argument("--retrain-epochs", type=int, default=12, help="of each quantized one")
-    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4], help="of the weights")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of the float network")
+    parser.add_argument("--retrain-epochs", type=int, default=12, help="epochs of retraining")
+    parser.add_argument("--bits", type=int, nargs="+", default=[8, 4], help="widths of the weights")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--smoke", action="store_true", help="one epoch each, for tests")
     options = parser.parse_args()
