@@ -59,41 +59,71 @@ def imports(nodes):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def module(request):
-    return request.param
+def rule(check):
+    """Make a test of a function that yields what is wrong with one module.
+
+    The test reads all modules and names every offence with its file.
+    """
+
+    def test():
+        found = [f"{path.relative_to(ROOT)}: {wrong}" for path in MODULES for wrong in check(path)]
+        assert not found, "\n" + "\n".join(found)
+
+    return test
 
 
+def place(module):
+    """Return the package of a module and the name that has a rank."""
+    return module.relative_to(ROOT).with_suffix("").parts[:2]
+
+
+@rule
 def test_imports_point_down(module):
-    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
+    package, name = place(module)
     for imported in imports(ast.walk(parsed(module))):
         parts = imported.split(".")
         if parts[0] in ("keras_alt", "keras_route"):
-            assert parts[0] == package, f"{package} must not import {imported}"
-            if len(parts) > 1 and parts[1] in RANK[package]:
-                assert RANK[package][parts[1]] <= RANK[package][name]
+            if parts[0] != package:
+                yield f"{package} must not import {imported}"
+            elif len(parts) > 1 and RANK[package].get(parts[1], -1) > RANK[package].get(name, -1):
+                yield f"{name} must not import {imported}, which is above it"
 
 
+@rule
 def test_every_module_has_a_rank(module):
-    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
-    assert name in RANK[package]
+    package, name = place(module)
+    if name not in RANK[package]:
+        yield f"{name} must be in LAYERS"
 
 
+@rule
 def test_foreign_packages_are_imported_where_they_are_used(module):
     if module.parent.name == "numerics" and module.name in BACKENDS:
         return
     top = {name.split(".")[0] for name in imports(parsed(module).body)}
-    assert not top & LAZY
+    for name in sorted(top & LAZY):
+        yield f"{name} must be imported within the function that uses it"
 
 
+@rule
 def test_the_package_neither_prints_nor_asserts(module):
     for node in ast.walk(parsed(module)):
-        assert not isinstance(node, ast.Assert)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print"
+        if isinstance(node, ast.Assert):
+            yield f"assert in line {node.lineno}"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print":
+            yield f"print in line {node.lineno}"
 
 
+@rule
 def test_a_module_says_what_it_is_for_and_stays_short(module):
-    assert ast.get_docstring(parsed(module))
-    assert len(module.read_text().splitlines()) <= 350
-    assert module.stem not in {"utils", "helpers", "common", "base"}
+    if not ast.get_docstring(parsed(module)):
+        yield "no docstring"
+    if (lines := len(module.read_text().splitlines())) > 350:
+        yield f"{lines} lines, at most 350"
+    if module.stem in {"utils", "helpers", "common", "base"}:
+        yield "a name that says nothing"
+
+
+def test_a_rule_names_every_offending_file():
+    with pytest.raises(AssertionError, match=r"keras_alt/config\.py: no[\s\S]*targets\.py: no"):
+        rule(lambda module: ["no"] if module.stem in {"config", "targets"} else [])()
