@@ -2,8 +2,11 @@
 
 import ast
 import pathlib
+import warnings
 
 import pytest
+
+pytestmark = pytest.mark.check
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
@@ -127,3 +130,11 @@ def test_a_module_says_what_it_is_for_and_stays_short(module):
 def test_a_rule_names_every_offending_file():
     with pytest.raises(AssertionError, match=r"keras_alt/config\.py: no[\s\S]*targets\.py: no"):
         rule(lambda module: ["no"] if module.stem in {"config", "targets"} else [])()
+
+
+@pytest.mark.parametrize("module", ["keras_alt.quantize", "keras_route.net"])
+def test_a_warning_of_the_packages_is_an_error(module):
+    with pytest.raises(UserWarning, match="beware"):
+        warnings.warn_explicit("beware", UserWarning, "file.py", 1, module=module)
+    with pytest.warns(UserWarning, match="beware"):
+        warnings.warn_explicit("beware", UserWarning, "file.py", 1, module="elsewhere")
