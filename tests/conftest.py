@@ -45,15 +45,24 @@ def pytest_collection_finish():
     gc.freeze()  # a collection takes a third of a second when it follows all that Keras imports
 
 
-def pairs(firsts, seconds):
+def pairs(firsts, seconds, marks=lambda first, second: ()):
     """Return every pair as a parameter of a test; most of them run in `make test-full` only.
 
     What remains pairs every first with one second, and takes the seconds in turn.
+
+    Args:
+        firsts, seconds: values of the two arguments of the test.
+        marks: function of a pair that returns its marks.
     """
     return [
-        pytest.param(a, b, marks=[] if j == i % len(seconds) else [pytest.mark.full])
-        for i, a in enumerate(firsts)
-        for j, b in enumerate(seconds)
+        pytest.param(
+            first,
+            second,
+            id=f"{getattr(first, '__name__', first)}-{second}",
+            marks=[*marks(first, second), *([pytest.mark.full] * (j != i % len(seconds)))],
+        )
+        for i, first in enumerate(firsts)
+        for j, second in enumerate(seconds)
     ]
 
 

@@ -34,7 +34,11 @@ def test_every_topology_is_exact(make, rng):
     assert_exact(*quantized(randomize(make(), rng), rng, "litert"), "litert")
 
 
-@pytest.mark.parametrize("size", [(6, 6, 4), (8, 4)], ids=["images", "lines"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((6, 6, 4), marks=pytest.mark.full), (8, 4)],
+    ids=["images", "lines"],
+)
 def test_every_layer_is_exact(size, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "litert"), "litert")
 

@@ -36,7 +36,7 @@ def test_every_topology_is_exact(make, rng):
 @pytest.mark.parametrize(
     ("size", "widths"),
     [
-        ((6, 6, 4), {}),
+        pytest.param((6, 6, 4), {}, marks=pytest.mark.full),
         ((8, 4), {"weights": 4, "activations": 5}),
         ((8, 4), {"weights": 12, "activations": 12, "inputs": 16}),
     ],

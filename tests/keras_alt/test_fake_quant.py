@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_alt import FixedPoint, fake_quant
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.check]
 
 LN2 = np.log(2.0)
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from keras_alt import FixedPoint
 from keras_alt.calibration import Histogram, histogram, kl_j, maximum, mse, percentile, three_sigma
 
+pytestmark = pytest.mark.check
+
 
 def filled(*arrays):
     result = Histogram()

@@ -4,7 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import outputs, randomize, sample
+from conftest import outputs, pairs, randomize, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
@@ -19,11 +19,12 @@ from keras_alt.targets import TARGETS
 
 # On other backends, the targets that round in the most different ways will do.
 EVERYWHERE = ("paper", "litert")
-TARGET_CASES = [
-    pytest.param(name, marks=[pytest.mark.backend] if name in EVERYWHERE else [])
-    for name in sorted(TARGETS)
-]
 INTEGER = [m for m in models.FUNCTIONAL if m not in (models.operators, models.float_inside)]
+CASES = pairs(
+    INTEGER,
+    sorted(TARGETS),
+    lambda make, target: [pytest.mark.backend] * (target in EVERYWHERE),
+)
 
 
 def assert_same_integers(model, x):
@@ -40,8 +41,7 @@ def assert_same_integers(model, x):
         np.testing.assert_array_equal(np.ldexp(value, -exponent), values[position])
 
 
-@pytest.mark.parametrize("target", TARGET_CASES)
-@pytest.mark.parametrize("make", INTEGER, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), CASES)
 def test_every_topology_is_the_same_in_integers(make, target, rng):
     model = randomize(make(), rng)
     quantized = keras_alt.quantize_model(model, QuantizeConfig(target=target))

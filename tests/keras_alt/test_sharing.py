@@ -16,6 +16,8 @@ from keras_alt.roles import is_grid_preserving
 from keras_alt.sharing import Group, Plan, scale_groups
 from keras_alt.transforms import canonical
 
+pytestmark = pytest.mark.check
+
 
 def quantized(model, **config):
     return keras_alt.quantize_model(model, QuantizeConfig(**config))

@@ -24,6 +24,8 @@ from keras_alt.transforms import (
 )
 from keras_alt.transforms.fold_batch_norm import affine
 
+pytestmark = pytest.mark.check
+
 
 def types(model):
     return [type(layer) for layer in model.layers]

@@ -8,6 +8,8 @@ from keras_route.connectivity import connected
 from keras_route.net import Net, Via, Wire
 from keras_route.nets import draw_net, generate
 
+pytestmark = pytest.mark.check
+
 PINS = [(26, 3), (5, 12), (31, 25)]
 
 

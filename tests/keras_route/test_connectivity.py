@@ -8,6 +8,8 @@ from keras_route.connectivity import connected
 from keras_route.layers_map import LAYERS, METALS, VIAS
 from keras_route.nets import draw_net, generate
 
+pytestmark = pytest.mark.check
+
 PIN, M3, VIA3, M4, VIA4, M5, VIA5, M6 = range(8)
 
 

@@ -10,6 +10,8 @@ from keras_route.net import Net
 from keras_route.nets import generate
 from keras_route.pins import pins_of
 
+pytestmark = pytest.mark.check
+
 PAIRS = (("m4", "m3"), ("m4", "m5"), ("m6", "m5"))
 SIZES = [{}, {"height": 12, "width": 7}, {"height": 64, "width": 48, "max_pins": 9}]
 

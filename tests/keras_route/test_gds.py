@@ -10,6 +10,8 @@ from keras_route.layers_map import PIN_VIA, VIAS
 from keras_route.net import Net
 from keras_route.nets import draw_net, generate
 
+pytestmark = pytest.mark.check
+
 PINS = [(26, 3), (5, 12), (31, 25)]
 
 

@@ -7,6 +7,8 @@ from keras_route.grid import Grid, Placed, access_points, shorts
 from keras_route.net import Net, Via, Wire
 from keras_route.nets import draw_net
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def placed():

@@ -7,6 +7,8 @@ from keras_route.grid import Grid
 from keras_route.guide import guides
 from keras_route.net import Net
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def model():

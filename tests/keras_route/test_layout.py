@@ -6,6 +6,8 @@ import pytest
 from keras_route import layout
 from keras_route.net import Net
 
+pytestmark = pytest.mark.check
+
 
 def net(**attributes):
     return Net(((0, 0), (3, 3)), (), (), **attributes)

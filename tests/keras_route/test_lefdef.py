@@ -8,6 +8,8 @@ from keras_route.lefdef.reading import TURNS
 from keras_route.net import Net
 from keras_route.nets import draw_net, generate
 
+pytestmark = pytest.mark.check
+
 METAL_LEF = """
 LAYER {name}
   TYPE ROUTING ;

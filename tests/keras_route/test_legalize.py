@@ -7,6 +7,8 @@ from keras_route.net import Net
 from keras_route.nets import draw_net, generate
 from keras_route.pins import pins_of
 
+pytestmark = pytest.mark.check
+
 PINS = [(26, 3), (5, 12), (31, 25)]
 
 

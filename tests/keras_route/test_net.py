@@ -10,6 +10,8 @@ from keras_route.net import Net, Via, Wire
 from keras_route.nets import draw_net, generate
 from keras_route.wires import resistance
 
+pytestmark = pytest.mark.check
+
 PUBLISHED = [(26, 3), (5, 12), (31, 25)]
 
 

@@ -10,6 +10,8 @@ from keras_route import net_files
 from keras_route.net import Net
 from keras_route.nets import generate
 
+pytestmark = pytest.mark.check
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

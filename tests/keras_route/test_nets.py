@@ -6,6 +6,8 @@ from keras_route.nets import BLOCK, NetFamily, draw_net, generate, random_stream
 from keras_route.pins import PinSets
 from keras_route.steiner import steiner_length
 
+pytestmark = pytest.mark.check
+
 COUNT = 50_000
 SIGMAS = 4
 

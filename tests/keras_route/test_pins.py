@@ -5,6 +5,8 @@ import pytest
 
 from keras_route.pins import HELD_OUT_SHARE, PinSets, join, one_net
 
+pytestmark = pytest.mark.check
+
 
 def nets(*pins):
     return join([one_net(p, 100, 100) for p in pins])

@@ -9,6 +9,8 @@ import pytest
 from keras_route.nets import BLOCK, NetFamily, generate
 from keras_route.storage import HDF5Dataset, write_hdf5
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def path(tmp_path):

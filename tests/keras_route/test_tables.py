@@ -1,9 +1,13 @@
 """Tables show what was measured, in columns."""
 
+import pytest
+
 from keras_route.evaluation import Figures
 from keras_route.net import Net
 from keras_route.nets import draw_net
 from keras_route.tables import aligned, figures_table, nets_table
+
+pytestmark = pytest.mark.check
 
 
 def test_columns_are_aligned():

@@ -10,6 +10,8 @@ from keras_route.layers_map import LAYERS
 from keras_route.nets import NetFamily, draw_net
 from keras_route.pins import PinSets
 
+pytestmark = pytest.mark.check
+
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 PUBLISHED = [  # the six published pictures

@@ -4,6 +4,8 @@ import pytest
 from keras_route.layers_map import LAYERS
 from keras_route.wires import NO_WIRE, resistance, wire_class
 
+pytestmark = pytest.mark.check
+
 PIXEL = 11 / 32
 
 
