@@ -4,6 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
+from conftest import pairs
 from keras import layers as L
 
 import keras_alt
@@ -42,8 +43,7 @@ def sources(graph, tensor):
     return set().union(*(sources(graph, operand) for operand in call.inputs))
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
-@pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), pairs(models.FUNCTIONAL, ["paper", "litert"]))
 def test_every_merge_reads_one_threshold(make, target):
     graph = Graph(quantized(make(), target=target))
     for call in graph.calls:
