@@ -7,30 +7,51 @@ BIN := $(VENV)/bin
 UNOPTIMIZED := "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 
-.PHONY: help demo test test-backends lint format bench clean
+PYTEST := -m pytest -n auto --dist worksteal
+NIGHTLY := .venv-nightly
+
+.PHONY: help demo check test test-full test-backends test-nightly lint format bench clean
 
 help:
 	@echo "make demo           train and quantize a network on handwritten digits; route circuit nets"
-	@echo "make test           run the tests on TensorFlow"
+	@echo "make check          check style, types and units, in a minute"
+	@echo "make test           run the tests on TensorFlow, in minutes"
+	@echo "make test-full      run them all: every engine, network and example, many random networks"
 	@echo "make test-backends  run the backend-sensitive tests on JAX and torch"
-	@echo "make lint           check style;  make format  repair it"
+	@echo "make test-nightly   run them on TensorFlow with Keras as it was last night"
+	@echo "make lint           check style and types;  make format  repair style"
 	@echo "make bench          list the benchmarks"
-	@echo "make clean          remove .venv and output"
+	@echo "make clean          remove the virtual environments and output"
 
 demo: $(VENV)/.demo
 	$(RUN) examples/quickstart.py --output output/quickstart
 	$(RUN) examples/route_nets.py --output output/route
 
+check: lint
+	$(RUN) $(PYTEST) -m check
+
 test: $(VENV)/.dev
-	$(RUN) -m pytest -n auto --dist worksteal
+	$(RUN) $(PYTEST) -m "not full"
+
+test-full: $(VENV)/.dev
+	$(RUN) $(PYTEST) --hypothesis-profile=many
 
 test-backends: $(VENV)/.dev $(VENV)/.backends
-	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) -m pytest -n auto --dist worksteal -m backend
-	KERAS_BACKEND=torch $(RUN) -m pytest -n auto --dist worksteal -m backend
+	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) $(PYTEST) -m backend
+	KERAS_BACKEND=torch $(RUN) $(PYTEST) -m backend
+
+# All packages but Keras are those of the other virtual environment.
+test-nightly: $(VENV)/.dev
+	$(BIN)/python -m venv $(NIGHTLY)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$( \
+		$(NIGHTLY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/stable.pth"
+	$(NIGHTLY)/bin/python -m pip install --quiet --upgrade --no-deps keras-nightly
+	TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(NIGHTLY)/bin/python $(PYTEST) -m backend
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -40,7 +61,7 @@ bench: $(VENV)/.demo
 	@for file in benchmarks/*.py; do echo "$(BIN)/python $$file"; done
 
 clean:
-	rm -rf $(VENV) output
+	rm -rf $(VENV) $(NIGHTLY) output
 
 # A stamp stands for a finished installation; pip failing leaves none.
 $(VENV)/.created:

@@ -1,9 +1,11 @@
 """Installation of keras_alt and keras_route."""
 
 import pathlib
+import runpy
 
 from setuptools import find_packages, setup
 
+HERE = pathlib.Path(__file__).parent
 PLOTS = ["matplotlib>=3.8"]
 GDS = ["gdstk>=0.9"]
 DEMO = [*PLOTS, *GDS, "scikit-learn>=1.4"]
@@ -13,14 +15,17 @@ HLS = ["hls4ml>=1.1", "onnx>=1.17", "qonnx>=1.0"]
 
 setup(
     name="keras-alt",
-    version="0.1.0",
+    version=runpy.run_path(str(HERE / "keras_alt" / "version.py"))["__version__"],
     description="Trained fixed-point quantization (ALT, TQT) for Keras 3",
-    long_description=pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
-    package_data={"keras_route": ["presets/*.json", "presets/*.weights.h5"]},
+    package_data={
+        "keras_alt": ["py.typed"],
+        "keras_route": ["py.typed", "presets/*.json", "presets/*.weights.h5"],
+    },
     entry_points={"console_scripts": ["keras-route=keras_route.cli:main"]},
     install_requires=[
         "tensorflow>=2.21",
@@ -45,6 +50,8 @@ setup(
             *ONNX,
             *HLS,
             "hypothesis>=6.100",
+            "mypy>=1.14",
+            "pre-commit>=4",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.9",

@@ -3,6 +3,7 @@
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from keras_alt.formats import FixedPoint
 from keras_alt.targets import get_target
@@ -68,7 +69,9 @@ class QuantizeConfig:
 
     def for_layer(self, name: str, first_or_last: bool = False) -> "QuantizeConfig":
         """Return the widths that hold for the layer called `name`."""
-        widths = {"weights": self.first_and_last_weights} if first_or_last else {}
+        widths: dict[str, Any] = {}
+        if first_or_last:
+            widths["weights"] = self.first_and_last_weights
         for pattern, override in self.overrides.items():
             if fnmatch.fnmatchcase(name, pattern):
                 widths.update(override)

@@ -1,5 +1,6 @@
 """Fixtures and markers of all tests."""
 
+import gc
 import os
 import pathlib
 
@@ -8,10 +9,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 from keras_alt.graph import functional  # noqa: E402
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+# The first example of a test traces graphs, so no example has a time limit.
+settings.register_profile(
+    "few", max_examples=40, deadline=None, suppress_health_check=[*HealthCheck]
+)
+settings.register_profile("many", settings.get_profile("few"), max_examples=400)
+settings.load_profile("few")
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +39,31 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("tensorflow_only") and backend != "tensorflow":
             item.add_marker(pytest.mark.skip(reason=f"about TensorFlow, runs on {backend}"))
+
+
+def pytest_collection_finish():
+    gc.freeze()  # a collection takes a third of a second when it follows all that Keras imports
+
+
+def pairs(firsts, seconds, marks=lambda first, second: ()):
+    """Return every pair as a parameter of a test; most of them run in `make test-full` only.
+
+    What remains pairs every first with one second, and takes the seconds in turn.
+
+    Args:
+        firsts, seconds: values of the two arguments of the test.
+        marks: function of a pair that returns its marks.
+    """
+    return [
+        pytest.param(
+            first,
+            second,
+            id=f"{getattr(first, '__name__', first)}-{second}",
+            marks=[*marks(first, second), *([pytest.mark.full] * (j != i % len(seconds)))],
+        )
+        for i, first in enumerate(firsts)
+        for j, second in enumerate(seconds)
+    ]
 
 
 def gradients(function, arguments, compiled=False):

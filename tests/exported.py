@@ -8,13 +8,10 @@ import models
 import numpy as np
 import pytest
 from conftest import sample
-from hypothesis import HealthCheck, settings
 
 import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.quantizer import quantizers
-
-RANDOM = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def assert_exact(model, x, engine):

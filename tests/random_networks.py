@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from keras import layers as L
 
@@ -9,6 +10,10 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.quantizer import quantizers
 
+# A network takes a fifth of a second, and JAX compiles each for seconds.
+FEW_NETWORKS = settings(
+    max_examples=settings().max_examples // 4 if keras.backend.backend() == "tensorflow" else 8
+)
 # Half of them 8, because engines have kernels of their own for bytes.
 WIDTHS = st.one_of(st.just(8), st.integers(2, 8))
 

@@ -3,8 +3,8 @@
 import applications
 import pytest
 
-EIGHT = (
-    "MobileNet",
+SMALLEST = "MobileNet"
+OTHERS = (
     "MobileNetV2",
     "MobileNetV3Large",
     "MobileNetV3Small",
@@ -16,7 +16,9 @@ EIGHT = (
 pytestmark = pytest.mark.tensorflow_only
 
 
-@pytest.mark.parametrize("name", EIGHT)
+@pytest.mark.parametrize(
+    "name", [SMALLEST, *(pytest.param(name, marks=pytest.mark.full) for name in OTHERS)]
+)
 def test_a_network_goes_all_the_way(name):
     row = applications.check(name)
 

@@ -2,8 +2,11 @@
 
 import ast
 import pathlib
+import warnings
 
 import pytest
+
+pytestmark = pytest.mark.check
 
 ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
@@ -68,49 +71,76 @@ def imports(nodes):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.fixture(params=MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def module(request):
-    return request.param
+def rule(check):
+    """Make a test of a function that yields what is wrong with one module.
+
+    The test reads all modules and names every offence with its file.
+    """
+
+    def test():
+        found = [f"{path.relative_to(ROOT)}: {wrong}" for path in MODULES for wrong in check(path)]
+        assert not found, "\n" + "\n".join(found)
+
+    return test
 
 
+def place(module):
+    """Return the package of a module and the name that has a rank."""
+    return module.relative_to(ROOT).with_suffix("").parts[:2]
+
+
+@rule
 def test_imports_point_down(module):
-    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
+    package, name = place(module)
     for imported in imports(ast.walk(parsed(module))):
         parts = imported.split(".")
         if parts[0] in ("keras_alt", "keras_route"):
-            assert parts[0] == package, f"{package} must not import {imported}"
-            if len(parts) > 1 and parts[1] in RANK[package]:
-                assert RANK[package][parts[1]] <= RANK[package][name]
+            if parts[0] != package:
+                yield f"{package} must not import {imported}"
+            elif len(parts) > 1 and RANK[package].get(parts[1], -1) > RANK[package].get(name, -1):
+                yield f"{name} must not import {imported}, which is above it"
 
 
+@rule
 def test_every_module_has_a_rank(module):
-    package, name = module.relative_to(ROOT).with_suffix("").parts[:2]
-    assert name in RANK[package]
+    package, name = place(module)
+    if name not in RANK[package]:
+        yield f"{name} must be in LAYERS"
 
 
+@rule
 def test_foreign_packages_are_imported_where_they_are_used(module):
     if module.parent.name == "numerics" and module.name in BACKENDS:
         return
     top = {name.split(".")[0] for name in imports(parsed(module).body)}
-    assert not top & LAZY
+    for name in sorted(top & LAZY):
+        yield f"{name} must be imported within the function that uses it"
 
 
+@rule
 def test_the_package_neither_prints_nor_asserts(module):
     for node in ast.walk(parsed(module)):
-        assert not isinstance(node, ast.Assert)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id != "print"
+        if isinstance(node, ast.Assert):
+            yield f"assert in line {node.lineno}"
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print":
+            yield f"print in line {node.lineno}"
 
 
+@rule
 def test_a_module_says_what_it_is_for_and_stays_short(module):
-    assert ast.get_docstring(parsed(module))
-    assert len(module.read_text().splitlines()) <= 350
-    assert module.stem not in {"utils", "helpers", "common", "base"}
+    if not ast.get_docstring(parsed(module)):
+        yield "no docstring"
+    if (lines := len(module.read_text().splitlines())) > 350:
+        yield f"{lines} lines, at most 350"
+    if module.stem in {"utils", "helpers", "common", "base"}:
+        yield "a name that says nothing"
 
 
-def test_private_attributes_of_keras_are_read_behind_one_door():
-    readers = {str(path.relative_to(ROOT)) for path in MODULES if private_names(parsed(path))}
-    assert readers == {DOOR}
+@rule
+def test_private_attributes_of_keras_are_read_behind_one_door(module):
+    if str(module.relative_to(ROOT)) != DOOR:
+        for name in sorted(private_names(parsed(module))):
+            yield f"{name} must be read in {DOOR}"
 
 
 def private_names(tree):
@@ -120,3 +150,16 @@ def private_names(tree):
     by_name = [n.args[1] for n in calls if n.func.id in ("getattr", "hasattr", "setattr")]
     by_dot = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     return PRIVATE & (by_dot | {node.value for node in by_name if isinstance(node, ast.Constant)})
+
+
+def test_a_rule_names_every_offending_file():
+    with pytest.raises(AssertionError, match=r"keras_alt/config\.py: no[\s\S]*targets\.py: no"):
+        rule(lambda module: ["no"] if module.stem in {"config", "targets"} else [])()
+
+
+@pytest.mark.parametrize("module", ["keras_alt.quantize", "keras_route.net"])
+def test_a_warning_of_the_packages_is_an_error(module):
+    with pytest.raises(UserWarning, match="beware"):
+        warnings.warn_explicit("beware", UserWarning, "file.py", 1, module=module)
+    with pytest.warns(UserWarning, match="beware"):
+        warnings.warn_explicit("beware", UserWarning, "file.py", 1, module="elsewhere")

@@ -24,6 +24,7 @@ def run(script, *arguments):
     ).stdout
 
 
+@pytest.mark.full
 def test_quickstart(tmp_path):
     out = run("quickstart.py", "--smoke", "--bits", 4, "--output", tmp_path)
     assert "bit-identical" in out
@@ -36,6 +37,7 @@ def test_quickstart(tmp_path):
         assert (tmp_path / name).stat().st_size > 1000
 
 
+@pytest.mark.full
 def test_deploy(tmp_path):
     for package in ("ai_edge_litert", "onnxruntime"):
         pytest.importorskip(package)
@@ -48,6 +50,7 @@ def test_deploy(tmp_path):
         assert (tmp_path / name).stat().st_size > 100
 
 
+@pytest.mark.full
 def test_mobilenet_cifar10(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 8, 8, 3), "uint8"), rng.integers(0, 10, 40)
@@ -80,10 +83,12 @@ def test_mobilenet_cifar10(tmp_path):
     assert run("mobilenet_cifar10.py", *arguments).count("Epoch") == 0
 
 
+@pytest.mark.full
 def test_from_tfmot():
     assert "masks" in run("from_tfmot.py", "--smoke")
 
 
+@pytest.mark.full
 def test_a_router_is_trained_into_a_preset(tmp_path):
     preset = tmp_path / "router_12"
     small = ["--size", 12, "--count", 20, "--verbose", 0]

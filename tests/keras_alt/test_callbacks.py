@@ -48,6 +48,16 @@ def model(rng, data):
     return compiled(q)
 
 
+def run_step_by_step(model):
+    """Have the model run eagerly on TensorFlow: a few steps take less time than a trace."""
+    model.run_eagerly = keras.backend.backend() == "tensorflow"
+
+
+@pytest.fixture
+def eager(model):
+    run_step_by_step(model)
+
+
 def values(model):
     return {name: q.log2_threshold.numpy().item() for name, q in quantizers(model).items()}
 
@@ -128,14 +138,17 @@ def test_a_run_that_starts_at_a_later_epoch_freezes_all(model, data):
 
 @pytest.mark.backend
 def test_a_frozen_threshold_stays_after_reload_and_compile(model, data, tmp_path):
-    model.fit(*data, batch_size=4, epochs=1, verbose=0)
+    run_step_by_step(model)
+    model.fit(*data, batch_size=16, epochs=1, verbose=0)
     name = "head/kernel"
     quantizers(model)[name].frozen.assign(True)
     before = values(model)[name]
     model.save(tmp_path / "model.keras")
     for q in (model, keras.models.load_model(tmp_path / "model.keras")):
-        q.fit(*data, batch_size=4, epochs=1, verbose=0)
-        compiled(q).fit(*data, batch_size=4, epochs=1, verbose=0)
+        run_step_by_step(q)
+        q.fit(*data, batch_size=16, epochs=1, verbose=0)
+        run_step_by_step(compiled(q))
+        q.fit(*data, batch_size=16, epochs=1, verbose=0)
         assert values(q)[name] == before
         assert name in frozen(q)
 
@@ -172,6 +185,7 @@ def test_batch_norm_freezes_after_an_epoch(rng, data):  # check 60
 def test_batch_norm_freezes_at_a_step(rng, data):
     q = compiled(randomize(small(), rng), batch_norm="train")
     keras_alt.calibrate(q, data[0], verbose=False)
+    run_step_by_step(q)
     q.fit(*data, batch_size=8, epochs=1, verbose=0, callbacks=[FreezeBatchNorm(2)])
     assert ops.convert_to_numpy(q.get_layer("conv2d").batch_norm.statistics_frozen.value)
 
@@ -190,6 +204,7 @@ def test_batch_norm_callback_needs_batch_norms(model, data):
 
 
 @pytest.mark.backend
+@pytest.mark.usefixtures("eager")
 def test_history_records_every_threshold(model, data, tmp_path):
     history = ThresholdHistory(tmp_path)
     before = values(model)
@@ -231,6 +246,7 @@ def test_history_of_a_run_of_unknown_length_is_bounded(model, data, tmp_path, mo
     history.plot(tmp_path / "thresholds.png")
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_model_before_training_can_be_best(model, data, tmp_path):
     path = tmp_path / "best.weights.h5"
     best = BestCheckpoint(path, monitor="val_loss", validation_data=data, mode="max")
@@ -269,6 +285,7 @@ def test_losses_and_errors_are_minimized(metric, best, tmp_path):
     assert checkpoint.best == best
 
 
+@pytest.mark.usefixtures("eager")
 def test_best_checkpoint_says_what_is_wrong(model, data, tmp_path):
     with pytest.raises(ValueError, match="must end in"):
         BestCheckpoint(tmp_path / "best.h5")

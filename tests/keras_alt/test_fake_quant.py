@@ -13,7 +13,7 @@ from keras import ops
 from keras_alt import FixedPoint, fake_quant, numerics
 from keras_alt.numerics.contract import Backend, SumFusingBackend
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.check]
 
 LN2 = np.log(2.0)
 

@@ -5,6 +5,8 @@ import pytest
 from keras_alt import FixedPoint, QuantizeConfig
 from keras_alt.targets import TARGETS, get_target
 
+pytestmark = pytest.mark.check
+
 
 @pytest.mark.parametrize(
     ("format", "levels", "qmin", "qmax", "text"),

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from conftest import rule_name
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_alt import FixedPoint
 from keras_alt.calibration import Histogram, histogram, kl_j, maximum, mse, percentile, three_sigma
+
+pytestmark = pytest.mark.check
 
 
 def filled(*arrays):
@@ -27,7 +29,6 @@ def test_moments_are_those_of_all_values(rng):
     np.testing.assert_allclose([h.mean, h.std], [whole.mean(), whole.std()], rtol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.lists(
         st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), min_size=1, max_size=6

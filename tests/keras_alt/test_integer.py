@@ -4,11 +4,11 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import outputs, randomize, sample
-from hypothesis import HealthCheck, given, settings
+from conftest import outputs, pairs, randomize, sample
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from random_networks import quantized_networks
+from random_networks import FEW_NETWORKS, quantized_networks
 
 import keras_alt
 from keras_alt import FixedPoint, QuantizeConfig, integer
@@ -17,15 +17,14 @@ from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.targets import TARGETS
 
-# A hundred random networks with those of the exporters' tests; JAX compiles each for seconds.
-EXAMPLES = 40 if keras.backend.backend() == "tensorflow" else 8
 # On other backends, the targets that round in the most different ways will do.
 EVERYWHERE = ("paper", "litert")
-TARGET_CASES = [
-    pytest.param(name, marks=[pytest.mark.backend] if name in EVERYWHERE else [])
-    for name in sorted(TARGETS)
-]
 INTEGER = [m for m in models.FUNCTIONAL if m not in (models.operators, models.float_inside)]
+CASES = pairs(
+    INTEGER,
+    sorted(TARGETS),
+    lambda make, target: [pytest.mark.backend] * (target in EVERYWHERE),
+)
 
 
 def assert_same_integers(model, x):
@@ -42,8 +41,7 @@ def assert_same_integers(model, x):
         np.testing.assert_array_equal(np.ldexp(value, -exponent), values[position])
 
 
-@pytest.mark.parametrize("target", TARGET_CASES)
-@pytest.mark.parametrize("make", INTEGER, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), CASES)
 def test_every_topology_is_the_same_in_integers(make, target, rng):
     model = randomize(make(), rng)
     quantized = keras_alt.quantize_model(model, QuantizeConfig(target=target))
@@ -54,7 +52,7 @@ def test_every_topology_is_the_same_in_integers(make, target, rng):
 
 
 @pytest.mark.backend
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@FEW_NETWORKS
 @given(quantized_networks(st.sampled_from(sorted(TARGETS))))
 def test_random_networks_are_the_same_in_integers(drawn):
     assert_same_integers(*drawn)

@@ -94,7 +94,7 @@ def test_masks_keep_both_kinds_of_sparsity_in_the_codes_and_nothing_else_does():
     for given in (masks, None):
         q, x, y = quantized(model, given)
         q.compile(OPTIMIZERS["alt"](), LOSS, jit_compile=False)
-        q.fit(x, y, batch_size=4, epochs=50, verbose=0)
+        q.fit(x, y, batch_size=4, epochs=20, verbose=0)
         if given is None:
             assert nonzero_where_masked(q, masks) > 50
         else:

@@ -4,7 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import sample
+from conftest import pairs, sample
 from keras import layers as L
 
 import keras_alt
@@ -17,12 +17,18 @@ FLOAT = dict.fromkeys(("kernel_bits", "bias_bits", "accumulator_bits", "activati
 REFUSED = r"are float32.*Received: dtype=.*Give the network `dtype='float32'`"
 
 
+@pytest.fixture(autouse=True)
+def usual_policy():
+    """What follows a test has the usual precision again."""
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
 @pytest.fixture(params=POLICIES)
 def policy(request):
-    """Make layers of another precision; what follows the test has the usual one again."""
-    before = keras.config.dtype_policy()
-    yield request.param
-    keras.config.set_dtype_policy(before)
+    """Return a policy of another precision."""
+    return request.param
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ def test_a_layer_of_another_precision_is_refused(make, policy):
     make(dtype="float32")(keras.Input((8, 8, 3)))
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
+@pytest.mark.parametrize(("policy", "target"), pairs(POLICIES, ["paper", "litert"]))
 def test_a_model_is_refused_until_it_is_float32(policy, target, rng):
     before = keras.config.dtype_policy()
     config = QuantizeConfig(target=target)

@@ -4,6 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
+from conftest import pairs
 from keras import layers as L
 
 import keras_alt
@@ -15,6 +16,8 @@ from keras_alt.planning import Group, Plan, plan
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.targets import BESIDE_ACCUMULATOR
 from keras_alt.transforms import canonical
+
+pytestmark = pytest.mark.check
 
 
 def quantized(model, **config):
@@ -38,8 +41,7 @@ def sources(graph, tensor):
     return set().union(*(sources(graph, operand) for operand in call.inputs))
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
-@pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), pairs(models.FUNCTIONAL, ["paper", "litert"]))
 def test_every_merge_reads_one_threshold(make, target):
     graph = Graph(quantized(make(), target=target))
     for call in graph.calls:

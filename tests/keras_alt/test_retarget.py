@@ -102,7 +102,14 @@ def test_to_its_own_target_nothing_changes(paper, rng):
 
 
 @pytest.mark.parametrize(
-    "name", ["activations", "biases and sums", "overrides", "without merges", "without pools"]
+    "name",
+    [
+        "overrides",
+        *(
+            pytest.param(name, marks=pytest.mark.full)
+            for name in ("activations", "biases and sums", "without merges", "without pools")
+        ),
+    ],
 )
 def test_targets_with_the_same_thresholds_are_left_and_entered_again(name, rng):
     for here, there in (("paper", "hls"), ("onnx", "litert")):
@@ -133,7 +140,12 @@ def test_a_layer_that_is_called_twice_stays_one(rng):
 
 @pytest.mark.parametrize(
     "make",
-    [models.residual, models.inverted_residual, models.inception, models.leaky],
+    [
+        pytest.param(models.residual, marks=pytest.mark.full),
+        pytest.param(models.inverted_residual, marks=pytest.mark.full),
+        models.inception,
+        models.leaky,
+    ],
     ids=lambda m: m.__name__,
 )
 def test_there_and_back(make, rng):

@@ -138,7 +138,7 @@ def test_it_becomes_a_quantized_keras_3_model_with_the_same_thresholds(trained, 
     assert keras_alt.verify(deployed, data[0])
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras", ""])
+@pytest.mark.parametrize("suffix", [".h5", ".keras", pytest.param("", marks=pytest.mark.full)])
 def test_it_comes_back_from_a_file_bit_for_bit(trained, data, suffix, tmp_path):
     path = str(tmp_path / f"model{suffix}")
     trained.save(path)

@@ -21,7 +21,12 @@ print(waits, tf.keras.Model is expected.Model, os.environ.get("TF_USE_LEGACY_KER
 @pytest.mark.tensorflow_only
 @pytest.mark.parametrize(
     ("first", "legacy"),
-    [("tensorflow", None), ("keras", None), ("keras_alt", None), ("keras_alt", "1")],
+    [
+        pytest.param("tensorflow", None, marks=pytest.mark.full),
+        pytest.param("keras", None, marks=pytest.mark.full),
+        pytest.param("keras_alt", None, marks=pytest.mark.full),
+        ("keras_alt", "1"),
+    ],
 )
 def test_tf_keras_stays_what_it_is(first, legacy):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}

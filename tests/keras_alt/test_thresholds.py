@@ -7,6 +7,8 @@ from conftest import rule_name
 from keras_alt import FixedPoint
 from keras_alt.calibration import Histogram, kl_j, maximum, mse, percentile, three_sigma
 
+pytestmark = pytest.mark.check
+
 RULES = (maximum, three_sigma, percentile(99.9), kl_j, mse)
 
 

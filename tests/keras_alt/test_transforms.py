@@ -4,7 +4,7 @@ import keras
 import models
 import numpy as np
 import pytest
-from conftest import assert_same_function, assert_same_outputs, outputs, randomize
+from conftest import assert_same_function, assert_same_outputs, outputs, pairs, randomize
 from keras import layers as L
 from keras import ops
 
@@ -23,6 +23,8 @@ from keras_alt.transforms import (
     splice_identity,
 )
 from keras_alt.transforms.fold_batch_norm import affine
+
+pytestmark = pytest.mark.check
 
 
 def types(model):
@@ -47,8 +49,7 @@ def test_a_transform_without_work_returns_its_model(transform):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("target", ["paper", "litert"])
-@pytest.mark.parametrize("make", models.FUNCTIONAL, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "target"), pairs(models.FUNCTIONAL, ["paper", "litert"]))
 def test_the_canonical_model_is_the_same_function(make, target, rng):
     model = randomize(make(), rng)
 

@@ -5,6 +5,8 @@ import pytest
 import keras_alt.files
 import keras_route.files
 
+pytestmark = pytest.mark.check
+
 
 def test_both_packages_write_files_by_the_same_code():
     # Neither imports the other, so each has its copy.

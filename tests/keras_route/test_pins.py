@@ -5,6 +5,8 @@ import pytest
 
 from keras_route.pins import HELD_OUT_SHARE, PinSets, checked_pins, join, pins_of, without_repeats
 
+pytestmark = pytest.mark.check
+
 
 def nets(*pins):
     return PinSets.of(checked_pins(p, 100, 100) for p in pins)

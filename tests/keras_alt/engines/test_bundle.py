@@ -8,7 +8,7 @@ import models
 import numpy as np
 import pytest
 from alone import run_alone
-from conftest import randomize, sample
+from conftest import pairs, randomize, sample
 from keras import layers as L
 
 import keras_alt
@@ -54,11 +54,9 @@ def bundled(rng, tmp_path):
     return write
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    "make",
-    [models.residual, models.two_outputs, linear, unsigned_inputs],
-    ids=lambda make: make.__name__,
+    ("make", "engine"),
+    pairs([models.residual, models.two_outputs, linear, unsigned_inputs], list(ENGINES)),
 )
 def test_the_script_repeats_the_proof(make, engine, bundled, tmp_path):
     result = bundled(make, engine)

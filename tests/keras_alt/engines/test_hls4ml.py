@@ -55,6 +55,16 @@ def exported(model, folder):
 
 
 @compiled
+def test_the_c_simulation_computes_a_layer(rng):
+    model = quantized(single(L.Dense(2), shape=(4,)), rng)
+
+    result = keras_alt.verify(model, rng.normal(size=(40, 4)), "hls4ml", verbose=False)
+
+    assert (result.mismatches, result.total) == (0, 40 * 2)
+
+
+@pytest.mark.full
+@compiled
 def test_the_c_simulation_computes_a_residual_network(rng):
     model = quantized(residual(), rng)
 
@@ -65,6 +75,7 @@ def test_the_c_simulation_computes_a_residual_network(rng):
     assert not any(row.mismatches for row in result.layers)
 
 
+@pytest.mark.full
 @compiled
 def test_the_c_simulation_computes_digits_and_so_does_its_bundle(rng, tmp_path):
     datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed")

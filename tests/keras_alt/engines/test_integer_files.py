@@ -11,7 +11,7 @@ import models
 import numpy as np
 import pytest
 from alone import run_alone
-from conftest import randomize, sample
+from conftest import pairs, randomize, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
@@ -45,20 +45,21 @@ def read(path):
     return json.loads((path / "model.json").read_text())
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
 @pytest.mark.parametrize(
-    "make",
-    [
-        models.residual,
-        models.inverted_residual,
-        models.inception,
-        models.leaky,
-        models.kinds_of_layers,
-        models.siamese,
-        models.two_outputs,
-        padded_average,
-    ],
-    ids=lambda make: make.__name__,
+    ("make", "target"),
+    pairs(
+        [
+            models.residual,
+            models.inverted_residual,
+            models.inception,
+            models.leaky,
+            models.kinds_of_layers,
+            models.siamese,
+            models.two_outputs,
+            padded_average,
+        ],
+        ["paper", "litert"],
+    ),
 )
 def test_the_files_compute_the_codes_of_the_program(make, target, rng, tmp_path):
     model, x = quantized(make, rng, target=target, weights=5)

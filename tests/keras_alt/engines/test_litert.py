@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import randomize
 from exported import assert_exact, assert_refused, quantized, small
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from random_networks import quantized_networks
+from random_networks import FEW_NETWORKS, quantized_networks
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
@@ -36,12 +36,16 @@ def test_every_topology_is_exact(make, rng):
     assert_exact(*quantized(randomize(make(), rng), rng, "litert"), "litert")
 
 
-@pytest.mark.parametrize("size", [(6, 6, 4), (8, 4)], ids=["images", "lines"])
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param((6, 6, 4), marks=pytest.mark.full), (8, 4)],
+    ids=["images", "lines"],
+)
 def test_every_layer_is_exact(size, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "litert"), "litert")
 
 
-@settings(exported.RANDOM, max_examples=12)
+@FEW_NETWORKS
 @given(quantized_networks(st.just("litert"), activations=st.just(8)))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "litert")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import randomize
 from exported import assert_exact, assert_refused, quantized, small
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from random_networks import quantized_networks
+from random_networks import FEW_NETWORKS, quantized_networks
 
 from keras_alt import integer
 from keras_alt.engines.onnxruntime.export import write_onnx
@@ -37,7 +37,7 @@ def test_every_topology_is_exact(make, rng):
 @pytest.mark.parametrize(
     ("size", "widths"),
     [
-        ((6, 6, 4), {}),
+        pytest.param((6, 6, 4), {}, marks=pytest.mark.full),
         ((8, 4), {"weights": 4, "activations": 5}),
         ((8, 4), {"weights": 12, "activations": 12, "inputs": 16}),
     ],
@@ -47,7 +47,7 @@ def test_every_layer_is_exact(size, widths, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "onnx", **widths), "onnxruntime")
 
 
-@settings(exported.RANDOM, max_examples=12)
+@FEW_NETWORKS
 @given(quantized_networks(st.just("onnx")))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "onnxruntime")

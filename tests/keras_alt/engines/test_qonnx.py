@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from conftest import randomize
 from exported import assert_exact, assert_refused, quantized, small
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from random_networks import quantized_networks
+from random_networks import FEW_NETWORKS, quantized_networks
 
 from keras_alt import integer
 from keras_alt.export import ExportError, to_qonnx
@@ -66,7 +66,7 @@ def test_layers_are_exact(size, layers, rng):
     assert_exact(model, x[:4], "qonnx")
 
 
-@settings(exported.RANDOM, max_examples=4)
+@FEW_NETWORKS
 @given(quantized_networks(st.sampled_from(["paper", "hls"])))
 def test_random_networks_are_exact(drawn):
     assert_exact(*drawn, "qonnx")

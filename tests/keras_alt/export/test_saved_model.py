@@ -49,7 +49,13 @@ def computed_alone(path, model, x, scratch):
 
 @pytest.mark.tensorflow_only
 @pytest.mark.parametrize(
-    "make", [models.residual, models.float_inside, models.siamese], ids=lambda m: m.__name__
+    "make",
+    [
+        models.siamese,
+        pytest.param(models.residual, marks=pytest.mark.full),
+        pytest.param(models.float_inside, marks=pytest.mark.full),
+    ],
+    ids=lambda m: m.__name__,
 )
 def test_outputs_are_the_same_bits_without_keras(make, rng, tmp_path):
     model, x = quantized(make, rng)
@@ -60,6 +66,7 @@ def test_outputs_are_the_same_bits_without_keras(make, rng, tmp_path):
     np.testing.assert_array_equal(values, outputs(model, x)[0])
 
 
+@pytest.mark.full
 @pytest.mark.backend
 def test_every_backend_writes_the_same_codes(rng, tmp_path):
     model, x = quantized(models.inverted_residual, rng, target="litert")

@@ -3,6 +3,8 @@ import pytest
 
 from keras_route.chip.grid import Grid
 
+pytestmark = pytest.mark.check
+
 
 def test_a_grid_covers_its_die_with_row_0_at_the_top():
     grid = Grid.over((-1.0, 2.0, 9.0, 6.0), 0.25)

@@ -8,6 +8,8 @@ from keras_route.layout.checking import check
 from keras_route.layout.net import Net
 from keras_route.pins import PinSets
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def model():

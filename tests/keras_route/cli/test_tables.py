@@ -1,9 +1,13 @@
 """Tables show what was measured, in columns."""
 
+import pytest
+
 from keras_route.cli.tables import aligned, figures_table, nets_table
 from keras_route.data.random_nets import draw_net
 from keras_route.evaluation import Figures
 from keras_route.layout.net import Net
+
+pytestmark = pytest.mark.check
 
 
 def test_columns_are_aligned():

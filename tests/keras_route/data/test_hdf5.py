@@ -9,6 +9,8 @@ import pytest
 from keras_route.data.hdf5 import HDF5Dataset, write_hdf5
 from keras_route.data.random_nets import BLOCK, NetFamily, generate
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def path(tmp_path):

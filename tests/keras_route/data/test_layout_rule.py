@@ -10,6 +10,8 @@ from keras_route.data.random_nets import NetFamily, draw_net
 from keras_route.pins import PinSets
 from keras_route.technology.layers import LAYERS
 
+pytestmark = pytest.mark.check
+
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 PUBLISHED = [  # the six published pictures

@@ -5,6 +5,8 @@ from keras_route.data.metal_choice import NO_WIRE, wire_class
 from keras_route.technology.layers import LAYERS
 from keras_route.technology.wire_resistance import wire_resistance
 
+pytestmark = pytest.mark.check
+
 PIXEL = 11 / 32
 
 

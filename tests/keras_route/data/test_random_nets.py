@@ -6,6 +6,8 @@ from keras_route.layout.steiner import steiner_length
 from keras_route.pins import PinSets
 from keras_route.technology.layers import LAYERS, METALS
 
+pytestmark = pytest.mark.check
+
 COUNT = 50_000
 SIGMAS = 4
 

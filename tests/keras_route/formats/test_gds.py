@@ -11,6 +11,8 @@ from keras_route.layout.checking import check
 from keras_route.layout.net import Net
 from keras_route.technology.layers import PIN_VIA, VIAS
 
+pytestmark = pytest.mark.check
+
 PINS = [(26, 3), (5, 12), (31, 25)]
 
 

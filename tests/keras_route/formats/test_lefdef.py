@@ -9,6 +9,8 @@ from keras_route.formats.lefdef.reading import TURNS
 from keras_route.formats.nanometres import centre_nm, origins_nm
 from keras_route.layout.net import Net
 
+pytestmark = pytest.mark.check
+
 METAL_LEF = """
 LAYER {name}
   TYPE ROUTING ;

@@ -6,6 +6,8 @@ import pytest
 from keras_route.formats.nanometres import centre_nm, origins_nm
 from keras_route.layout.net import Net
 
+pytestmark = pytest.mark.check
+
 
 def net(**attributes):
     return Net(((0, 0), (3, 3)), (), (), **attributes)

@@ -6,6 +6,8 @@ import pytest
 
 from keras_route.formats.pin_files import read_pins
 
+pytestmark = pytest.mark.check
+
 NETS = {"clk": [(3, 5), (20, 9)], "net 7": [(0, 0), (31, 0), (8, 31)]}
 LINES = [f"{name}, {x}, {y}" for name, pins in NETS.items() for x, y in pins]
 TEXTS = {

@@ -10,6 +10,8 @@ from keras_route.data.random_nets import generate
 from keras_route.formats import sheets, writers
 from keras_route.layout.net import Net
 
+pytestmark = pytest.mark.check
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

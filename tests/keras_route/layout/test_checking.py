@@ -8,6 +8,8 @@ from keras_route.layout.checking import check
 from keras_route.layout.connectivity import connected
 from keras_route.layout.net import Net, Via, Wire
 
+pytestmark = pytest.mark.check
+
 PINS = [(26, 3), (5, 12), (31, 25)]
 
 

@@ -8,6 +8,8 @@ from keras_route.data.random_nets import draw_net, generate
 from keras_route.layout.connectivity import connected
 from keras_route.technology.layers import LAYERS, METALS, VIAS
 
+pytestmark = pytest.mark.check
+
 PIN, M3, VIA3, M4, VIA4, M5, VIA5, M6 = range(8)
 
 

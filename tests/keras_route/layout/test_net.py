@@ -10,6 +10,8 @@ from keras_route.layout.net import Net, Via, Wire
 from keras_route.technology.layers import METALS
 from keras_route.technology.wire_resistance import wire_resistance
 
+pytestmark = pytest.mark.check
+
 PUBLISHED = [(26, 3), (5, 12), (31, 25)]
 
 

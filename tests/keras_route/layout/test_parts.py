@@ -4,6 +4,8 @@ import pytest
 from keras_route.layout import parts
 from keras_route.technology.layers import METALS, VIAS
 
+pytestmark = pytest.mark.check
+
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
 def test_wires_are_maximal_runs(rng, share):

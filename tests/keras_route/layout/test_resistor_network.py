@@ -7,6 +7,8 @@ from keras_route.data.random_nets import generate
 from keras_route.layout.net import Net
 from keras_route.layout.resistor_network import resistance_between, resistors
 
+pytestmark = pytest.mark.check
+
 CUBE = [(a, b, 1.0) for a, b in itertools.combinations(range(8), 2) if bin(a ^ b).count("1") == 1]
 
 

@@ -5,6 +5,8 @@ import pytest
 
 from keras_route.layout.steiner import steiner_length
 
+pytestmark = pytest.mark.check
+
 
 def spanning_length(points):
     """Return the length of the shortest tree without further points (Prim)."""

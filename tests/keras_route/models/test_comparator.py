@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_route.models.comparator import decide, log_odds, scores_of
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.check]
 
 
 @pytest.fixture(params=[np.asarray, ops.convert_to_tensor], ids=["numpy", "backend"])

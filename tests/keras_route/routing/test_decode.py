@@ -10,6 +10,8 @@ from keras_route.pins import PinSets, pins_of
 from keras_route.routing.decode import decode
 from keras_route.technology.layers import METALS
 
+pytestmark = pytest.mark.check
+
 PAIRS = (("m4", "m3"), ("m4", "m5"), ("m6", "m5"))
 SIZES = [{}, {"height": 12, "width": 7}, {"height": 64, "width": 48, "max_pins": 9}]
 

@@ -8,6 +8,8 @@ from keras_route.layout.net import Net
 from keras_route.pins import pins_of
 from keras_route.routing.legalize import legalize
 
+pytestmark = pytest.mark.check
+
 PINS = np.array([(26, 3), (5, 12), (31, 25)])
 
 

@@ -7,6 +7,8 @@ import pytest
 from keras_route.routing import maze as mazes
 from keras_route.routing.maze import BLOCKED, Maze, cheapest_tree
 
+pytestmark = pytest.mark.check
+
 
 @pytest.fixture
 def terrain(rng):

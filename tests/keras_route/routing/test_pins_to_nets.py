@@ -8,6 +8,8 @@ from keras_route.models.comparator import scores_of
 from keras_route.pins import pins_of
 from keras_route.routing.pins_to_nets import route
 
+pytestmark = pytest.mark.check
+
 
 class Decided:
     """Stands for a network that decides given label images, each score one away from zero."""
