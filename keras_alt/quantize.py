@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.calibration.calibrate import calibrate
+from keras_alt.calibration.walk import calibrate
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph
 from keras_alt.insertion import apply_plan

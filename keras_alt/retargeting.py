@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import keras
 
-from keras_alt.calibration.calibrate import calibrate
+from keras_alt.calibration.walk import calibrate
 from keras_alt.config import WIDTHS
 from keras_alt.graph import Graph
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU

@@ -137,6 +137,17 @@ def test_a_module_says_what_it_is_for_and_stays_short(module):
 
 
 @rule
+def test_no_module_shares_its_name_with_what_it_is_imported_for(module):
+    # `keras_alt.integer.widths` would be the module or the function, whichever came last.
+    if module.name == "__init__.py" and module.parent.name != "transforms":
+        for node in ast.walk(parsed(module)):
+            if isinstance(node, ast.ImportFrom):
+                stem = node.module.rpartition(".")[2]
+                if any(alias.name == stem for alias in node.names):
+                    yield f"{node.module} has the name of what it gives"
+
+
+@rule
 def test_private_attributes_of_keras_are_read_behind_one_door(module):
     if str(module.relative_to(ROOT)) != DOOR:
         for name in sorted(private_names(parsed(module))):

@@ -3,8 +3,6 @@
 # The imports register what reads each kind of layer.
 from keras_alt.integer import kernels as _kernels  # noqa: F401
 from keras_alt.integer import shapes as _shapes  # noqa: F401
-from keras_alt.integer.accumulators import Accumulator as Accumulator
-from keras_alt.integer.accumulators import accumulators as accumulators
 from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.grids import constant as constant
 from keras_alt.integer.grids import grid as grid
@@ -23,6 +21,8 @@ from keras_alt.integer.reading import Reading as Reading
 from keras_alt.integer.running import input_arrays as input_arrays
 from keras_alt.integer.running import quantize_inputs as quantize_inputs
 from keras_alt.integer.running import run as run
+from keras_alt.integer.sum_widths import Accumulator as Accumulator
+from keras_alt.integer.sum_widths import accumulators as accumulators
 from keras_alt.integer.variables import Grid as Grid
 from keras_alt.integer.variables import Variable as Variable
 from keras_alt.integer.variables import add as add

@@ -11,7 +11,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.channels import add_bias, channel_axis
 from keras_alt.layers.child_quantizers import child_quantizer, initial_output_threshold
-from keras_alt.numerics.fake_quant import QuantizedSum, fake_quant, remember_sum
+from keras_alt.numerics.function import QuantizedSum, fake_quant, remember_sum
 from keras_alt.quantizer import Quantizer
 from keras_alt.targets import BESIDE_ACCUMULATOR, get_target
 

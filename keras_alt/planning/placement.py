@@ -9,7 +9,7 @@ from keras_alt.activations import is_never_negative
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
 from keras_alt.operators import OF_INPUT, Grid, Operator, is_kernel
-from keras_alt.planning.plan import Group, Placement, Plan
+from keras_alt.planning.decisions import Group, Placement, Plan
 from keras_alt.planning.regions import Regions
 from keras_alt.targets import get_target
 

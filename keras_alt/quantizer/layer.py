@@ -9,7 +9,7 @@ from keras import ops
 from keras_alt.activations import RELU_MAX
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.closed_form import rectified
-from keras_alt.numerics.fake_quant import (
+from keras_alt.numerics.function import (
     exponent_of,
     fake_quant,
     fake_quant_sum,

@@ -8,7 +8,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.kernel import three_sigma_initializer
 from keras_alt.numerics.closed_form import exact_log2
-from keras_alt.numerics.fake_quant import fake_quant
+from keras_alt.numerics.function import fake_quant
 from keras_alt.tfmot.packages import imported
 
 tfmot, tf_keras = imported()

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_alt import FixedPoint
 from keras_alt.layers import QuantConv2D, QuantDepthwiseConv2D
-from keras_alt.numerics.fake_quant import (
+from keras_alt.numerics.function import (
     QuantizedSum,
     fake_quant,
     fake_quant_sum,
