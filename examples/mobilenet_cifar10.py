@@ -27,7 +27,6 @@ import numpy as np
 import keras_alt
 from keras_alt.calibration import kl_j, maximum, mse, percentile, three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
-from keras_alt.quantizer import quantizers
 
 
 def main():
@@ -89,7 +88,8 @@ def train(kind, model, data, seed, stem, options):
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
         for bits in options.bits:
-            student = narrowed(student, quantized(model, options, bits))
+            # Calibrated anew for the narrower grid, this network is at chance.
+            student = keras_alt.retarget(student, weights=bits)
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
         student = quantized(model, options, 8)
@@ -104,24 +104,12 @@ def quantized(model, options, bits):
     return keras_alt.quantize_model(model, config)
 
 
-def narrowed(wide, narrow):
-    """Give `narrow` the weights and thresholds of `wide`.
-
-    Trained thresholds clip outlying channels, which is what a few bits need: calibrated anew for
-    the narrower grid, this network is at chance.
-    """
-    narrow.set_weights(wide.get_weights())
-    for quantizer in quantizers(narrow).values():
-        quantizer.frozen.assign(False)
-    return narrow
-
-
 def fit(student, data, stem, options, rate=None, thresholds=1e-2):
     """Train `student` in place: best validation weights, or the last without validation."""
     steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
     rate = schedule(rate or options.rate, steps)
     callbacks, validation = [], {}
-    if quantizers(student):
+    if keras_alt.quantizers(student):
         optimizer = keras_alt.optimizers.alt(rate, thresholds, steps=steps)
         callbacks.append(ThresholdHistory())
         if thresholds:

@@ -52,17 +52,14 @@ def main():
 
 
 def begun(router, config, x, wider):
-    """Return a network to retrain, with the weights and thresholds of `wider` if it is given.
+    """Return a network to retrain: `wider` with fewer bits if it is given.
 
-    Trained thresholds clip outlying weights. Few bits need that.
+    Few bits need the thresholds that more bits trained, because those clip outlying weights.
     """
+    if wider is not None:
+        return keras_alt.retarget(wider, weights=config.weights)
     student = keras_alt.quantize_model(router, config)
-    if wider is None:
-        keras_alt.calibrate(student, x, weights=three_sigma, activations=maximum)
-        return student
-    student.set_weights(wider.get_weights())
-    for quantizer in keras_alt.quantizer.quantizers(student).values():
-        quantizer.frozen.assign(False)
+    keras_alt.calibrate(student, x, weights=three_sigma, activations=maximum)
     return student
 
 

@@ -21,7 +21,6 @@ from sklearn.datasets import load_digits
 import keras_alt
 from keras_alt.calibration import three_sigma
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
-from keras_alt.quantizer import quantizers
 
 BATCH = 32
 
@@ -132,7 +131,7 @@ def plot_distributions(model, history, x, path):
     outputs = [name for name in moved if name.endswith("/output")]
     chosen = [n for group in (kernels, outputs) for n in sorted(group, key=moved.get)[-3:]]
     seen = {}
-    found = quantizers(model)
+    found = keras_alt.quantizers(model)
     for name in chosen:
         found[name].observer = lambda q, values, name=name: seen.setdefault(
             name, keras.ops.convert_to_numpy(values).ravel()
