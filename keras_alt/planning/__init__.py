@@ -4,11 +4,11 @@ from collections.abc import Collection
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph
-from keras_alt.planning.placement import place_quantizers
 from keras_alt.planning.decisions import Group as Group
 from keras_alt.planning.decisions import Placement as Placement
 from keras_alt.planning.decisions import Plan as Plan
 from keras_alt.planning.decisions import Substitution as Substitution
+from keras_alt.planning.placement import place_quantizers
 from keras_alt.planning.regions import Regions as Regions
 from keras_alt.planning.widths import substitute_layers
 from keras_alt.targets import get_target

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from keras_alt.activations import leaky_slope
 from keras_alt.graph import Call
 from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU
-from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.decisions import Plan, Substitution
+from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
 from keras_alt.targets import ON_PRODUCT_GRID, get_target
 
