@@ -51,7 +51,7 @@ def fake_quant(
             f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
         )
     x = ops.convert_to_tensor(x)
-    y = numerics.function(
+    y = numerics.fake_quant(
         ops.cast(x, "float32"),
         ops.cast(log2_threshold, "float32"),
         format,

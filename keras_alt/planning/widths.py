@@ -10,7 +10,7 @@ from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
 from keras_alt.targets import ON_PRODUCT_GRID, get_target
 
-RECIPROCAL_BITS = 8  # of an average pool that is a convolution (Jain et al., 2019, section 4.2)
+RECIPROCAL_BITS = 8  # of an average pool that is a convolution (the paper)
 
 
 def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
