@@ -116,7 +116,7 @@ class _Insertion:
             # An activation of another type than the Quant layer's twin has no more to hand on.
             return substitution.quantized(**arguments, dtype=call.layer.dtype_policy)
 
-        return self.layers(call.layer, substitution.key, make, suffix=substitution.suffix)
+        return self.layers(call.layer, substitution, make, suffix=substitution.suffix)
 
     def take_over(self, layer, original, norm):
         """Give `layer` the weights of `original`, and leave its thresholds to calibration."""

@@ -37,9 +37,9 @@ class Placement:
     rounding: str = "half_even"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Substitution:
-    """The Quant layer that takes the place of a layer.
+    """One Quant layer that takes the place of a layer; calls that share it have the same one.
 
     Attributes:
         quantized: its type.
@@ -50,11 +50,6 @@ class Substitution:
     quantized: type
     arguments: dict
     suffix: str = ""
-
-    @property
-    def key(self) -> str:
-        """What tells apart the Quant layers that stand for one layer."""
-        return f"{self.suffix} {sorted(self.arguments.items(), key=str)}"
 
 
 @dataclass

@@ -22,13 +22,15 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
         sparse: names of layers whose kernel has a mask.
     """
     norms = {linear: norm.layer for norm, linear in plan.folded.items()}
-    substituting = _Substituting(regions, plan, sparse)
+    substituting, made = _Substituting(regions, plan, sparse), {}
     for call in regions.graph.calls:
-        operator = regions.operator(call)
+        operator, norm = regions.operator(call), norms.get(call)
         if operator is not None and operator.quantized is not None:
-            arguments = substituting.arguments(call, operator.quantized, norms.get(call))
-            suffix = norms[call].name if call in norms else ""
-            plan.layers[call] = Substitution(operator.quantized, arguments, suffix)
+            arguments = substituting.arguments(call, operator.quantized, norm)
+            # What may differ between the calls of one layer.
+            key = call.layer, norm, arguments.get("rounding")
+            substitution = Substitution(operator.quantized, arguments, norm.name if norm else "")
+            plan.layers[call] = made.setdefault(key, substitution)
 
 
 class _Substituting:
