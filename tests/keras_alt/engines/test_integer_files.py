@@ -189,11 +189,12 @@ def test_the_document_names_every_operation_attribute_and_rounding():
     assert set(arithmetic.ROUNDINGS) <= set(rows)
 
 
-def test_the_worked_example_of_the_document_is_what_is_written(tmp_path):
+def test_the_worked_example_of_the_document_is_what_is_written(tmp_path, monkeypatch):
     section = DOCUMENT.read_text().partition("## Worked example")[2].partition("\n## ")[0]
     blocks = dict(re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "example"
-    exec(blocks["python"], {"path": path})
+    exec(blocks["python"], {})
 
     assert (path / "model.json").read_text() == blocks["json"]
     with np.load(path / "weights.npz") as file:
