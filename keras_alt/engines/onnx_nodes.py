@@ -209,7 +209,7 @@ def _maximum_over_axes(writer, step):
 
 
 def _reduced(writer, step, kind):
-    """Reduce a value; if only the channels go, move the axes to Keras' order first."""
+    """Reduce a value, in Keras' order if the channels vanish and other axes stay."""
     rank, axes = writer.rank(step.inputs[0]), step.attributes["axes"]
     keepdims = step.attributes["keepdims"]
     value, left = writer.value(step.inputs[0]), rank - len(axes)
