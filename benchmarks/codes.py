@@ -1,13 +1,14 @@
-"""Hashes of all integers that the package computes, to compare two versions of it.
+"""Hash all integers that the package computes, to compare two versions of the package.
 
     python benchmarks/codes.py --data DIR --output before.json --save models
     python benchmarks/codes.py --data DIR --output after.json --load models --compare before.json
 
-The first line runs on the older version, the second on the newer one. Hashed are, for every target:
-the thresholds, the values behind every quantizer, the codes of the integer engine and the bytes of
-the exported files. Networks are ResNet20 and MobileNetV2 (`--data` has their files and images), the
-preset `router_32`, and small networks of every topology; all calibrated, not trained. `--load`
-hashes what the older version saved as `.keras` and `.h5` too. Exits with 1 if a hash differs.
+The first line runs on the older version, the second on the newer one. For every target, the script
+hashes the thresholds, the values behind every quantizer, the codes of the integer engine and the
+bytes of the exported files. Networks are ResNet20 and MobileNetV2 (`--data` has their files and
+images), the preset `router_32`, and small networks of every topology. All are calibrated, not
+trained. `--load` also hashes the `.keras` and `.h5` files that the older version saved. Exits with
+1 if a hash differs.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def arguments():
 
 def compared(hashes, others):
     """Print what differs; return the exit code."""
-    # What was loaded must have the hashes that it had when it was saved.
+    # A loaded model must have the same hashes as when it was saved.
     saved = {key: re.sub(r"/loaded \w+", "", key) for key in hashes}
     differing = [key for key, value in hashes.items() if others.get(saved[key]) != value]
     missing = [key for key in others if key not in hashes]

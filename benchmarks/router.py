@@ -1,17 +1,19 @@
-"""Speed of the router: nets drawn, learned, scored and routed in a second.
+"""Speed of the router in drawing, training, scoring and routing nets.
 
 Example:
 
     python benchmarks/router.py
     python benchmarks/router.py --rounds 5 --threads 1
 
-Prints nets per second: drawn into memory, drawn into an HDF5 file, decoded from scores by `decode`,
-and turned into `Net` by all that follows the network in `route`. Then prints, for one thread and
-for two, the milliseconds of a training step at batch 100 and the microseconds of scoring a net.
-With torch installed, the published network also runs in PyTorch, with the same weights and batches,
-in turn with Keras. Its scores must be the same first. Ratios are those of the medians of one run.
-PyTorch computes with oneDNN, and so does TensorFlow here; TF_ENABLE_ONEDNN_OPTS=0 measures
-TensorFlow without it.
+Prints nets per second for four jobs: drawing into memory, drawing into an HDF5 file, decoding
+scores with `decode`, and turning scores into `Net` with all steps of `route` behind the network.
+Then prints the milliseconds of a training step at batch 100 and the microseconds of scoring a net,
+on one thread and on two.
+
+With torch installed, the published network also runs in PyTorch, in turn with Keras, with the same
+weights and batches. The script first checks that the scores are the same. Ratios compare the
+medians of one run. PyTorch and TensorFlow both use oneDNN here. TF_ENABLE_ONEDNN_OPTS=0 measures
+TensorFlow without oneDNN.
 """
 
 import argparse
@@ -24,7 +26,7 @@ import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow's faster convolutions, which it leaves off on processors without VNNI.
+# oneDNN convolutions are faster, but TensorFlow turns them off on processors without VNNI.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -38,7 +40,7 @@ from keras_route.routing.pins_to_nets import finish
 
 BATCH = 100
 ROUTED = 1000  # nets, about what `route` decodes at once
-# The published generator and network on a machine with two cores of an AMD EPYC.
+# Speed of the published generator and network on two cores of an AMD EPYC.
 REFERENCE = {
     "drawn into memory": "18,000-27,000",
     "drawn into HDF5": "3,600",
@@ -59,7 +61,7 @@ def main():
 
 
 def rates(options):
-    """Print what needs no network."""
+    """Print the figures that need no network."""
     x, labels = keras_route.generate(ROUTED, seed=1, deduplicate=True)
     pins = pins_of(x)
     rng = np.random.default_rng(0)
@@ -82,7 +84,7 @@ def rates(options):
 
 
 def networks(threads, rounds):
-    """Print the times of the networks on so many threads, with PyTorch's where it is installed."""
+    """Print the times of the networks on `threads` threads, with PyTorch if it is installed."""
     keras.utils.set_random_seed(0)
     published = keras_route.FCNRouter(height=32, width=32)
     router = keras_route.Router()
@@ -163,7 +165,7 @@ class Port:
 
 
 def interleaved(jobs, rounds):
-    """Return the seconds that each job takes, in turn with the others; a first round warms up."""
+    """Return the seconds of each job. Jobs take turns, and the first round is a warm-up."""
     times = {name: [] for name in jobs}
     for _ in range(1 + rounds):
         for name, job in jobs.items():
@@ -174,7 +176,7 @@ def interleaved(jobs, rounds):
 
 
 def in_a_process(threads, rounds):
-    """Run `networks` with so many threads, which a library reads when it is loaded."""
+    """Run `networks` in a process with a number of threads, which libraries read at import."""
     numbers = dict.fromkeys(
         ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(threads)
     )

@@ -1,4 +1,4 @@
-"""Float, tfmot's training for quantization, ALT inside tfmot, and ALT on Keras 3, in one run.
+"""Compare float, tfmot's own QAT, ALT inside tfmot and ALT on Keras 3 in one run.
 
 Example:
 
@@ -6,9 +6,9 @@ Example:
     python benchmarks/tfmot.py --data fashion_mnist.npz --epochs 3
 
 Trains one network in tf_keras, then retrains it in INT8 in three ways with the same recipe. Prints
-accuracy on the test images, the median milliseconds per training step, and the size of the LiteRT
-file. Without --data, on the handwritten digits of scikit-learn; a file holds x_train, y_train,
-x_test and y_test, as Fashion-MNIST does.
+the accuracy on the test images, the median milliseconds per training step, and the size of the
+LiteRT file. Without --data, it uses scikit-learn's handwritten digits. A data file holds x_train,
+y_train, x_test and y_test, like Fashion-MNIST.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def fit(model, optimizer, train, epochs, library):
 
 
 def converted(model):
-    """Return the size of what TensorFlow's converter makes of a tf_keras model."""
+    """Return the size of a tf_keras model as converted by TensorFlow."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if any(hasattr(layer, "quantize_config") for layer in model.layers):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -5,13 +5,13 @@ Examples:
     python examples/deploy.py --output output/deploy
     python examples/deploy.py --model FILE --data FILE.npz --mean 127.5 --std 127.5 --count 1000
 
-Without --model, a small residual network learns handwritten digits first. With it, FILE is a float
-Keras model whose input is (x - mean) / std, and the data file has x_train, x_test and y_test. That
-network is quantized statically. --weights loads retrained weights of `mobilenet_cifar10.py`.
+Without --model, a small residual network learns handwritten digits first. With --model, FILE is a
+float Keras model whose input is (x - mean) / std. The data file has x_train, x_test and y_test. The
+network is then quantized statically. --weights loads retrained weights of `mobilenet_cifar10.py`.
 
-Prints how many codes differ on each engine, then file sizes, then latencies for one image. All
-run on one thread, except Keras. Exits with 1 if any code differs. Engines that are not installed
-are named and left out.
+Prints the number of codes that differ on each engine, then file sizes, then latencies for one
+image. All engines except Keras run on one thread. Exits with 1 if any code differs. Engines that
+are not installed are named and skipped.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from keras import layers
 import keras_alt
 from keras_alt.calibration import three_sigma
 
-# The target whose rules each engine follows.
+# Each engine follows the rules of this target.
 TARGETS = {
     "litert": "litert",
     "onnxruntime": "onnx",
@@ -56,7 +56,7 @@ def main():
 
 
 def quantize(model, train, options):
-    """Return the network under LiteRT's rules, retrained unless --model is given."""
+    """Return the network quantized for LiteRT. It is retrained unless --model is given."""
     config = keras_alt.QuantizeConfig(weights=options.bits, target="litert")
     quantized = keras_alt.quantize_model(model, config)
     x, y = train
@@ -75,7 +75,7 @@ def quantize(model, train, options):
 
 
 def proof(engine, model, test, options):
-    """Print how many codes differ on an engine, and return that number."""
+    """Print and return the number of codes that differ on an engine."""
     count = options.slow_count if engine in SLOW else options.count
     started = time.time()
     try:
@@ -180,7 +180,7 @@ def onnx_runner(path, x):
 
 
 def digits(options):
-    """Train a small residual network, and return it with `(x, y)` for training and test."""
+    """Train a small residual network; return it with `(x, y)` for training and test."""
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -199,7 +199,7 @@ def digits(options):
 
 
 def pretrained(options):
-    """Return the user's network, and its images resized for it."""
+    """Return the user's network and its images, resized for the network."""
     model = keras.models.load_model(options.model, compile=False)
     with np.load(options.data) as file:
         parts = {name: file[name] for name in ("x_train", "x_test", "y_test")}
@@ -226,7 +226,7 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", type=pathlib.Path, help="float Keras model; digits without it")
+    parser.add_argument("--model", type=pathlib.Path, help="float Keras model; digits by default")
     parser.add_argument("--data", type=pathlib.Path, help="npz file with images for the model")
     parser.add_argument("--weights", type=pathlib.Path, help="retrained weights of target litert")
     parser.add_argument("--mean", nargs="+", type=float, default=[127.5], help="pixel mean")

@@ -5,9 +5,10 @@ Example:
     python examples/from_tfmot.py
     python examples/from_tfmot.py --data fashion_mnist.npz --epochs 3
 
-Without --data, the network learns the handwritten digits of scikit-learn (a minute on two cores). A
-data file holds x_train, y_train, x_test and y_test, as Fashion-MNIST does. After each step, prints
-the accuracy on the test images and the share of zeros among weights, or among their integer codes.
+Without --data, the network learns scikit-learn's handwritten digits in a minute on two cores. A
+data file holds x_train, y_train, x_test and y_test, like Fashion-MNIST. After each step, the script
+prints the accuracy on the test images and the share of zeros. Zeros are counted among the weights,
+or among their integer codes once the model is quantized.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.tfmot.packages import imported  # leaves `tf.keras` as it is, unlike `import`
+from keras_alt.tfmot.packages import imported  # unlike `import`, leaves `tf.keras` as it is
 
 tfmot, tf_keras = imported()
 BATCH = 64
@@ -106,7 +107,7 @@ def show(title, model, test):
 
 def weights(layer):
     """Return the kernels of a layer, rounded to their grid if the layer is quantized."""
-    if not layer.trainable:  # the reciprocal of an average pool
+    if not layer.trainable:  # an average pool's constant reciprocal
         return []
     if hasattr(layer, "constants"):
         return [keras.ops.convert_to_numpy(q(values)) for q, values in layer.constants()]
@@ -117,7 +118,7 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="npz file; scikit-learn's digits without it")
+    parser.add_argument("--data", help="npz file; by default scikit-learn's digits")
     parser.add_argument("--epochs", type=int, default=15, help="epochs of each training")
     parser.add_argument("--sparsity", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)

@@ -12,8 +12,8 @@ model's size. Any classifier of small images works, for instance a residual netw
         --mean 123.675 116.28 103.53 --std 58.395 57.12 57.375 --runs float int8 int4
 
 Checkpoints are chosen on the last training images, never on the test images. With --validation 0,
-all training images train and the last epoch counts. Finished runs are kept in the output folder, so
-the same command resumes after an interruption.
+the network trains on all training images, and the last epoch is used. The output folder keeps
+finished runs, so the same command resumes after an interruption.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def trained(kind, model, data, seed, options):
 
 
 def train(kind, model, data, seed, stem, options):
-    """Retrain one variant, and return which test images it gets right."""
+    """Retrain one variant; return which test images it gets right."""
     keras.utils.set_random_seed(seed)
     x = data["train"][0][: options.calibration]
     if kind == "float":
@@ -88,7 +88,7 @@ def train(kind, model, data, seed, stem, options):
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
         for bits in options.bits:
-            # Calibrated anew for the narrower grid, this network is at chance.
+            # New calibration on the narrower grid leaves this network at chance accuracy.
             student = keras_alt.retarget(student, weights=bits)
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
@@ -105,7 +105,7 @@ def quantized(model, options, bits):
 
 
 def fit(student, data, stem, options, rate=None, thresholds=1e-2):
-    """Train `student` in place: best validation weights, or the last without validation."""
+    """Train `student` in place; keep the best validation weights, or else the last ones."""
     steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
     rate = schedule(rate or options.rate, steps)
     callbacks, validation = [], {}
@@ -141,7 +141,7 @@ def fit(student, data, stem, options, rate=None, thresholds=1e-2):
 
 
 def schedule(rate, steps):
-    """Return a cosine schedule with a warm-up, in which thresholds find their octaves first."""
+    """Return a cosine schedule with a warm-up, during which thresholds find their octaves."""
     warmup = steps // 10
     return keras.optimizers.schedules.CosineDecay(
         rate / 100, steps - warmup, warmup_target=rate, warmup_steps=warmup
@@ -149,7 +149,7 @@ def schedule(rate, steps):
 
 
 def softened(x, y, model, soft, logits):
-    """Mix labels with outputs of the float network: every variant trains on these targets."""
+    """Mix labels with outputs of the float network as targets for every variant."""
     outputs = model.predict(x, batch_size=250, verbose=0)
     if logits:
         outputs = keras.ops.convert_to_numpy(keras.ops.softmax(outputs))

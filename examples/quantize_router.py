@@ -5,9 +5,9 @@ Examples:
     python examples/quantize_router.py
     python examples/quantize_router.py --preset output/router_32 --steps 2000 --bits 8 4
 
-Activations have 8 bits. Weights have the given widths, but 8 bits in the first and last layers.
-Each width is measured on nets of the validation split, calibrated and then retrained. Its codes are
-compared with those of the integer engine.
+Activations have 8 bits. Weights have the given widths, except 8 bits in the first and last layers.
+Each width is measured on nets of the validation split, first after calibration and then after
+retraining. The codes are compared with those of the integer engine.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow leaves its oneDNN convolutions off on processors without VNNI; they are faster there.
+# oneDNN convolutions are faster, but TensorFlow turns them off on processors without VNNI.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -52,9 +52,9 @@ def main():
 
 
 def begun(router, config, x, wider):
-    """Return a network to retrain: `wider` with fewer bits if it is given.
+    """Return a network to retrain. If `wider` is given, start from it with fewer bits.
 
-    Few bits need the thresholds that more bits trained, because those clip outlying weights.
+    Few bits need the thresholds trained with more bits, because these clip outlying weights.
     """
     if wider is not None:
         return keras_alt.retarget(wider, weights=config.weights)

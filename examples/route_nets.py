@@ -4,10 +4,11 @@ Example:
 
     python examples/route_nets.py --output output/route
 
-Prints the length of each net against the shortest tree, its vias and its resistance, and the number
-of nets that are those of the layout rule. Then routes the same nets around a blocked square. Writes
-nets.gds, nets.def, nets.json, nets.svg, around.svg, and nets.png, where the nets of the layout rule
-lie above the routed nets. Exits with 1 if a net breaks a rule. Takes seconds.
+Prints each net's length relative to the shortest tree, its vias and its resistance. Also prints the
+number of nets that equal those of the layout rule. Then routes the same nets around a blocked
+square. Writes nets.gds, nets.def, nets.json, nets.svg, around.svg and nets.png. In nets.png, the
+nets of the layout rule are above the routed nets. Exits with 1 if a net breaks a rule. Takes
+seconds.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from keras_route.formats.writers import writer
 from keras_route.layout.pictures import write_comparison
 from keras_route.models.loading import load_network
 
-BLOCKED = slice(12, 20)  # rows and columns of the square that no wire may enter
+BLOCKED = slice(12, 20)  # rows and columns of the blocked square
 
 
 def main():

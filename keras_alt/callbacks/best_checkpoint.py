@@ -21,6 +21,16 @@ class BestCheckpoint(keras.callbacks.Callback):
     With `validation_data`, the model before training counts too, so the file never holds a worse
     one. The file is complete at every moment.
 
+    Example:
+
+    ```python
+    best = keras_alt.callbacks.BestCheckpoint(
+        "best.keras", monitor="val_loss", validation_data=(x_val, y_val)
+    )
+    quantized.fit(x, y, validation_data=(x_val, y_val), callbacks=[best])
+    best.restore()
+    ```
+
     Args:
         path: ends in `.keras` or `.weights.h5`.
         monitor: name of a validation metric, such as `"val_accuracy"`.

@@ -12,6 +12,16 @@ class FreezeBatchNorm(StepCallback):
 
     From then on the training graph is the inference graph. The paper switches after one epoch.
 
+    Example:
+
+    ```python
+    config = keras_alt.QuantizeConfig(batch_norm="train")
+    quantized = keras_alt.quantize_model(model, config)
+    keras_alt.calibrate(quantized, x)
+    quantized.compile(keras_alt.optimizers.alt(1e-5), loss="mse")
+    quantized.fit(x, y, epochs=3, callbacks=[keras_alt.callbacks.FreezeBatchNorm()])
+    ```
+
     Args:
         step: number of optimizer steps before the switch; by default one epoch.
     """

@@ -16,12 +16,19 @@ END = 0.9  # the last tenth of the run trains weights against fixed scales
 class FreezeThresholds(StepCallback):
     """Freezes thresholds one by one, so that no scale flips late in the run.
 
-    From `start` on, every `every` steps, it freezes one threshold: among those in the octave of
-    their moving average, the one with the smallest mean gradient. That threshold is in the more
-    popular of the two bins between which it oscillates (Jain et al., 2019, section 5.2). After nine
-    tenths of the run it freezes all others; a threshold outside the octave of its average is first
-    set to the average. A frozen threshold never moves again, even if the model is saved, loaded or
-    compiled anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on.
+    From `start` on, every `every` steps, it freezes the threshold with the smallest mean gradient
+    among those in the octave of their moving average. That threshold is in the more popular of the
+    two bins between which it oscillates (Jain et al., 2019, section 5.2). After nine tenths of the
+    run, it freezes all others. A threshold outside the octave of its average is first set to the
+    average. A frozen threshold never moves again, even if the model is saved, loaded or compiled
+    anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on.
+
+    Example:
+
+    ```python
+    quantized.compile(keras_alt.optimizers.alt(1e-5), loss="mse")
+    quantized.fit(x, y, callbacks=[keras_alt.callbacks.FreezeThresholds(start=0.5)])
+    ```
 
     Args:
         start: a fraction of the run (float), or a number of optimizer steps (integer). The paper

@@ -26,6 +26,16 @@ class Prune(StepCallback):
     no depthwise kernels. A pruned weight stays pruned until `fit` ends. To hold the zeros in every
     later `fit`, call `keras_alt.quantize_model(model, masks=keras_alt.sparsity_masks(model))`.
 
+    Example:
+
+    ```python
+    def half_of_the_weights(step):
+        return step % 10 == 0, 0.5
+
+    model.fit(x, y, callbacks=[keras_alt.callbacks.Prune(half_of_the_weights)])
+    quantized = keras_alt.quantize_model(model, masks=keras_alt.sparsity_masks(model))
+    ```
+
     Args:
         schedule: `(step) -> (prune now?, sparsity)`, such as tensorflow-model-optimization's
             `PolynomialDecay` and `ConstantSparsity`. Step 0 is before the first batch. The next

@@ -24,6 +24,14 @@ class ThresholdHistory(StepCallback):
     If the length of the run is unknown, every step is recorded at first. Whenever there are more
     than 400 records, every second one is dropped and the interval doubles.
 
+    Example:
+
+    ```python
+    history = keras_alt.callbacks.ThresholdHistory(log_dir="logs")
+    quantized.fit(x, y, epochs=3, callbacks=[history])
+    last = {name: values[-1] for name, values in history.history.items()}
+    ```
+
     Args:
         log_dir: folder for `thresholds.csv`, which is written after every epoch; or None.
 

@@ -1,6 +1,7 @@
-"""The engines that `keras_alt.verify` can run: each computes the codes of a program's tensors.
+"""The table of engines that `keras_alt.verify` can run.
 
-A package adds an engine by entering a class, see `keras_alt.engines.engine.Engine`:
+Each engine computes the codes of a program's tensors. `keras_alt.engines.engine.Engine` documents
+the class. A package adds its own engine to the table:
 
     from keras_alt.engines import ENGINES
     ENGINES["mine"] = MyEngine

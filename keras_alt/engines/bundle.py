@@ -1,4 +1,4 @@
-"""A bundle: all that repeats a proof on another machine, without this package."""
+"""The bundle, a folder that repeats a proof on another machine without this package."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Bundle:
 
     Args:
         session: the engine that computes the proof.
-        model_folder: where its exported files are.
+        model_folder: the folder of its exported files.
     """
 
     def __init__(self, session: Engine, model_folder: str):
@@ -37,7 +37,13 @@ class Bundle:
         self.inputs, self.expected = {}, []
 
     def add(self, arrays: list, codes: list, expected: list):
-        """Add a batch: inputs of the Keras model, the same quantized, codes of the outputs."""
+        """Add a batch.
+
+        Args:
+            arrays: inputs of the Keras model.
+            codes: the same inputs, quantized.
+            expected: codes of the outputs.
+        """
         for name, values in self.session.fed(arrays, codes).items():
             self.inputs.setdefault(name, []).append(_small(values))
         self.expected.append([_small(values) for values in expected])
@@ -46,8 +52,8 @@ class Bundle:
         """Write the bundle into an empty folder.
 
         Args:
-            folder: to write to.
-            result: the `Verification` that it repeats.
+            folder: the folder to write to.
+            result: the `Verification` that the bundle repeats.
         """
         about = {
             "engine": result.engine,
@@ -79,9 +85,9 @@ def _savez(folder, name, batches):
 
 
 def _small(values):
-    """Return whole numbers of 64 bits in as few bytes as hold them: a proof has many.
+    """Return 64-bit whole numbers in the smallest integer type that holds them.
 
-    Codes of Keras that are no integers stay as they are, and so differ from any.
+    Keras codes that are not integers stay unchanged, so they differ from every code.
     """
     if values.dtype.itemsize < 8 or not np.array_equal(values, np.rint(values)):
         return values

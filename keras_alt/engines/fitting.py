@@ -1,4 +1,4 @@
-"""Whether an engine computes a model: rules, width of sums, installed packages."""
+"""Checks that an engine can compute a model: its rules, sums and packages."""
 
 import importlib.util
 
@@ -13,7 +13,7 @@ class ExportError(ValueError):
 
 
 def fitting_program(model: keras.Model, engine: str) -> Reading:
-    """Return the integer program of a model whose target `engine` computes."""
+    """Read a model as an integer program; raise an error unless `engine` computes it."""
     reading = read(model)
     require_fit(reading, engine)
     return reading
@@ -33,7 +33,7 @@ def _require_width(reading):
 def require_fit(reading: Reading, engine: str):
     """Raise an error unless `engine` computes the integers of a model.
 
-    It must compute by the rules of the model's target, and every sum must fit its width.
+    The engine must follow the rules of the model's target, and every sum must fit its width.
     """
     fitting = get_target(reading.target).engines
     if engine not in fitting:

@@ -11,8 +11,8 @@ def folder_written_whole(path: str | os.PathLike):
     """Yield a temporary folder that becomes `path` when the block succeeds.
 
     Raises:
-        FileExistsError: there is something at `path` other than an empty folder.
-        FileNotFoundError, PermissionError: the folder around it is missing, or not writable.
+        FileExistsError: `path` exists and is not an empty folder.
+        FileNotFoundError, PermissionError: the parent folder is missing or not writable.
     """
     path = os.path.abspath(os.fspath(path))
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):

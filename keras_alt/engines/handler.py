@@ -8,21 +8,22 @@ from keras_alt.integer import Step
 class Handler(Protocol):
     """Writes one operation of the integer program to a file.
 
-    A function becomes a handler by the decorator `handles` of a file format:
+    The decorator `handles` of a file format registers a function as a handler:
     `keras_alt.engines.litert.handles`, `keras_alt.engines.onnx_nodes.handles` (ONNX and QONNX) or
-    `keras_alt.engines.hls4ml.handles`. The function registered last for an operation counts.
+    `keras_alt.engines.hls4ml.handles`. The last function registered for an operation is used.
     """
 
     def __call__(self, writer: Any, step: Step) -> None:
         """Write a step. The exporter calls this in the order of computation.
 
-        All inputs of the step are written by then. The handler must say where the output is; the
-        docstring of each `handles` has the methods for it.
+        All inputs of the step are written before. The handler must tell the writer where the output
+        is. The docstring of each `handles` names the methods for this.
 
         Args:
-            writer: of the file format. `writer.program.tensors[position]` has shape, exponent,
-                bounds and format of an input or the output.
-            step: inputs and output are positions; `attributes` has kernels, biases and options.
+            writer: the writer of the file format. `writer.program.tensors[position]` has the shape,
+                exponent, bounds and format of an input or the output.
+            step: the step. Its inputs and output are positions. Its `attributes` hold kernels,
+                biases and options.
 
         Raises:
             ExportError: the format cannot hold the step. The message names `step.layer`.

@@ -1,4 +1,4 @@
-"""Looking at the tensors inside an engine."""
+"""Checks that reading the inner tensors of an engine changes nothing."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from keras_alt.engines.engine import Engine
 
 
 def require_same(engine: Engine, plain: list, observed: list):
-    """Raise an error if looking at tensors inside changed the outputs of an engine.
+    """Raise an error if the outputs of an engine change when its inner tensors are read.
 
     Args:
-        engine: that computed.
-        plain, observed: arrays of outputs without and with a look inside.
+        engine: the engine.
+        plain, observed: arrays of outputs, without and with inner tensors read.
     """
     for a, b in zip(plain, observed, strict=True):
         if not np.array_equal(a, b):

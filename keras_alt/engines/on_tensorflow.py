@@ -1,4 +1,4 @@
-"""Writing on the TensorFlow backend what a process on another one cannot."""
+"""Runs an export on TensorFlow from a process on another backend."""
 
 import os
 import subprocess
@@ -17,20 +17,20 @@ model, path = keras.models.load_model(sys.argv[1], compile=False), sys.argv[2]
 
 
 def on_tensorflow(model: keras.Model, statement: str, path: str):
-    """Run a statement in a process of its own, on TensorFlow, with `model` rebuilt there.
+    """Run a Python statement in a separate process on TensorFlow, with `model` loaded there.
 
     Args:
-        model: goes there as a `.keras` file.
-        statement: Python that writes to `path` what `model` becomes.
-        path: to write to.
+        model: the model; passed to the process as a `.keras` file.
+        statement: Python that exports `model` to `path`.
+        path: the path to write to.
 
     Raises:
-        ExportError: the model does not load there, or the statement fails.
+        ExportError: the model does not load in the process, or the statement fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
         file = os.path.join(scratch, "model.keras")
         model.save(file)
-        # The user's own modules, too, are found where this process found them.
+        # The new process must find the user's own modules where this process finds them.
         environment = {
             **os.environ,
             "KERAS_BACKEND": "tensorflow",

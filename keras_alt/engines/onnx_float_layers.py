@@ -1,4 +1,4 @@
-"""The ONNX nodes that float layers in front of, and behind, the integers become."""
+"""Writes the float layers around the integers as ONNX nodes."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,11 @@ FLOAT_LAYERS = Handlers()
 
 
 def writes_float(*layers: type[keras.Layer]) -> Callable:
-    """Return a decorator: the function below writes float layers of these types.
+    """Return a decorator that registers a function as the writer of these float layers.
 
-    It is called as `(writer, layer, name)` for a layer in front of, or behind, the quantizers.
-    `name` is its only input, in Keras' order of axes. It returns the name of the output.
+    The function is called as `(writer, layer, name)` for each such layer in front of or behind the
+    quantizers. `name` is the layer's only input, in Keras' order of axes. The function returns the
+    name of the output.
     """
     return FLOAT_LAYERS.handles(*layers)
 

@@ -1,8 +1,8 @@
-"""An integer program as an ONNX graph.
+"""Writes an integer program as an ONNX graph.
 
-ONNX has channels first: every tensor of three axes or more is held with its last axis behind the
-batch. Two writers derive from the one here and say how codes are held: as integers between
-QuantizeLinear and DequantizeLinear, or as floats behind QONNX's Quant.
+ONNX has channels first, so a tensor of three or more axes has its last axis moved behind the batch.
+Two subclasses of the writer decide how codes are held. One holds them as integers between
+QuantizeLinear and DequantizeLinear. The other holds them as floats behind QONNX's Quant.
 """
 
 from abc import ABC, abstractmethod
@@ -24,25 +24,25 @@ class GraphWriter(ABC):
     """
 
     opsets = {"": 21}
-    batch = "batch"  # size of the first axis, or the name of one left open
+    batch = "batch"  # size of the first axis, or its name if the size is open
 
     def __init__(self, reading: Reading):
         self.reading, self.program = reading, reading.program
         self.nodes, self.initializers = [], []
-        self.held = {}  # name of each position's tensor, as this writer holds it
-        self.sums = {}  # name of the float value of each position that is not on a grid
+        self.held = {}  # by position: name of the tensor that holds the codes
+        self.sums = {}  # by position off the grid: name of the float value
         self.biases = _fusable_biases(self.program)
 
-    # What the two writers differ in.
+    # The two subclasses differ in these methods.
 
     @abstractmethod
     def store(self, value: str, position: int, rounding: str = "half_even") -> str:
-        """Add what brings a float value onto the grid of a position; return the held name.
+        """Bring a float value onto the grid of a position; return the name of the tensor held.
 
         Args:
             value: name of the float value.
-            position: whose exponent, format and bounds the result has.
-            rounding: to the grid, as `keras_alt.integer.arithmetic` names it.
+            position: gives the exponent, format and bounds of the result.
+            rounding: rounding to the grid, by its name in `keras_alt.integer.arithmetic`.
         """
 
     @abstractmethod
@@ -51,17 +51,17 @@ class GraphWriter(ABC):
 
     @abstractmethod
     def constant(self, name: str, constant, codes: np.ndarray) -> str:
-        """Add a kernel or bias, its codes in ONNX' order; return the name of its float value."""
+        """Add a kernel or bias with codes in ONNX order; return the name of its float value."""
 
     def regridded(self, position: int) -> str:
-        """Return the float value of a position on a grid, for a quantizer with another grid."""
+        """Return the float value of a position for a quantizer with another grid."""
         return self.value(position)
 
     def padding_value(self, position: int) -> list[str]:
-        """Return the constants that tell a Pad node what zero is; by default it knows."""
+        """Return the constants that tell a Pad node what zero is; by default none are needed."""
         return []
 
-    # What they share.
+    # The two subclasses share these methods.
 
     def model(self):
         """Return the `onnx.ModelProto`."""
@@ -98,7 +98,7 @@ class GraphWriter(ABC):
         )
 
     def begin(self) -> list[str]:
-        """Add the float layers in front of the quantizers; return what they give."""
+        """Add the float layers in front of the quantizers; return the names of their outputs."""
         entry = self.reading.entry
         names = {id(tensor): tensor.name for tensor in entry.inputs}
         self.float_layers(entry, names)
@@ -122,7 +122,10 @@ class GraphWriter(ABC):
         return results
 
     def float_layers(self, model, names):
-        """Add the layers of a float model; `names` has its inputs by id and gets the rest."""
+        """Add the layers of a float model.
+
+        `names` maps tensor ids to names. It has the inputs and gets all other tensors.
+        """
         for call in Graph(model).calls:
             write = FLOAT_LAYERS.get(type(call.layer))
             if write is None:
@@ -151,7 +154,7 @@ class GraphWriter(ABC):
         return name
 
     def shared(self, name: str, value) -> str:
-        """Add a constant once, however often it is asked for."""
+        """Add a constant unless one of that name exists; return its name."""
         if all(initializer.name != name for initializer in self.initializers):
             self.initializer(name, np.asarray(value))
         return name
@@ -174,19 +177,19 @@ class GraphWriter(ABC):
         return f"{self.tensor(position).name}:{position}"
 
     def first(self, name, rank, result=None):
-        """Return the tensor with its last axis behind the batch, named `result` if it moves."""
+        """Move the last axis of a tensor behind the batch; name the moved tensor `result`."""
         if rank < 3:
             return name
         return self.add("Transpose", [name], result, perm=[0, rank - 1, *range(1, rank - 1)])
 
     def last(self, name, rank):
-        """Return the tensor with the axis behind the batch last."""
+        """Move the axis behind the batch to the end."""
         if rank < 3:
             return name
         return self.add("Transpose", [name], perm=[0, *range(2, rank), 1])
 
     def axis(self, axis, rank) -> int:
-        """Return where an axis of the program's tensors is in ONNX."""
+        """Return the ONNX position of an axis of the program's tensors."""
         axis %= rank
         if rank < 3 or axis == 0:
             return axis
@@ -196,7 +199,7 @@ class GraphWriter(ABC):
         return len(self.tensor(position).shape) + 1
 
     def move(self, step: Step, kind: str, *constants, **attributes):
-        """Append a node whose results are values of its inputs, in whatever form they are held."""
+        """Append a node that only moves values, in the form in which they are held."""
         inputs = [self.at(p) for p in step.inputs]
         constants = [c if isinstance(c, str) else self.integers(c) for c in constants]
         self.held[step.output] = self.add(
@@ -216,7 +219,7 @@ class GraphWriter(ABC):
         self.held[position] = self.store(self.sums.pop(position), position)
 
     def compute(self, step: Step, kind: str, *more, **attributes):
-        """Append a node that computes with values; its result awaits a quantizer."""
+        """Append a node that computes with float values; a quantizer must follow."""
         inputs = [self.value(p) for p in step.inputs]
         self.sums[step.output] = self.add(
             kind, [*inputs, *more], f"{self.name(step.output)}/{kind}", **attributes
@@ -224,7 +227,7 @@ class GraphWriter(ABC):
 
 
 def _fusable_biases(program):
-    """Return the step that adds a bias directly to the sums at a position."""
+    """Return `{position: step}` for steps that add a bias directly to the sums at a position."""
     kernels = {s.output for s in program.steps if s.operation in ("convolve", "matrix_product")}
     biases = {s.inputs[0]: s for s in program.steps if s.operation == "add_constant"}
     return {

@@ -1,4 +1,4 @@
-"""The ONNX nodes that the operations of an integer program become."""
+"""Writes the operations of an integer program as ONNX nodes."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,17 @@ NODES = Handlers()
 
 
 def handles(*operations: str) -> Callable[[Handler], Handler]:
-    """Return a decorator: the function below writes these operations as ONNX and QONNX.
+    """Return a decorator that registers a function as the writer of these operations.
 
-    `writer` is a `keras_alt.engines.onnx_graph.GraphWriter`. The function calls one of
+    The function writes ONNX and QONNX. Its `writer` is a
+    `keras_alt.engines.onnx_graph.GraphWriter`. It does one of
 
     - `writer.compute(step, kind, *constants, **attributes)`: the node computes with values, and a
       quantizer follows.
     - `writer.move(step, kind, *constants, **attributes)`: the node only moves codes.
+    - `writer.sums[step.output] = name`: the name of a float value from `writer.add`.
 
-    or sets `writer.sums[step.output]` to the name of a float value that it added with
-    `writer.add`. Channels are first: `writer.axis` tells where an axis is in ONNX.
+    Channels are first. `writer.axis` returns the ONNX position of an axis.
     """
     return NODES.handles(*operations)
 
@@ -46,12 +47,12 @@ def _convolve(writer, step):
 
 
 def pads(padding) -> list[int]:
-    """Return cells to add as ONNX lists them: before each axis, then behind each."""
+    """Return padding in ONNX order: the cells before every axis, then those behind."""
     return [before for before, _ in padding] + [after for _, after in padding]
 
 
 def _bias(writer, step):
-    """Return the bias that belongs to a kernel's node, if there is one."""
+    """Return a list with the bias of a kernel's node, empty if there is none."""
     if step.output not in writer.biases:
         return []
     constant = writer.biases[step.output].attributes["constant"]
@@ -83,7 +84,7 @@ def _convolve_transposed(writer, step):
 def _matrix_product(writer, step):
     kernel, rank = step.attributes["kernel"], writer.rank(step.inputs[0])
     kind, codes = "Gemm", kernel.codes
-    if rank > 2:  # as a convolution, because ONNX Runtime may quantize what enters a MatMul again
+    if rank > 2:  # a convolution, because ONNX Runtime may quantize the inputs of a MatMul again
         kind, codes = "Conv", codes.T.reshape(*codes.T.shape, *[1] * (rank - 2))
     name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, codes)
     writer.compute(step, kind, name, *_bias(writer, step))
@@ -122,7 +123,7 @@ def _clip(writer, step):
 
 
 def _optional(writer, value):
-    """Return the name of a bound, empty where there is none."""
+    """Return the name of a bound, or an empty name if there is no bound."""
     return "" if value is None else writer.initializer(f"clip{len(writer.initializers)}", value)
 
 
@@ -208,7 +209,7 @@ def _maximum_over_axes(writer, step):
 
 
 def _reduced(writer, step, kind):
-    """Return the reduction of a value; if channels go and space stays, in Keras' order first."""
+    """Reduce a value, in Keras' order if the channels vanish and other axes stay."""
     rank, axes = writer.rank(step.inputs[0]), step.attributes["axes"]
     keepdims = step.attributes["keepdims"]
     value, left = writer.value(step.inputs[0]), rank - len(axes)

@@ -1,4 +1,4 @@
-"""Export to TensorFlow's SavedModel, which runs without this package."""
+"""Exports to TensorFlow's SavedModel, which runs without this package."""
 
 import os
 
@@ -14,23 +14,23 @@ from keras_alt.quantizer import quantizers
 
 
 def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
-    """Write a quantized model as a TensorFlow SavedModel, with inference in plain operations.
+    """Write a quantized model as a TensorFlow SavedModel of plain TensorFlow operations.
 
-    It computes what the Keras model computes on TensorFlow, bit for bit, for any batch size.
-    `tf.saved_model.load(path).serve(x)` runs it; so does its signature `serving_default`. On JAX
-    and torch, the model is rebuilt on TensorFlow in a process of its own, from a `.keras` file.
+    For any batch size, its outputs equal those of the Keras model on TensorFlow bit for bit.
+    `tf.saved_model.load(path).serve(x)` runs it, and so does its signature `serving_default`. On
+    JAX and torch, a separate process loads the model on TensorFlow from a `.keras` file.
 
     Args:
-        model: quantized with any target, calibrated.
-        path: of the folder to write, which must be new or empty.
+        model: calibrated model, quantized with any target.
+        path: the folder to write, which must be new or empty.
 
     Returns:
         The path.
 
     Raises:
-        ExportError: the model is not quantized, not calibrated, or has batch norms that still
-            follow their batches.
-        FileExistsError: there is something at `path`.
+        ExportError: the model is not quantized, or not calibrated, or has batch norms that still
+            use batch statistics.
+        FileExistsError: `path` exists and is not an empty folder.
     """
     require_final(model)
     with folder_written_whole(path) as folder:

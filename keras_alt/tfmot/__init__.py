@@ -1,6 +1,6 @@
 """The bridge from tensorflow-model-optimization and tf_keras to Keras 3.
 
-`import keras_alt` does not import this package; `keras_alt.tfmot` does, on first use.
+`import keras_alt` does not import this package. The first use of `keras_alt.tfmot` does.
 """
 
 from keras_alt.tfmot.alt import ALTQuantizeConfig as ALTQuantizeConfig

@@ -1,4 +1,4 @@
-"""The quantizer of ALT inside tensorflow-model-optimization, and what each layer gives it."""
+"""The quantizer and the per-layer configuration of ALT in tensorflow-model-optimization."""
 
 import math
 
@@ -21,12 +21,12 @@ registered = tf_keras.utils.register_keras_serializable(package="keras_alt")
 class ALTQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
     """Fake-quantizes a tensor of tf_keras with a trained log2 threshold.
 
-    It computes what `keras_alt.Quantizer` does. A threshold that is not set is NaN; the first
-    batch in training, which may be `model(x, training=True)`, sets it to the largest magnitude.
+    It computes the same as `keras_alt.Quantizer`. An unset threshold is NaN. The first training
+    batch sets it to the largest magnitude; a call `model(x, training=True)` is enough.
 
     Args:
         bits, signed: as in `keras_alt.FixedPoint`.
-        initializer: of the log2 threshold, `(shape, dtype) -> tensor`.
+        initializer: `(shape, dtype) -> tensor`, the first value of the log2 threshold.
     """
 
     def __init__(self, bits: int = 8, signed: bool = True, initializer=None):
@@ -63,13 +63,13 @@ class ALTQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 
 @registered
 class ALTQuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
-    """How `quantize_annotate_layer` and `quantize_apply` train one layer's thresholds.
+    """Tells `quantize_annotate_layer` and `quantize_apply` how to quantize one layer.
 
     Args:
         weights: bits of the kernels, or None for float.
         activations: bits of the output, or None for float.
-        signed: whether the output's codes have a sign; by default not behind ReLU and ReLU6.
-            `ALTScheme` knows it from the graph.
+        signed: whether the output's codes have a sign. By default they have one, except behind
+            ReLU and ReLU6. `ALTScheme` decides it from the graph.
     """
 
     def __init__(self, weights: int | None = 8, activations: int | None = 8, signed=None):
@@ -91,8 +91,8 @@ class ALTQuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
         return []
 
     def set_quantize_activations(self, layer, quantize_activations):
-        """Set nothing: tfmot requires the method, and `get_activations_and_quantizers` is empty."""
-        return  # AutoGraph warns of a body that is a docstring alone
+        """Do nothing. tfmot requires the method; `get_activations_and_quantizers` is empty."""
+        return  # AutoGraph warns when the body is only a docstring
 
     def get_output_quantizers(self, layer):
         return [] if self.activations is None else [self.output_quantizer(layer)]
@@ -119,9 +119,10 @@ def _initializer(kernel):
 
 
 def _order_weights(layer):
-    """Put the weights of a wrapped layer in front of thresholds, also where a file is loaded.
+    """Put the weights of a wrapped layer in front of the thresholds, also when a file is loaded.
 
-    `QuantizeWrapperV2` does so only if the layer was built before it, and `.h5` goes by position.
+    `.h5` files store weights by position. `QuantizeWrapperV2` keeps this order only if the layer
+    was built before the wrapper.
     """
     inner = getattr(layer, "layer", None)
     known = {id(weight) for weight in layer._trainable_weights}

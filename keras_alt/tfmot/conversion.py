@@ -1,4 +1,4 @@
-"""A model of tf_keras, whatever tensorflow-model-optimization made of it, in Keras 3."""
+"""Converts a model of tf_keras or tensorflow-model-optimization to Keras 3."""
 
 import keras
 import numpy as np
@@ -21,29 +21,31 @@ from keras_alt.tfmot.wrappers import unwrapped
 _, tf_keras = imported()
 TOLERANCE = 1e-5  # of the largest output
 BATCH = 2
-OPEN_SIZE = 64  # for sizes that the model leaves open
+OPEN_SIZE = 64  # replaces sizes that are None
 
 
 def to_keras3(model) -> tuple[keras.Model, dict, dict]:
-    """Return `model`, of tf_keras, in Keras 3, with what tensorflow-model-optimization found.
+    """Convert `model` from tf_keras to Keras 3, with its masks and learned thresholds.
 
-    Wrappers of pruning, clustering and quantization are taken off; those of `ALTScheme` become
-    quantized layers with the same thresholds. The model then runs on random inputs, and every layer
-    in Keras 3, given what its original reads, must agree with it to 1e-5 of the largest output.
+    Wrappers of pruning, clustering and quantization are removed. Wrappers of `ALTScheme` become
+    quantized layers with the same thresholds. Then the model runs on random inputs, and each
+    Keras 3 layer gets the inputs of its original. The outputs of both must agree to 1e-5 of the
+    largest output.
 
     Args:
-        model: functional or Sequential `tf_keras.Model`, pruned, clustered, annotated for
-            quantization, in training for it, or plain; trained here or loaded. It is not changed.
+        model: functional or Sequential `tf_keras.Model`. It may be plain, pruned, clustered,
+            annotated for quantization or in quantization-aware training. It may be loaded from a
+            file. It is not changed.
 
     Returns:
-        `(model, masks, thresholds)`. The masks are those of kernels with zeros, as
-        `keras_alt.quantize_model(model, masks=masks)` takes them. The thresholds are the ranges
-        that tfmot learned, `{quantizer name: threshold}` for `keras_alt.tfmot.set_thresholds`.
+        `(model, masks, thresholds)`. The masks belong to kernels with zeros and go to
+        `keras_alt.quantize_model(model, masks=masks)`. The thresholds are the ranges that tfmot
+        learned, `{quantizer name: threshold}`, and go to `keras_alt.tfmot.set_thresholds`.
 
     Raises:
-        TypeError: it is no model of tf_keras.
-        NotImplementedError: Keras 3 has no such layer; the message names it.
-        ValueError: a layer differs; the message names it.
+        TypeError: `model` is not a tf_keras model.
+        NotImplementedError: Keras 3 lacks a layer; the message names it.
+        ValueError: the outputs of a layer differ; the message names it.
     """
     if not isinstance(model, tf_keras.Model):
         raise TypeError(
@@ -59,7 +61,7 @@ def to_keras3(model) -> tuple[keras.Model, dict, dict]:
 
 
 class _Conversion:
-    """The graph of one tf_keras model, called again on tensors of Keras 3."""
+    """Rebuilds the graph of one tf_keras model on Keras 3 tensors."""
 
     def __init__(self, model, nested=None):
         self.model = model
@@ -90,7 +92,7 @@ class _Conversion:
 
     def rebuilt(self):
         structure = self.model._nested_inputs, self.model._nested_outputs
-        keys = {}  # Keras 3 wants the inputs of a dictionary to have the names of their keys
+        keys = {}  # in a dictionary, Keras 3 wants each input named like its key
         if isinstance(structure[0], dict):
             keys = {id(tensor): key for key, tensor in structure[0].items()}
         inputs = [
@@ -122,24 +124,26 @@ class _Conversion:
         return call_and_fill(layer, fill, *args, **kwargs)
 
     def compare(self):
-        """Run the model on random inputs, and every layer of both; between 0 and 1 if need be.
+        """Run every layer of both models on random inputs.
 
-        Layer by layer on the same inputs, because a network may amplify roundings.
+        Both forms of a layer get the same inputs, because a network may amplify rounding errors.
+        The inputs are normal. If no output is finite, the comparison is repeated on [0, 1).
 
         Raises:
-            ValueError: a layer differs, or no output is a number for either.
+            ValueError: a layer differs, or no output is finite for either kind of input.
         """
         for draw in (Generator.normal, Generator.random):
             x = [_random(tensor, draw) for tensor in self.model.inputs]
             if any(np.isfinite(np.asarray(value)).any() for value in self.compare_on(x)):
                 return
         raise ValueError(
-            "The layers in Keras 3 must agree with those of tf_keras, whose outputs are not finite "
-            f"for random inputs: nothing can be compared. Received: model '{self.model.name}'"
+            "The Keras 3 layers must agree with the tf_keras layers. The tf_keras outputs are not "
+            "finite for random inputs: nothing can be compared. "
+            f"Received: model '{self.model.name}'"
         )
 
     def compare_on(self, x):
-        """Return the outputs of the tf_keras model, a flat list; raise as `compare`."""
+        """Compare on the inputs `x`; return the flat list of tf_keras outputs."""
         old = Values(self.model.inputs, x)
         new = Values(self.model.inputs, map(_moved, x))
         readers = _last_readers(self.nodes, self.model.outputs)
@@ -162,7 +166,7 @@ class _Conversion:
 
 
 def _moved(value):
-    """Return a tensor of tf_keras as one of Keras."""
+    """Return a tf_keras tensor as a Keras 3 tensor."""
     return ops.convert_to_tensor(np.asarray(value))
 
 
@@ -171,14 +175,14 @@ def _check(node, expected, received):
     difference = _difference(expected, received)
     if difference > TOLERANCE:
         raise ValueError(
-            f"Every layer in Keras 3 must agree with that of tf_keras to {TOLERANCE} of its "
+            f"Every Keras 3 layer must agree with its tf_keras layer to {TOLERANCE} of the "
             f"largest output: replace layer '{node.layer.name}' by others. "
             f"Received: a difference of {difference:.1e}"
         )
 
 
 def _name_operators(outputs, given, name):
-    """Give an operator the name of its tf_keras layer: that of Keras' own might be a layer's."""
+    """Name an operator after its tf_keras layer, so that it never takes the name of a layer."""
     known = {id(tensor) for tensor in flat(given)}
     for tensor in flat(outputs):
         operation = operation_behind(tensor)
@@ -195,7 +199,7 @@ def _random(tensor, draw):
 
 
 def _last_readers(calls, outputs):
-    """Return which tensors nothing reads any more after each call, by its position."""
+    """Return `{position of a call: tensors that no later call reads}`."""
     last = {}
     for i, node in enumerate(calls):
         for tensor in [*flat([node.args, node.kwargs]), *node.outputs]:

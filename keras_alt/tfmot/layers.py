@@ -1,4 +1,4 @@
-"""Layers of tf_keras as layers of Keras 3."""
+"""Converts tf_keras layers to Keras 3 layers."""
 
 import inspect
 
@@ -11,17 +11,17 @@ from keras_alt.tfmot.operators import operator
 
 L = keras.layers
 RENAMED = {"alpha": "negative_slope", "theta": "threshold"}
-CONVERTERS = Handlers()  # `layer` of tf_keras -> what Keras 3 calls instead, by class name
+CONVERTERS = Handlers()  # by class name: tf_keras layer -> Keras 3 layer or function
 handles = CONVERTERS.handles
 
 
 def keras3_layer(layer):
-    """Return what computes in Keras 3 what `layer` of tf_keras does: a layer, or a function.
+    """Return a Keras 3 layer or function that computes the same as `layer` of tf_keras.
 
-    Layers are unbuilt; their weights are those of `weights_of(layer)`, in that order.
+    The Keras 3 layer is unbuilt. Its weights are `weights_of(layer)`, in that order.
 
     Raises:
-        NotImplementedError: Keras 3 has nothing of that kind; the message names the layer.
+        NotImplementedError: Keras 3 has no layer of that kind; the message names the layer.
     """
     kind = type(layer).__name__
     if type(layer).__module__.startswith("tf_keras."):
@@ -36,16 +36,16 @@ def keras3_layer(layer):
 
 
 def weights_of(layer) -> list[np.ndarray]:
-    """Return the weights of `layer` of tf_keras as its Keras 3 form wants them."""
+    """Return the weights of a tf_keras layer in the shapes of its Keras 3 form."""
     if type(layer).__name__ == "LayerScale":
         return [value.reshape(1, 1, -1, 1) for value in layer.get_weights()]
     return layer.get_weights()
 
 
 def from_config(cls: type, layer, **changes):
-    """Return an unbuilt `cls` with the configuration of `layer` as far as `cls` knows it.
+    """Return an unbuilt `cls` with those options of `layer` that `cls` accepts.
 
-    What it does not know are options that Keras 3 dropped; `to_keras3` compares outputs.
+    Options that Keras 3 dropped are ignored. `to_keras3` compares outputs afterwards.
     """
     config = {key: _plain(value) for key, value in layer.get_config().items()}
     config.update(name=keras3_name(layer.name), dtype=layer.dtype_policy.name, **changes)
@@ -54,7 +54,7 @@ def from_config(cls: type, layer, **changes):
 
 
 def arguments_of(cls: type, base: type) -> set[str]:
-    """Return the names of the constructor's arguments of `cls`, up to the class `base`."""
+    """Return the constructor arguments of `cls` and its parents up to the class `base`."""
     return {
         name
         for parent in cls.__mro__
@@ -64,7 +64,7 @@ def arguments_of(cls: type, base: type) -> set[str]:
 
 
 def _plain(value):
-    """Return a configuration's value as Python's own types."""
+    """Return a value of a configuration in built-in Python types."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -127,13 +127,13 @@ def _custom_scale(layer):
 
 @handles("LayerScale")
 def _layer_scale(layer):
-    """ConvNeXt's factor for each channel."""
+    """ConvNeXt multiplies each channel by a factor."""
     return L.DepthwiseConv2D(1, use_bias=False, name=keras3_name(layer.name))
 
 
 @handles("StochasticDepth")
 def _stochastic_depth(layer):
-    """ConvNeXt's dropping of whole samples."""
+    """ConvNeXt drops whole samples."""
     return L.Dropout(
         layer.drop_path_rate, noise_shape=(None, 1, 1, 1), name=keras3_name(layer.name)
     )

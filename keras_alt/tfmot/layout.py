@@ -1,4 +1,4 @@
-"""The layout of ALT inside tfmot: the canonical form of a model, and what to quantize in it."""
+"""The layout of ALT inside tfmot: a model in canonical form and its quantizers."""
 
 import dataclasses
 
@@ -23,10 +23,10 @@ class Layout:
     """A tf_keras model in canonical form, and its plan.
 
     Attributes:
-        model: the `tf_keras.Model`, with a linear `Activation`, called `<layer>__<role>` as our
-            quantizers are, where inputs and outputs of float layers are quantized.
-        kernels: bits of kernels by the name of their layer.
-        outputs: formats of outputs by the name of their layer.
+        model: the `tf_keras.Model`. Where an input or the output of a float layer is quantized, it
+            has a linear `Activation` with the name of our quantizer, `<layer>__<role>`.
+        kernels: `{layer name: bits of the kernel}`.
+        outputs: `{layer name: format of the output}`.
     """
 
     model: object
@@ -39,8 +39,8 @@ def planned(model, config: QuantizeConfig, annotated: dict[str, dict]) -> Layout
 
     Args:
         model: functional or Sequential; not changed.
-        config: the widths of annotated layers, unless they have their own.
-        annotated: the names of the layers that are quantized, with their own widths as in
+        config: the widths of annotated layers without their own.
+        annotated: `{name of a layer to quantize: its own widths}`, with widths as in
             `QuantizeConfig.overrides`.
     """
     names = [layer.name for layer in model.layers]
@@ -72,13 +72,13 @@ def planned(model, config: QuantizeConfig, annotated: dict[str, dict]) -> Layout
 
 
 def _origin(name, names):
-    """Return the layer of the original model that a canonical layer came from."""
+    """Return the name of the original layer of a canonical layer."""
     fitting = [n for n in names if f"{name}_".startswith(f"{keras3_name(n)}_")]
     return max(fitting, key=len, default=None)
 
 
 def _rebuilt(graph, marks):
-    """Return a Keras 3 graph in tf_keras, with linear layers behind the tensors of `marks`."""
+    """Rebuild a Keras 3 graph in tf_keras, with linear layers behind the tensors of `marks`."""
 
     def marked(old, tensor):
         if old not in marks:
@@ -105,13 +105,13 @@ def _tf_keras_layer(layer):
     cls = getattr(tf_keras.layers, type(layer).__name__, None)
     if cls is None or not isinstance(layer, keras.layers.Layer):
         raise NotImplementedError(
-            f"`{layer.name}` must be a layer that tf_keras has too: write it as one. "
+            f"Layer `{layer.name}` must exist in tf_keras too: replace it by one that does. "
             f"Received: {type(layer).__name__}"
         )
     known = arguments_of(cls, tf_keras.layers.Layer)
     config = {**layer.get_config(), "dtype": layer.dtype_policy.name}
     if cls is tf_keras.layers.LeakyReLU:
         config["alpha"] = config.pop("negative_slope")
-    # Initializers differ in their arguments; the weights are there already.
+    # Initializers take other arguments in tf_keras. They are not needed: the weights exist.
     known = {key for key in known if not key.endswith("_initializer")} | {"dtype", "trainable"}
     return cls.from_config({key: config[key] for key in config if key in known})

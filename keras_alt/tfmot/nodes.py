@@ -9,7 +9,7 @@ from keras_alt.keras_internals import is_symbolic
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One call of a tf_keras layer: its arguments, inputs among them, and its outputs, flat."""
+    """One call of a tf_keras layer: its arguments, including inputs, and its flat outputs."""
 
     layer: Any
     args: tuple
@@ -18,13 +18,13 @@ class Node:
 
 
 class Values:
-    """What stands for the symbolic tensors of a tf_keras graph."""
+    """Maps the symbolic tensors of a tf_keras graph to values."""
 
     def __init__(self, tensors, values):
         self._values = {id(t): v for t, v in zip(tensors, values, strict=True)}
 
     def __call__(self, structure):
-        """Return `structure` with values in place of symbolic tensors."""
+        """Return `structure` with each symbolic tensor replaced by its value."""
         if is_symbolic(structure):
             return self._values[id(structure)]
         if isinstance(structure, dict):
@@ -44,7 +44,7 @@ class Values:
 
 
 def nodes(model) -> list[Node]:
-    """Return the calls of a functional or Sequential tf_keras model but for its inputs, in order.
+    """Return the calls of a functional or Sequential tf_keras model in order, without its inputs.
 
     Raises:
         ValueError: the model has no graph.
@@ -62,12 +62,12 @@ def nodes(model) -> list[Node]:
 
 
 def keras3_name(name: str) -> str:
-    """Return the name in Keras 3, which has no slashes, of a layer or a tensor of tf_keras."""
+    """Return the Keras 3 name of a tf_keras layer or tensor; it has no slashes."""
     return name.split(":")[0].replace("/", "_")
 
 
 def options(kwargs: dict) -> dict:
-    """Return the arguments that say something; tf_keras spells out defaults, which are None."""
+    """Return the arguments that are not None, because tf_keras spells out None defaults."""
     return {key: value for key, value in kwargs.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""TensorFlow functions in the graph of a tf_keras model, as operators of Keras 3."""
+"""Converts TensorFlow functions in the graph of a tf_keras model to Keras 3 operators."""
 
 from keras import ops
 
@@ -9,8 +9,8 @@ def _item(x, key):
     return x[tuple(slice(*k.values()) if isinstance(k, dict) else k for k in keys)]
 
 
-# Last part of TensorFlow's name: (operator of Keras 3, TensorFlow's names of its arguments in
-# the order of that operator).
+# Last part of TensorFlow's name: (Keras 3 operator, argument names). The names are TensorFlow's, in
+# the order of the Keras 3 operator.
 OPERATORS = {
     "add": (ops.add, "x y"),
     "subtract": (ops.subtract, "x y"),
@@ -57,17 +57,17 @@ DEFAULTS = {"leaky_relu": {"alpha": 0.2}, "softmax": {"axis": -1}}
 
 
 def operator(layer):
-    """Return the Keras 3 function that computes what a `TFOpLambda` of tf_keras does.
+    """Return the Keras 3 function that computes the same as a `TFOpLambda` of tf_keras.
 
     Raises:
-        NotImplementedError: there is none; the message names layer and function.
+        NotImplementedError: Keras 3 has none; the message names the layer and the function.
     """
     symbol = getattr(layer, "symbol", None) or layer.get_config()["function"]
     name = symbol.split(".")[-1]
     if name not in OPERATORS:
         raise NotImplementedError(
             f"Layer '{layer.name}' must be one of the functions {sorted(OPERATORS)} to have an "
-            "operator in Keras 3: write it as a layer of tf_keras, or with those. "
+            "operator in Keras 3: write it as a layer of tf_keras, or with these functions. "
             f"Received: function='tf.{symbol}'"
         )
     function, names = OPERATORS[name]

@@ -1,4 +1,4 @@
-"""The one place that imports tensorflow-model-optimization and tf_keras."""
+"""Imports tensorflow-model-optimization and tf_keras; no other module does."""
 
 import os
 import types
@@ -7,17 +7,18 @@ LEGACY = "TF_USE_LEGACY_KERAS"
 
 
 def imported() -> tuple[types.ModuleType, types.ModuleType]:
-    """Return `(tensorflow_model_optimization, tf_keras)`; what `tf.keras` is does not change.
+    """Return `(tensorflow_model_optimization, tf_keras)` and leave `tf.keras` as it is.
 
-    The first import of tensorflow_model_optimization sets `TF_USE_LEGACY_KERAS`, which would turn
-    a `tf.keras` that nobody has touched yet into tf_keras for the whole process.
+    The first import of tensorflow_model_optimization sets `TF_USE_LEGACY_KERAS`. TensorFlow reads
+    this variable at the first use of `tf.keras`, and would then turn it into tf_keras for the whole
+    process.
 
     Raises:
-        ImportError: one of them is not installed.
+        ImportError: one of the two packages is not installed.
     """
     import tensorflow as tf
 
-    tf.keras.Model  # noqa: B018 - decides what `tf.keras` is, before the variable is set
+    tf.keras.Model  # noqa: B018 - loads `tf.keras` before the variable is set
     before = os.environ.get(LEGACY)
     try:
         import tensorflow_model_optimization as tfmot

@@ -1,18 +1,18 @@
-"""The ranges that tfmot learned, as thresholds of keras_alt."""
+"""Takes the ranges that tfmot learned over as thresholds of keras_alt."""
 
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.tfmot.nodes import keras3_name, nodes
 from keras_alt.tfmot.wrappers import is_quantizing, ranges, unwrapped
 
-# Functions that tfmot quantizes in front of, as `quantize_model` does.
+# tfmot and `quantize_model` both quantize in front of these functions.
 BEHIND = ("softmax", "sigmoid", "tanh", "linear")
 
 
 def learned_thresholds(model) -> dict[str, float]:
-    """Return the ranges of a model of tfmot's `quantize_apply` by the names of our quantizers.
+    """Return the ranges of a model from tfmot's `quantize_apply`, by the names of our quantizers.
 
-    Those of kernels are left out: tfmot sets them to the largest weight at every step, which
-    `keras_alt.calibrate` finds, too, and finds behind the folding of batch norms.
+    Ranges of kernels are left out, because tfmot sets them to the largest weight at every step.
+    `keras_alt.calibrate` finds this value too, and finds it after batch norms are folded.
     """
     found = {}
     for node in nodes(model):
@@ -29,15 +29,15 @@ def learned_thresholds(model) -> dict[str, float]:
 def set_thresholds(model, thresholds: dict[str, float]) -> list[Quantizer]:
     """Set the thresholds of a quantized model by the names of its quantizers.
 
-    Names that the model does not have are left out: tfmot quantizes tensors that `quantize_model`
-    need not, and gives the operands of an addition thresholds of their own.
+    Names that the model lacks are ignored. tfmot quantizes more tensors than `quantize_model`, and
+    it gives each operand of an addition its own threshold.
 
     Args:
         model: from `keras_alt.quantize_model`; changed in place.
         thresholds: from `to_keras3`.
 
     Returns:
-        The quantizers that were set, for `keras_alt.calibrate(model, data, keep=...)`.
+        The quantizers that were set. Pass them to `keras_alt.calibrate(model, data, keep=...)`.
     """
     found = quantizers(model)
     names = [name for name in thresholds if name in found]

@@ -14,10 +14,10 @@ from keras_alt.unquantized import fused_relu
 
 
 def record_of_trained(model: keras.Model) -> Record:
-    """Return the record that `keras_alt.retarget` needs of a model from `to_keras3`.
+    """Return the record of a model from `to_keras3`; `keras_alt.retarget` needs it.
 
-    Widths of kernels and outputs are those of each layer; biases and sums, which tfmot leaves
-    float, get the defaults.
+    Kernels and outputs keep the widths of their layers. Biases and sums get the default widths,
+    because tfmot leaves them float.
     """
     graph = Graph(model)
     keys, relus, inputs, overrides, skip = tensor_keys(graph), {}, None, {}, []

@@ -1,4 +1,4 @@
-"""ALT inside tensorflow-model-optimization: trained thresholds for models that stay on tf_keras."""
+"""The scheme that trains ALT's thresholds in tfmot, for models that stay on tf_keras."""
 
 import dataclasses
 
@@ -13,14 +13,14 @@ tfmot, _ = imported()
 class ALTScheme(tfmot.quantization.keras.QuantizeScheme):
     """The scheme for `tfmot.quantization.keras.quantize_apply(annotated, ALTScheme())`.
 
-    Activations become layers of their own, batch norms are folded, and quantizers stand where
-    `keras_alt.quantize_model` puts them: also at the inputs, and at the kernels in front of a
-    separate ReLU, which tfmot forgets. Biases and sums stay float, as in tfmot. Layers that were
-    not annotated stay float.
+    Activations become separate layers, and batch norms are folded. Quantizers stand where
+    `keras_alt.quantize_model` puts them. These places include the inputs, and kernels in front of
+    a separate ReLU, which tfmot forgets. Biases and sums stay float, as in tfmot. Layers without
+    annotation stay float.
 
     Args:
-        config: the widths of annotated layers that have no `ALTQuantizeConfig` of their own; its
-            biases, accumulators and target do not matter.
+        config: the widths of annotated layers without their own `ALTQuantizeConfig`. Its biases,
+            accumulators and target have no effect.
     """
 
     def __init__(self, config: QuantizeConfig | None = None):
@@ -59,7 +59,7 @@ class _Layout:
 
 
 class _NoRegistry(tfmot.quantization.keras.QuantizeRegistry):
-    """The layout has decided everything."""
+    """Supports no layer, because the layout decides for every layer."""
 
     def supports(self, layer):
         return False

@@ -1,4 +1,4 @@
-"""Layers that ALT trained inside tfmot, as quantized layers of Keras 3 with their thresholds."""
+"""Converts layers that ALT trained inside tfmot to quantized Keras 3 layers."""
 
 import keras
 
@@ -21,9 +21,9 @@ def is_trained(layer) -> bool:
 
 
 def keras3_trained(wrapper):
-    """Return a function of a Keras 3 tensor that computes what the wrapped layer does, bit for bit.
+    """Return a function of Keras 3 tensors that equals the wrapped layer bit for bit.
 
-    The layer's biases and sums stay float, as tfmot has them.
+    The biases and sums of the layer stay float, as in tfmot.
     """
     config, bare = wrapper.quantize_config, unwrapped(wrapper)
     thresholds = {
@@ -70,7 +70,7 @@ def _output_quantizer(wrapper, bare):
     config = wrapper.quantize_config
     if config.activations is None:
         return None
-    # A linear layer that marks a tensor has the name of its quantizer.
+    # A linear layer that marks a tensor already has the quantizer's name.
     is_mark = type(bare).__name__ == "Activation" and "__" in bare.name
     name = bare.name if is_mark else f"{bare.name}__output"
     role = name.rpartition("__")[2]

@@ -1,16 +1,16 @@
-"""What tensorflow-model-optimization wraps layers in, and what it learned there."""
+"""Reads the wrappers that tensorflow-model-optimization puts around layers."""
 
 from keras_alt.tfmot.packages import imported
 
 _, tf_keras = imported()
-UNLEARNED = (-6.0, 6.0)  # where tfmot's ranges start
+UNLEARNED = (-6.0, 6.0)  # the initial range in tfmot
 
 
 def unwrapped(layer):
-    """Return the layer of tf_keras that `layer` trains, None for a quantizer of a tensor.
+    """Return the tf_keras layer inside a wrapper, or None for a quantizer of a tensor.
 
-    Pruned kernels are multiplied by their masks, clustered ones replaced by their centroids;
-    a layer in training for quantization gets its float kernel and activation back.
+    A pruned kernel is multiplied by its mask. A clustered kernel is replaced by its centroids. A
+    layer in quantization-aware training gets its float kernel and activation back.
     """
     kind = type(layer).__name__
     if not is_wrapper(layer):
@@ -44,10 +44,10 @@ def is_quantizing(layer) -> bool:
 
 
 def ranges(layer) -> dict[str, float]:
-    """Return the largest magnitude of each range that tfmot learned, by its name for the tensor.
+    """Return the largest magnitude of each range that tfmot learned, by tfmot's tensor name.
 
-    The names are `kernel`, `pre_activation`, `post_activation`, `output` and the like; a quantizer
-    of a tensor has its own name.
+    The names are `kernel`, `pre_activation`, `post_activation`, `output` and the like. A quantizer
+    of a tensor uses its own name.
     """
     values = {w.name.split("/")[-1].split(":")[0]: w.numpy() for w in layer.weights}
     found = {}
@@ -61,7 +61,7 @@ def ranges(layer) -> dict[str, float]:
 
 
 def _copy(layer, weights, input_shape=None):
-    """Return a built layer of the configuration of `layer` with these weights."""
+    """Return a built copy of `layer` with these weights."""
     copy = type(layer).from_config(layer.get_config())
     copy.build(layer.input_shape if input_shape is None else input_shape)
     copy.set_weights(weights)
@@ -84,7 +84,7 @@ def _dequantized(wrapper):
         config["activation"] = _activation(inner.activation)
     copy = type(inner).from_config(config)
     copy.build(wrapper.input_shape)
-    # The wrapper puts tensors in place of the layer's variables, which it keeps itself.
+    # The wrapper keeps the layer's variables and puts tensors in their place.
     values = {_last(w): w for w in [*wrapper.weights, *inner.weights]}
     copy.set_weights([values[_last(w)].numpy() for w in copy.weights])
     return copy

@@ -1,4 +1,5 @@
-"""The script that every bundle has: it runs beside it, on another machine, without this package.
+"""The script `verify.py` that every bundle contains.
 
-Its `engine.py` is `device.py` of the engine's folder.
+It runs on another machine without this package. It imports `engine.py` of the bundle, a copy of
+`device.py` from the engine's folder.
 """

@@ -2,7 +2,8 @@
 
     python verify.py
 
-Prints how many output codes differ from those of the Keras model; exits with 1 if any does.
+Prints the number of output codes that differ from those of the Keras model. Exits with 1 if any
+code differs.
 """
 
 import json

@@ -1,3 +1,3 @@
-"""hls4ml: the project of C++, and its C simulation."""
+"""hls4ml: the C++ project and its C simulation."""
 
 from keras_alt.engines.hls4ml.nodes import handles as handles

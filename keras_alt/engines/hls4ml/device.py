@@ -14,7 +14,7 @@ def version():
 
 
 def compute(folder, about, inputs):
-    """Return the codes of each output: the project is compiled, and called sample by sample."""
+    """Compile the project, run it sample by sample and return the codes of each output."""
     project = os.path.join(folder, "model", "plain")
     top = ctypes.CDLL(compiled(project)).myproject_double
     outputs = {output["argument"]: output for output in about["outputs"]}
@@ -30,7 +30,7 @@ def compute(folder, about, inputs):
 
 
 def compiled(project):
-    """Return the path of the library that the project's own script builds."""
+    """Build the library with the project's own script; return its path."""
     built = subprocess.run(
         ["bash", "./build_lib.sh"], cwd=project, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Export to hls4ml: a project of C++ for Vitis HLS."""
+"""Exports to hls4ml, as a C++ project for Vitis HLS."""
 
 import contextlib
 import io
@@ -19,12 +19,12 @@ CONFIG = "hls4ml_config.yml"
 
 @dataclass(frozen=True)
 class Project:
-    """What is in a project.
+    """The outputs of a project.
 
     Attributes:
-        positions: of the tensors that it gives, in ascending order.
-        names: name of the tensor at each position of the program; several may share one.
-        outputs: names of what it gives, each once, in the order of its arguments.
+        positions: positions of the tensors that the project outputs, in ascending order.
+        names: name of the tensor at each position of the program; several positions may share one.
+        outputs: unique names of the outputs, in the order of the project's arguments.
     """
 
     positions: list[int]
@@ -35,26 +35,27 @@ class Project:
 def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as an hls4ml project, Vitis backend, `io_parallel`.
 
-    Every tensor has an `ap_fixed<W, I>` type that follows from the trained exponents; sums have
-    the width that holds the worst case, so that nothing but the trained quantizers rounds. All
-    loops over weights are unrolled (reuse factor 1), which suits small networks.
+    Every tensor has an `ap_fixed<W, I>` type that follows from the trained exponents. Sums are wide
+    enough for the worst case, so only the trained quantizers round. All loops over weights are
+    unrolled (reuse factor 1). This suits small networks.
 
-    The firmware reaches from the first to the last quantizers: float layers in front (Rescaling)
-    and behind (softmax) stay with the host. It takes inputs in the type of the first quantizer and
-    gives outputs, those computed first in front, in the type of the last. The folder also has the
-    QONNX file `model.onnx` that it was made from. `hls4ml.utils.link.FilesystemModelGraph(path)`
-    opens it to compile, simulate and synthesize.
+    The firmware covers the model from the first to the last quantizers. Float layers in front, such
+    as Rescaling, and behind, such as softmax, run on the host. Inputs have the type of the first
+    quantizer, and outputs have the type of the last. Outputs are in the order of computation. The
+    folder also holds `model.onnx`, the QONNX file that the project is made from.
+    `hls4ml.utils.link.FilesystemModelGraph(path)` opens the folder to compile, simulate and
+    synthesize.
 
     Args:
-        model: quantized with target "hls" or "paper", calibrated.
-        path: of the folder to write; there must be none, or an empty one.
+        model: calibrated model, quantized with target "hls" or "paper".
+        path: the folder to write, which must be new or empty.
 
     Returns:
         The path.
 
     Raises:
-        ExportError: hls4ml has no form of a layer, which the message names, or chose other types
-            than the trained ones.
+        ExportError: hls4ml has no form of a layer, or it chose other types than the trained ones.
+            The message names the layer.
     """
     require("hls4ml", "hls")
     require("qonnx", "hls")
@@ -64,15 +65,15 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
 
 
 def write_project(program: Program, outputs: list[int], path: str | os.PathLike) -> Project:
-    """Write a project that gives the tensors at some positions.
+    """Write a project that outputs the tensors at some positions.
 
     Args:
-        program: of the model.
-        outputs: positions, in ascending order.
-        path: of the folder to write.
+        program: integer program of the model.
+        outputs: positions of the outputs, in ascending order.
+        path: the folder to write.
 
     Returns:
-        What the project gives, and under which names.
+        The positions and names of the project's outputs.
     """
     import onnx
     import yaml
@@ -96,7 +97,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
 
 @contextlib.contextmanager
 def contained(what: str):
-    """Keep hls4ml's prints and warnings away, and turn its exceptions into `ExportError`."""
+    """Hide what hls4ml prints and warns, and turn its exceptions into `ExportError`."""
     printed = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(printed):
         warnings.simplefilter("ignore")
@@ -111,7 +112,7 @@ def contained(what: str):
 
 
 def converted(writer, proto, folder):
-    """Return hls4ml's `ModelGraph`, with the type of every tensor laid down."""
+    """Return hls4ml's `ModelGraph` with the type of every tensor set."""
     from hls4ml.converters import convert_from_onnx_model
     from qonnx.core.modelwrapper import ModelWrapper
 

@@ -1,7 +1,7 @@
-"""An integer program as the QONNX graph that hls4ml reads: channels last, shapes of all tensors.
+"""Writes an integer program as the QONNX graph that hls4ml reads.
 
-hls4ml takes the names of nodes for identifiers of C++, so they are made of letters and digits here,
-and end with the position of the tensor that they give.
+Tensors are channels last, and all have shapes. hls4ml uses the names of nodes as C++ identifiers.
+Therefore the names here consist of letters and digits and end with the position of the output.
 """
 
 import re
@@ -19,23 +19,23 @@ class ChannelsLastWriter:
     """Writes the steps of a program as nodes.
 
     Args:
-        program: of the model.
-        outputs: positions to give.
+        program: integer program of the model.
+        outputs: positions of the outputs.
 
     Attributes:
-        values: name of each position's tensor.
-        names: of the outputs, each once, in the order of their nodes, as hls4ml takes them.
+        values: `{position: name of its tensor}`.
+        names: unique names of the outputs, in the order of their nodes, as hls4ml expects.
     """
 
     def __init__(self, program: Program, outputs: list[int]):
         self.program, self.outputs = program, outputs
         self.nodes, self.initializers, self.shapes = [], [], {}
         self.values, self.names = {}, []
-        self.whole = set()  # names of the tensors of int64
-        self.inner = {}  # further nodes: the position whose range each stays in
+        self.whole = set()  # names of int64 tensors
+        self.inner = {}  # extra nodes: name -> position with the same range
 
     def model(self):
-        """Return the `onnx.ModelProto`; its inputs lie on the program's grid already."""
+        """Return the `onnx.ModelProto`. Its inputs must already lie on the program's grid."""
         from onnx import helper
 
         inputs = [self.enter(position) for position in self.program.inputs]
@@ -75,14 +75,14 @@ class ChannelsLastWriter:
         return name
 
     def name(self, position) -> str:
-        """Return an identifier for a position, from the name of its tensor."""
+        """Return a C++ identifier for a position, made from the name of its tensor."""
         return identifier(self.program.tensors[position].name, position)
 
     def at(self, step) -> list[str]:
         return [self.values[position] for position in step.inputs]
 
     def add(self, kind: str, inputs: list, name: str, shape: tuple, domain="", **attributes) -> str:
-        """Append a node; return the name of its output, which is its own."""
+        """Append a node; return its name, which is also the name of its output."""
         from onnx import helper
 
         node = helper.make_node(kind, inputs, [name], name=name, domain=domain, **attributes)
@@ -118,7 +118,7 @@ class ChannelsLastWriter:
         return self.quantized(held, name, values.shape, constant.exponent, constant.format)
 
     def quantized(self, value, name, shape, exponent, format: FixedPoint, rounding="half_even"):
-        # hls4ml takes constants away with their first reader: each node has its own.
+        # hls4ml removes constants together with their first reader, so each node has its own.
         scale, zero, bits = (
             self.initializer(f"{name}_{which}", np.full(1, number, np.float32))
             for which, number in (("scale", 2.0**exponent), ("zero", 0), ("bits", format.bits))

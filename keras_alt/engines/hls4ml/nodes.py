@@ -1,4 +1,4 @@
-"""The QONNX nodes that the operations of an integer program become for hls4ml."""
+"""Writes the operations of an integer program as QONNX nodes for hls4ml."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,12 @@ NODES = Handlers()
 
 
 def handles(*operations: str) -> Callable[[Handler], Handler]:
-    """Return a decorator: the function below writes these operations for hls4ml.
+    """Return a decorator that registers a function as the writer of these operations.
 
-    It calls `writer.give(step, kind, inputs, **attributes)`, which adds the node of the output, or
-    sets `writer.values[step.output]` to the name of a tensor. `writer.at(step)` has the names of
-    the inputs, `writer.constant` adds a kernel. Tensors are channels last, with a batch of 1.
+    The function calls `writer.give(step, kind, inputs, **attributes)`, which adds the node of the
+    output. Or it sets `writer.values[step.output]` to the name of a tensor. `writer.at(step)`
+    returns the names of the inputs. `writer.constant` adds a kernel. Tensors are channels last,
+    with a batch of 1.
     """
     return NODES.handles(*operations)
 
@@ -77,7 +78,7 @@ def _matrix_product(writer, step):
 def _constant(writer, step):
     constant = step.attributes["constant"]
     name = f"{writer.name(step.output)}_constant"
-    # hls4ml's operands have one shape.
+    # hls4ml needs operands of the same shape.
     shape = writer.program.tensors[step.inputs[0]].shape
     held = writer.constant(name, constant, np.broadcast_to(constant.codes, shape))
     writer.give(

@@ -1,4 +1,4 @@
-"""The C simulation of an hls4ml project, compiled by g++."""
+"""Runs the C simulation of an hls4ml project, compiled by g++."""
 
 import glob
 import os
@@ -16,7 +16,7 @@ from keras_alt.engines.observing import require_same
 class HLS4MLEngine:
     """Two compiled projects; see `keras_alt.engines.engine.Engine`.
 
-    One is the project that a user gets, the other one gives the tensors inside, too.
+    One is the project that a user gets. The other also outputs the inner tensors.
     """
 
     name = "hls4ml"
@@ -53,7 +53,7 @@ class HLS4MLEngine:
         return observed
 
     def _codes(self, project, simulation, inputs):
-        """Return codes by position; a project gives those that share a tensor once."""
+        """Return codes by position; a project outputs a shared tensor only once."""
         values = simulation.predict(inputs[0] if len(inputs) == 1 else inputs)
         values = [values] if len(project.outputs) == 1 else values
         values = dict(zip(project.outputs, values, strict=True))
@@ -84,7 +84,7 @@ class HLS4MLEngine:
 
 
 def simulation(path: str):
-    """Compile the C simulation of a project; return what predicts with it."""
+    """Compile the C simulation of a project; return the object that predicts with it."""
     from hls4ml.utils.link import FilesystemModelGraph
 
     project = FilesystemModelGraph(path)

@@ -1,7 +1,7 @@
 """The `ap_fixed` types of a program's tensors in hls4ml.
 
-hls4ml would guess the types of sums, and merge quantizers into the layers in front of them even
-where others read those layers. Types that are laid down leave it no choice.
+Without given types, hls4ml guesses the types of sums. It also merges a quantizer into the layer in
+front, even if other layers read that layer. Given types prevent both.
 """
 
 from keras_alt.engines.fitting import ExportError
@@ -11,7 +11,7 @@ from keras_alt.integer import Tensor
 ROUNDINGS = {"half_even": "RND_CONV", "floor": "TRN"}
 SUMS = ("convolve", "matrix_product")
 ACCUMULATING = (*SUMS, "window_maximum")
-# hls4ml gives the results of these the type of their input.
+# hls4ml gives the results of these operations the type of their input.
 MOVES = ("reshape", "pad", "transpose", "reduce_maximum")
 
 
@@ -19,7 +19,7 @@ def precisions(writer) -> dict:
     """Return hls4ml's `LayerName` configuration.
 
     Args:
-        writer: `ChannelsLastWriter`, done.
+        writer: `ChannelsLastWriter` that has written the program.
     """
     program = writer.program
     layers = {
@@ -32,8 +32,8 @@ def precisions(writer) -> dict:
         if step.operation in ACCUMULATING:
             names.append("accum")
         if step.operation in SUMS:
-            names.append("bias")  # of zeros
-        if step.operation != "requantize":  # which has its type in the QONNX file
+            names.append("bias")  # zeros
+        if step.operation != "requantize":  # a quantizer's type is in the QONNX file
             layers[writer.name(step.output)] = dict.fromkeys(names, type)
     for name, position in writer.inner.items():
         layers[name] = dict.fromkeys(("result", "accum"), holding(program.tensors[position]))
@@ -48,7 +48,7 @@ def stored(exponent: int, format: FixedPoint, rounding: str = "half_even") -> st
 
 
 def holding(tensor: Tensor) -> str:
-    """Return the narrowest type that holds all that a tensor may become."""
+    """Return the narrowest type that holds every possible value of a tensor."""
     signed = tensor.low < 0
     low, high = int(tensor.low), int(tensor.high)
     bits = max(high.bit_length(), (-low - 1).bit_length() if signed else 1) + signed
@@ -63,8 +63,8 @@ def check(project, writer):
     """Raise an error unless hls4ml's graph has the types and shapes that follow from training.
 
     Args:
-        project: hls4ml's `ModelGraph`, with its optimizations done.
-        writer: `ChannelsLastWriter` that it was made from.
+        project: hls4ml's `ModelGraph`, optimized.
+        writer: `ChannelsLastWriter` that wrote the graph.
     """
     program = writer.program
     layers = {layer.outputs[0]: layer for layer in project.get_layers()}
@@ -75,7 +75,7 @@ def check(project, writer):
     for step in program.steps:
         name, tensor = writer.name(step.output), program.tensors[step.output]
         if writer.values[step.output] != name:
-            continue  # another step's tensor
+            continue  # shares the tensor of another step
         if name not in layers:
             if _adds_nothing(step):
                 continue
@@ -93,7 +93,7 @@ def _adds_nothing(step):
 
 
 def _expected(step, program):
-    """Return the types of a step's node by hls4ml's names of them."""
+    """Return the types of a step's node by the names that hls4ml uses."""
     tensor = program.tensors[step.output]
     if step.operation == "requantize":
         rounding = step.attributes["rounding"]

@@ -1,1 +1,1 @@
-"""Plain integers: the folder, and the NumPy program that runs it."""
+"""Plain integers: the exported folder and the NumPy program that runs it."""

@@ -12,7 +12,7 @@ def version():
 
 
 def compute(folder, about, inputs):
-    """Return the codes of each output, from those of the inputs by name."""
+    """Return the codes of each output; `inputs` has the input codes by name."""
     folder = os.path.join(folder, "model", "integers")
     sys.path.insert(0, folder)
     run = importlib.import_module("run")

@@ -1,4 +1,4 @@
-"""Export to plain integers: packed codes, and the steps that compute with them as JSON."""
+"""Exports to plain integers: packed codes, and the steps of the program as JSON."""
 
 import itertools
 import json
@@ -17,8 +17,8 @@ from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, ar
 from keras_alt.keras_internals import operation_behind
 
 VERSION = 1
-CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # what `constant` is to a layer
-FOR_KERAS = ("name", "trainable", "dtype")  # of a layer's config
+CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # the layer's name of `constant`
+FOR_KERAS = ("name", "trainable", "dtype")  # entries of a config that only Keras needs
 SOURCES = {
     "run.py": ("keras_alt.engines.integer", "runner.py"),
     "packing.py": ("keras_alt.engines.integer", "packing.py"),
@@ -27,31 +27,32 @@ SOURCES = {
 
 
 def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
-    """Write a quantized model as integers that are read without Keras; see `docs/integers.md`.
+    """Write a quantized model as integers that are readable without Keras.
 
-    `model.json` has the steps, their shifts, roundings and bounds, and the format of every tensor;
-    `weights.npz` the codes of kernels and biases, `bits` bits each; `run.py` with `arithmetic.py`
-    and `packing.py` computes the model with NumPy alone.
+    `docs/integers.md` describes the format. `model.json` has the steps, their shifts, roundings and
+    bounds, and the format of every tensor. `weights.npz` has the codes of kernels and biases, each
+    in `bits` bits. `run.py`, with `arithmetic.py` and `packing.py`, computes the model with NumPy
+    alone.
 
     Args:
-        model: quantized with any target, calibrated.
-        path: of the folder to write, which must be new or empty.
+        model: calibrated model, quantized with any target.
+        path: the folder to write, which must be new or empty.
 
     Returns:
         The path.
 
     Raises:
-        NotIntegerError: names the layers that have no integer form.
+        NotIntegerError: some layers have no integer form; the message names them.
         ExportError: a float layer in front of the quantizers has weights, or an operation comes
             from another package.
-        FileExistsError: there is something at `path`.
+        FileExistsError: `path` exists and is not an empty folder.
     """
     write_integers(fitting_program(model, "integer"), path)
     return os.fspath(path)
 
 
 def write_integers(reading: Reading, path: str | os.PathLike):
-    """Write the folder of a model; a tensor of its program has the same position there."""
+    """Write the folder of a model. Tensors keep the positions of the program."""
     _require_no_weights(reading)
     _require_own_operations(reading.program)
     with folder_written_whole(path) as folder:
@@ -65,7 +66,7 @@ def write_integers(reading: Reading, path: str | os.PathLike):
 
 
 def _require_no_weights(reading):
-    """Raise an error if a float layer in front has weights: the files tell its configuration."""
+    """Raise an error if a float layer in front has weights: the files hold only its config."""
     weighty = [layer.name for layer in reading.entry.layers if layer.weights]
     if weighty:
         raise ExportError(
@@ -76,7 +77,7 @@ def _require_no_weights(reading):
 
 
 def _require_own_operations(program: Program):
-    """Raise an error for operations that the folder's `arithmetic.py` does not have."""
+    """Raise an error for operations that are not in the folder's `arithmetic.py`."""
     foreign = {
         f"{step.operation} of layer '{step.layer}'": None
         for step in program.steps
@@ -91,13 +92,13 @@ def _require_own_operations(program: Program):
 
 
 def standing_alone(package: str, source: str) -> str:
-    """Return the text of a module that imports its neighbours from its own folder."""
+    """Return the text of a module, changed to import its neighbours from its own folder."""
     text = resources.files(package).joinpath(source).read_text(encoding="utf-8")
     return re.sub(r"^from keras_alt[.\w]* import ", "import ", text, flags=re.MULTILINE)
 
 
 class _Description:
-    """What the files say about a program."""
+    """The content of the files of a program."""
 
     def __init__(self, reading: Reading):
         self.reading = reading
@@ -124,7 +125,7 @@ class _Description:
         }
 
     def packed(self) -> dict[str, np.ndarray]:
-        """Return the bytes of each constant."""
+        """Return the packed bytes of each constant by name."""
         return {name: pack(c.codes, c.format.bits) for name, c in self.constants.items()}
 
     def step(self, step) -> dict:
@@ -152,12 +153,12 @@ class _Description:
         }
 
     def attribute(self, name, value):
-        """Return a value as JSON has it: an array is a constant, by its name."""
+        """Return a value as JSON. An array becomes a constant, and JSON has its name."""
         if isinstance(value, np.ndarray):
             value = Constant(value, 0, FixedPoint(max(int(value.max()).bit_length(), 2), False))
         if not isinstance(value, Constant):
             return value
-        # Calls of one layer share their constants.
+        # All calls of a layer share its constants.
         numbers = itertools.count(2)
         free = name
         while not _same(self.constants.setdefault(free, value), value):
@@ -181,7 +182,7 @@ def as_text(contents: dict) -> str:
 
 
 def _line(value):
-    return json.dumps(value, default=lambda number: number.item())  # NumPy's among them
+    return json.dumps(value, default=lambda number: number.item())  # includes NumPy integers
 
 
 def _layers(model):

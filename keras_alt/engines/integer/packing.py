@@ -1,9 +1,9 @@
-"""Integer codes of any width, packed without gaps.
+"""Packs integer codes of any width without gaps.
 
-Bits are little-endian throughout: code `i` of `bits` bits is at bits `i * bits` to
-`(i + 1) * bits - 1` of the stream, its lowest bit first, and bit `j` of the stream is bit `j % 8`
-of byte `j // 8`, where bit 0 is the lowest. Two 4-bit codes share a byte, the first one in its low
-half. Negative codes are in two's complement; the last byte is filled up with zeros.
+Bits are little-endian throughout. Code `i` of `bits` bits takes the bits `i * bits` to
+`(i + 1) * bits - 1` of the stream, lowest bit first. Bit `j` of the stream is bit `j % 8` of byte
+`j // 8`, where bit 0 is the lowest. Two 4-bit codes share a byte; the first is in the low half.
+Negative codes are in two's complement. Zeros fill the last byte.
 """
 
 import numpy as np
@@ -22,13 +22,13 @@ def pack(codes, bits):
 
 
 def unpack(packed, bits, signed, shape):
-    """Return the int64 array of a shape whose codes were packed.
+    """Return packed codes as an int64 array.
 
     Args:
-        packed: uint8 array, from `pack`.
+        packed: uint8 array from `pack`.
         bits: width of a code.
         signed: whether the highest bit of a code is its sign.
-        shape: of the result.
+        shape: shape of the result.
     """
     count = int(np.prod(shape, dtype=np.int64))
     stream = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)

@@ -1,4 +1,4 @@
-"""The exported integers, computed by NumPy."""
+"""Runs the exported integers with NumPy."""
 
 import os
 from importlib import metadata, resources

@@ -3,8 +3,9 @@
     python run.py inputs.npz outputs.npz
 
 `inputs.npz` has one array for each input of the model (`np.savez("inputs.npz", first, second)`),
-samples along the first axis: integers are codes, floats are quantized first. `outputs.npz` gets the
-codes of the outputs. Needs Python 3.11 and NumPy; `docs/integers.md` of keras-alt has the format.
+with samples along the first axis. Integers are taken as codes; floats are quantized first.
+`outputs.npz` gets the codes of the outputs. The program needs Python 3.11 and NumPy.
+`docs/integers.md` of keras-alt describes the format.
 """
 
 import json
@@ -21,7 +22,7 @@ class IntegerModel:
     """The model in a folder that `keras_alt.export.to_integers` wrote.
 
     Attributes:
-        model: contents of `model.json`.
+        model: the content of `model.json`.
         constants: int64 arrays by name.
     """
 
@@ -35,7 +36,7 @@ class IntegerModel:
             }
 
     def run(self, arrays, batch_size=32):
-        """Return the output codes of inputs, samples along the first axis of each array."""
+        """Return the output codes; the first axis of each array is the samples."""
         codes = self.codes(arrays)
         parts = []
         for start in range(0, len(codes[0]), batch_size):
@@ -44,7 +45,7 @@ class IntegerModel:
         return [np.concatenate(batches) for batches in zip(*parts, strict=True)]
 
     def codes(self, arrays):
-        """Return the codes of inputs: integers are codes, floats are quantized, ties to even."""
+        """Return the codes of inputs. Integers are codes; floats are rounded half to even."""
         tensors = [self.model["tensors"][position] for position in self.model["inputs"]]
         if len(arrays) != len(tensors):
             raise ValueError(
@@ -59,7 +60,7 @@ class IntegerModel:
         return codes
 
     def trace(self, codes):
-        """Return the codes of every tensor by its position, for one batch of input codes."""
+        """Return `{position: codes}` of every tensor for one batch of input codes."""
         values = dict(zip(self.model["inputs"], codes, strict=True))
         for step in self.model["steps"]:
             operands = [values[position] for position in step["inputs"]]

@@ -25,14 +25,14 @@ def version():
 
 
 def compute(folder, about, inputs):
-    """Return the codes of each output, from what the file takes by name, sample by sample."""
+    """Run sample by sample and return the codes of each output; `inputs` has arrays by name."""
     _, litert = _package()
     path = os.path.join(folder, "model", "model.tflite")
     plain = litert.Interpreter(path)
     wanted = [output["tensor"] for output in about["outputs"]]
     given = {detail["name"] for detail in plain.get_output_details()}
     interpreters = [plain]
-    if not given.issuperset(wanted):  # float layers follow, so look at a tensor inside
+    if not given.issuperset(wanted):  # float layers follow, so read an inner tensor
         interpreters.append(litert.Interpreter(path, experimental_preserve_all_tensors=True))
     for interpreter in interpreters:
         interpreter.allocate_tensors()
@@ -47,7 +47,7 @@ def compute(folder, about, inputs):
 
 
 def _run(interpreters, inputs, sample):
-    """Compute one sample; to keep inner tensors must not change the outputs."""
+    """Compute one sample; exit if keeping inner tensors changes the outputs."""
     outputs = []
     for interpreter in interpreters:
         for detail in interpreter.get_input_details():

@@ -1,7 +1,7 @@
-"""Export to LiteRT (TensorFlow Lite), full INT8.
+"""Exports to LiteRT (TensorFlow Lite), full INT8.
 
-The integer program is written operator by operator, so that the file holds the trained scales and
-nothing else. Float layers in front and behind go through TensorFlow's own converter.
+The integer program is written operator by operator, so the file holds exactly the trained scales.
+TensorFlow's converter writes the float layers in front and behind.
 """
 
 import os
@@ -18,14 +18,14 @@ from keras_alt.integer import Reading
 def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as a LiteRT file of 8-bit integers.
 
-    No representative data is needed: the ranges are those that were trained. Weights of fewer bits
-    are stored in 8. Inputs and outputs of the file are the codes of the model's first and last
-    quantizers, minus 128 where a quantizer is unsigned; they are float where float layers stand in
-    front of, or behind, the quantizers.
+    No representative data is needed, because the file uses the trained ranges. Weights of fewer
+    bits are stored in 8. Inputs and outputs of the file are the codes of the model's first and last
+    quantizers. Codes of unsigned quantizers are stored minus 128. An input in front of a float
+    layer, or an output behind one, is float.
 
     Args:
-        model: quantized with target "litert", calibrated.
-        path: of the file to write, `*.tflite` by custom.
+        model: calibrated model, quantized with target "litert".
+        path: the file to write, by convention `*.tflite`.
 
     Returns:
         The path.
@@ -39,10 +39,11 @@ def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
 
 
 def write_litert(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
-    """Write a program as a LiteRT file, which loads and has the trained scales.
+    """Write a program as a LiteRT file; check that it loads and has the trained scales.
 
     Returns:
-        For each position that the file stores the name of its tensor; several may share one.
+        `{position: name of its tensor}` for each position that the file stores. Several positions
+        may share a tensor.
     """
     writer = Writer(reading)
     data = writer.written()
@@ -54,10 +55,10 @@ def write_litert(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
 
 
 def check_scales(data: bytes, exponents: dict[str, int]):
-    """Read a file back; the scale of every integer tensor must be the trained power of two.
+    """Read a file back and check that every integer tensor has its trained scale.
 
     Args:
-        exponents: log2 of the trained scales of activations, kernels and biases by name.
+        exponents: `{name: log2 of the trained scale}` of activations, kernels and biases.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -72,7 +73,7 @@ def check_scales(data: bytes, exponents: dict[str, int]):
 
 
 def _require_loading(data, inputs):
-    """LiteRT looks at the types of tensors only when it prepares the operators."""
+    """Let LiteRT prepare the operators, because only this step checks the types of tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:

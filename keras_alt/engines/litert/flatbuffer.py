@@ -1,14 +1,14 @@
-"""A LiteRT file under construction: tensors, constants and operators.
+"""Builds a LiteRT file from tensors, constants and operators.
 
-The layout is that of TensorFlow Lite's `schema.fbs`, version 3, through the classes generated from
-it that come with `ai_edge_litert`.
+The layout follows TensorFlow Lite's `schema.fbs`, version 3. `ai_edge_litert` contains the classes
+generated from it.
 """
 
 import numpy as np
 
 IDENTIFIER = b"TFL3"
 TYPES = {"int8": "INT8", "int32": "INT32", "int64": "INT64", "float32": "FLOAT32", "bool": "BOOL"}
-# Lowest version of each operator that takes int8; others are at version 1.
+# Lowest version of each operator that takes int8; version 1 for all others.
 VERSIONS = {
     "ADD": 2,
     "AVERAGE_POOL_2D": 2,
@@ -48,10 +48,10 @@ OPTIONS = {
 
 
 class LiteRTFile:
-    """Builds a file with one graph, whose batch size may be changed when it is loaded.
+    """Builds a file with one graph. Its batch size may be changed after loading.
 
     Args:
-        name: of the graph.
+        name: name of the graph.
     """
 
     def __init__(self, name: str):
@@ -67,10 +67,10 @@ class LiteRTFile:
         self.model.description = "keras_alt"
         self.model.subgraphs = [self.graph]
         self.model.operatorCodes = []
-        self.model.buffers = [schema.BufferT()]  # buffer 0 stands for none
+        self.model.buffers = [schema.BufferT()]  # buffer 0 means no data
 
     def tensor(self, name: str, shape: tuple, dtype="int8", scale=None, zero_point=0) -> int:
-        """Add what an operator computes; `shape` is without the batch. Return its index."""
+        """Add a tensor that an operator computes; return its index. `shape` excludes the batch."""
         return self._tensor(name, (1, *shape), dtype, scale, zero_point, 0, (-1, *shape))
 
     def constant(self, name: str, values: np.ndarray, scale=None, zero_point=0) -> int:
@@ -97,7 +97,7 @@ class LiteRTFile:
         return len(self.graph.tensors) - 1
 
     def operator(self, code: str, inputs: list, outputs: list, **options):
-        """Append an operator; `options` are fields of its options in the schema."""
+        """Append an operator; `options` are the fields of its options in the schema."""
         operator = self.schema.OperatorT()
         operator.opcodeIndex = self._code(code)
         operator.inputs = np.array(inputs, np.int32)
@@ -117,7 +117,7 @@ class LiteRTFile:
         return self._registered(code)
 
     def _registered(self, code):
-        """Return the index of an operator code, one entry for each code and version."""
+        """Return the index of an operator code; add it once for each version."""
         for index, other in enumerate(self.model.operatorCodes):
             if (other.builtinCode, other.version, other.customCode) == (
                 code.builtinCode,
@@ -129,14 +129,14 @@ class LiteRTFile:
         return len(self.model.operatorCodes) - 1
 
     def splice(self, data: bytes, inputs: list) -> list:
-        """Append the graph of another file; `inputs` are what it reads. Return its outputs."""
+        """Append the graph of another file with these inputs; return the indices of its outputs."""
         other = self.schema.ModelT.InitFromPackedBuf(data, 0)
         (graph,) = other.subgraphs
         moved = dict(zip(map(int, graph.inputs), inputs, strict=True))
         for index, tensor in enumerate(graph.tensors):
             if index not in moved:
                 moved[index] = self._adopt(tensor, other.buffers[tensor.buffer])
-        moved[-1] = -1  # an optional input left out
+        moved[-1] = -1  # an omitted optional input
         for operator in graph.operators:
             operator.opcodeIndex = self._registered(other.operatorCodes[operator.opcodeIndex])
             for field in ("inputs", "outputs"):
@@ -157,7 +157,7 @@ class LiteRTFile:
         """Return the contents of the file.
 
         Args:
-            inputs, outputs: index of each tensor by the name that its signature has.
+            inputs, outputs: `{name in the signature: index of the tensor}`.
         """
         import flatbuffers
 

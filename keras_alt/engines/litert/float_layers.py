@@ -1,4 +1,4 @@
-"""Float layers around the integers of a LiteRT file, through TensorFlow's own converter."""
+"""Converts the float layers around the integers of a LiteRT file with TensorFlow's converter."""
 
 import os
 import tempfile
@@ -8,21 +8,21 @@ import keras
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.on_tensorflow import on_tensorflow
 
-TAKEN = ("int32", "int64", "bool")  # types of inputs that a file takes as they are
+TAKEN = ("int32", "int64", "bool")  # input types that a file keeps
 
 
 def input_type(tensor) -> str:
-    """Return the type in which a file takes an input of float layers; int8 would mean codes."""
+    """Return the file's type for an input of float layers. It is never int8, which means codes."""
     return tensor.dtype if tensor.dtype in TAKEN else "float32"
 
 
 def input_types(tensors) -> str:
-    """Return the names and types of a model's inputs for a message."""
+    """Return the names and types of a model's inputs as text for an error."""
     return ", ".join(f"'{tensor.name}' of {tensor.dtype}" for tensor in tensors)
 
 
 def float_part(model: keras.Model) -> bytes:
-    """Return a float model as a LiteRT file of its own."""
+    """Return a float model as a separate LiteRT file."""
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, "part.tflite")
         if keras.backend.backend() == "tensorflow":
@@ -35,7 +35,7 @@ def float_part(model: keras.Model) -> bytes:
 
 
 def write_float_part(model: keras.Model, path: str):
-    """Write a float model, which takes inputs of `input_type`, with TensorFlow's converter."""
+    """Write a float model with inputs of `input_type`, using TensorFlow's converter."""
     import tensorflow as tf
 
     def outputs(*arrays):

@@ -1,4 +1,4 @@
-"""An operator of a LiteRT file whose result is not stored yet."""
+"""An operator of a LiteRT file before its result is stored."""
 
 from dataclasses import dataclass, field
 
@@ -7,16 +7,16 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator that is written when it is known how its result is stored.
+    """An operator that is written once the format of its result is known.
 
     Attributes:
-        code: name of the operator in the schema; None clips only.
+        code: name of the operator in the schema; None only clips.
         inputs: indices of tensors in the file.
-        shape: of its result, without the batch.
-        options: of the operator, by their names in the schema.
-        bounds: lowest and highest value of the result, in its units; None where it is not clipped.
-        layer: name of the layer after which the bias is named, for operators with a kernel.
-        bias: codes, for operators with a kernel.
+        shape: shape of the result, without the batch.
+        options: options of the operator, by their names in the schema.
+        bounds: lowest and highest value of the result, in its units; None is no bound.
+        layer: for operators with a kernel, the layer whose name the bias gets.
+        bias: for operators with a kernel, the codes of the bias.
     """
 
     code: str | None

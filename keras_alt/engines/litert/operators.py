@@ -1,4 +1,4 @@
-"""The operators of LiteRT that the operations of an integer program become."""
+"""Writes the operations of an integer program as LiteRT operators."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
-# How the operators round, as measured; the other operators do not.
+# The measured rounding of each operator that rounds.
 ROUNDINGS = {
     **dict.fromkeys(KERNELS, "half_even"),
     "ADD": "half_up",
@@ -28,18 +28,17 @@ OPERATORS = Handlers()
 
 
 def handles(*operations: str) -> Callable[[Handler], Handler]:
-    """Return a decorator: the function below writes these operations as LiteRT.
+    """Return a decorator that registers a function as the writer of these operations.
 
-    `writer` is a `keras_alt.engines.litert.writer.Writer`. The function does one of
+    The function's `writer` is a `keras_alt.engines.litert.writer.Writer`. It does one of
 
-    - `writer.pending[step.output] = Operator(...)`: a quantizer follows, and tells how the result
+    - `writer.pending[step.output] = Operator(...)`: a quantizer follows and defines how the result
       is stored.
-    - `writer.finish(Operator(...), step.output)`: the result is on a grid already.
+    - `writer.finish(Operator(...), step.output)`: the result is already on a grid.
     - `writer.move(step, code, *constants, **options)`: the operator only moves codes.
 
-    `writer.at(position)` is the index in the file of an input on a grid. Codes and options of
-    operators are those of TensorFlow Lite's schema. A new operator that rounds has an entry in
-    `ROUNDINGS`.
+    `writer.at(position)` returns the file index of an input on a grid. Operators have the codes and
+    options of TensorFlow Lite's schema. A new operator that rounds needs an entry in `ROUNDINGS`.
     """
     return OPERATORS.handles(*operations)
 
@@ -72,9 +71,9 @@ def _convolve(writer, step):
 
 
 def _surrounded(writer, step, window):
-    """Return a convolution's input with its padding, its shape, and whether "same" is left to do.
+    """Return a convolution's input, its shape, and whether LiteRT must pad it by "same".
 
-    LiteRT pads by "same" itself; other zeros go around the input.
+    LiteRT pads by "same" itself. Other padding is added to the input.
     """
     a, shape = step.attributes, writer.program.tensors[step.inputs[0]].shape
     same = a["padding"] == paddings("same", shape[:-1], window, a["strides"], a["dilation"])
@@ -107,9 +106,10 @@ def _convolve_transposed(writer, step):
 
 
 def _widened(space, step):
-    """Return a kernel with zeros to the end of the output, and whether it is cropped by "same".
+    """Return the kernel with zeros up to the end of the output, and whether "same" crops.
 
-    LiteRT's delegate takes no other transposed convolutions, and outside it they round twice.
+    LiteRT's delegate takes only such transposed convolutions. Outside the delegate, they round
+    twice.
     """
     codes, a = step.arguments["kernel"], step.attributes
     axes = list(zip(space, codes.shape, a["strides"], a["size"], strict=False))
@@ -156,7 +156,7 @@ def _clip(writer, step):
         operator = writer.pending[step.inputs[0]]
         both = zip(operator.bounds, bounds, (max, min), strict=True)
         bounds = tuple(_tighter(first, second, choose) for first, second, choose in both)
-        # Behind a ReLU layer of its own a bias is named '/bias4', as in files written before.
+        # Behind a separate ReLU layer, the bias is named '/bias4' to match earlier files.
         layer = operator.layer if step.layer == operator.layer else ""
         writer.pending[step.output] = replace(operator, bounds=bounds, layer=layer)
     else:
@@ -281,7 +281,7 @@ def _transpose(writer, step):
 
 @handles("repeat")
 def _repeat(writer, step):
-    """Repeat the cells of an image; a line is an image of width 1."""
+    """Repeat the cells of an image; a line counts as an image of width 1."""
     shape = writer.program.tensors[step.output].shape
     size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])
     if len(shape) not in (2, 3) or step.attributes["axis"] == len(shape):

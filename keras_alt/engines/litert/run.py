@@ -1,4 +1,4 @@
-"""LiteRT with its default delegate."""
+"""Runs a LiteRT file with the default delegate."""
 
 import os
 import warnings
@@ -15,7 +15,7 @@ from keras_alt.engines.observing import require_same
 class LiteRTEngine:
     """Two interpreters of a LiteRT file; see `keras_alt.engines.engine.Engine`.
 
-    One runs the file as it is, the other one keeps the tensors inside.
+    One runs the file as it is. The other keeps the inner tensors.
     """
 
     name = "litert"
@@ -74,7 +74,7 @@ class LiteRTEngine:
         return dict(self._read())
 
     def _fed(self, detail, arrays, codes, sample):
-        """Return what an input of the file takes: codes, or floats in front of other layers."""
+        """Return the values for an input of the file: codes, or floats for float layers."""
         for position, batch in zip(self.program.inputs, codes, strict=True):
             if self.names[position] == detail["name"]:
                 zero = zero_point(self.program.tensors[position])
@@ -86,6 +86,6 @@ class LiteRTEngine:
         for position, index in self.tensors.items():
             try:
                 stored = self.observed.get_tensor(index)
-            except ValueError:  # the delegate keeps this one to itself
+            except ValueError:  # the delegate does not expose this tensor
                 continue
             yield position, stored.astype(np.int64) - zero_point(self.program.tensors[position])

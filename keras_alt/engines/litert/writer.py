@@ -1,4 +1,4 @@
-"""An integer program as the operators of a LiteRT file."""
+"""Writes an integer program as the operators of a LiteRT file."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from keras_alt.engines.litert.operators import OPERATORS
 from keras_alt.formats import FixedPoint
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
-FUSING = (  # operators that clip their results themselves
+FUSING = (  # these operators can clip their results
     "ADD",
     "SUB",
     "CONV_2D",
@@ -27,11 +27,11 @@ class Writer:
     """Writes the steps of a program.
 
     Attributes:
-        file: under construction.
-        stored: index in the file of the tensor at each position.
-        exponents: log2 of the scale of each tensor that has one, by name.
-        pending: for positions that are not stored yet the `Operator` that computes them; it is
-            written when the quantizer behind it tells how the result is stored.
+        file: the `LiteRTFile` being built.
+        stored: `{position: index of its tensor in the file}`.
+        exponents: `{name: log2 of the scale}` of each tensor with a scale.
+        pending: `{position: Operator that computes it}` for positions that are not stored yet. An
+            operator is written once the quantizer behind it defines how the result is stored.
     """
 
     def __init__(self, reading):
@@ -93,11 +93,11 @@ class Writer:
         return found[0]
 
     def name(self, position) -> str:
-        """Return the name that the tensor at a position gets."""
+        """Return the name for the tensor at a position."""
         return f"{self.program.tensors[position].name}:{position}"
 
     def names(self) -> dict[int, str]:
-        """Return the name of the tensor at each position that is stored."""
+        """Return `{position: name of its tensor}` for every stored position."""
         return {p: self.file.graph.tensors[index].name for p, index in self.stored.items()}
 
     def store(self, position, shape=None) -> int:
@@ -135,7 +135,7 @@ class Writer:
         return self.file.constant(name, np.array(values, np.int32))
 
     def move(self, step, code, *constants, **options):
-        """Append an operator whose results are values of its inputs."""
+        """Append an operator that only moves codes."""
         inputs = [self.at(p) for p in step.inputs]
         kinds = {(t.exponent, t.format) for t in map(self.program.tensors.__getitem__, step.inputs)}
         if len(kinds) > 1:
@@ -156,7 +156,7 @@ class Writer:
         return self.pending[step.inputs[0]]
 
     def reshaped(self, index, position, shape) -> int:
-        """Return the codes at `index`, on the grid of the tensor at `position`, in a shape."""
+        """Reshape the codes at `index`, which lie on the grid of the tensor at `position`."""
         tensor = self.program.tensors[position]
         name = f"{self.name(position)}/{len(self.file.graph.tensors)}"
         result = self.add(tensor, name, shape)
@@ -165,7 +165,7 @@ class Writer:
         return result
 
     def padded(self, position, padding, shape) -> int:
-        """Return the tensor at a position with zeros around: LiteRT pads by its two rules only."""
+        """Pad the tensor at a position with zeros where LiteRT's own two padding rules do not."""
         if not padding:
             return self.at(position)
         tensor = self.program.tensors[position]
@@ -191,7 +191,7 @@ class Writer:
         return self.constant(name, codes.astype(np.int8), kernel.exponent)
 
     def biased(self, operator, step, sums) -> Operator:
-        """Return a kernel's operator with its bias, which LiteRT expects even if there is none."""
+        """Return a kernel's operator with its bias, or with zeros, because LiteRT needs a bias."""
         bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
         name = f"{operator.layer}/bias{step.output}"
         index = self.constant(name, bias.astype(np.int32), sums.exponent)
@@ -225,7 +225,7 @@ class Writer:
             before = [result]
 
     def clip(self, operator, tensor) -> tuple:
-        """Return the lowest and highest code of a result where they are not the format's own."""
+        """Return the lowest and highest code of a result, or None where the format limits it."""
         format = tensor.format
         low, high = tensor.low, tensor.high
         least, most = operator.bounds
@@ -255,7 +255,7 @@ def _require_size(tensor):
 
 
 def fused(low, high, tensor) -> tuple:
-    """Return the activation that an operator itself can apply, and the bounds that remain."""
+    """Return the activation that an operator can apply itself, and the remaining bounds."""
     not_negative = low == 0 or (low is None and not tensor.format.signed)
     if not_negative and high == int(np.rint(6 * 2.0**-tensor.exponent)):
         return "RELU6", None, None

@@ -1,1 +1,1 @@
-"""ONNX Runtime: the file with quantize and dequantize nodes, and the engine that runs it."""
+"""ONNX Runtime: the QDQ file and the engine that runs it."""

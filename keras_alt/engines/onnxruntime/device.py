@@ -13,7 +13,7 @@ def version():
 
 
 def compute(folder, about, inputs):
-    """Return the codes of each output: a second file shows them, with the same other outputs."""
+    """Return the codes of each output, from a second file that adds them to the outputs."""
     import onnxruntime
 
     providers = ["CPUExecutionProvider"]

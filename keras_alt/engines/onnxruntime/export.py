@@ -1,4 +1,4 @@
-"""Export to ONNX: QuantizeLinear and DequantizeLinear around integer codes (QDQ)."""
+"""Exports to ONNX with QuantizeLinear and DequantizeLinear around integer codes (QDQ)."""
 
 import os
 
@@ -14,12 +14,12 @@ from keras_alt.integer import Reading
 def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as an ONNX file with integer weights.
 
-    Inputs and outputs are float, in Keras' order of axes; the input is quantized by the first node.
+    Inputs and outputs are float, in Keras' order of axes. The first node quantizes the input.
     Kernels of up to 4 bits are stored as INT4, biases as INT32.
 
     Args:
-        model: quantized with target "onnx", calibrated.
-        path: of the file to write, `*.onnx` by custom.
+        model: calibrated model, quantized with target "onnx".
+        path: the file to write, by convention `*.onnx`.
 
     Returns:
         The path.
@@ -36,7 +36,7 @@ def write_onnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
     """Write a program as an ONNX file.
 
     Returns:
-        For each position that is on a grid the name of the tensor that holds its codes.
+        `{position: name of the tensor with its codes}` for each position on a grid.
     """
     import onnx
 
@@ -49,7 +49,7 @@ def write_onnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
 
 
 class QDQWriter(GraphWriter):
-    """Holds codes as integers; values are behind a DequantizeLinear."""
+    """Holds codes as integers. A DequantizeLinear turns them into values."""
 
     def store(self, value, position, rounding="half_even"):
         if rounding != "half_even":
@@ -61,7 +61,7 @@ class QDQWriter(GraphWriter):
         limits = np.iinfo(zero.dtype)
         if (low, high) == (limits.min, limits.max):
             return self.add("QuantizeLinear", [value, *grid], name)
-        if limits.bits == 8:  # behind the quantizer, or ONNX Runtime would compute in float
+        if limits.bits == 8:  # a Clip in front of the quantizer would run in float
             codes = self.add("QuantizeLinear", [value, *grid], f"{name}/unclipped")
             return self.add("Clip", [codes, *self.bounds(low, high, zero.dtype)], name)
         step = 2.0**tensor.exponent
@@ -80,15 +80,15 @@ class QDQWriter(GraphWriter):
         return self.dequantized(self.at(position), name, tensor.exponent, zero_point(tensor))
 
     def regridded(self, position):
-        """Return the value of codes behind a maximum with itself.
+        """Return the maximum of the value with itself.
 
-        Without, ONNX Runtime makes one quantizer, with a grid of its own, of two in a row.
+        Otherwise ONNX Runtime merges two quantizers in a row into one with another grid.
         """
         value = self.value(position)
         return self.add("Max", [value, value], f"{value}/kept")
 
     def move(self, step, kind, *constants, **attributes):
-        """Append a node that moves codes; ONNX Runtime moves more than 8 bits as floats only."""
+        """Append a node that moves codes; wider than 8 bits, ONNX Runtime moves only floats."""
         if zero_point(self.tensor(step.output)).itemsize == 1:
             super().move(step, kind, *constants, **attributes)
             return
@@ -120,13 +120,13 @@ class QDQWriter(GraphWriter):
             zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
         held = ml_dtypes.int4 if bits <= 4 else zero.dtype
         held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
-        if bits <= 4:  # ONNX Runtime has kernels for bytes only; it casts when the file is loaded
+        if bits <= 4:  # ONNX Runtime computes only with bytes; it casts at load time
             held = self.add("Cast", [held], f"{name}/bytes", to=TensorProto.INT8)
         return self.dequantized(held, name, constant.exponent, zero)
 
 
 def zero_point(tensor) -> np.ndarray:
-    """Return the stored code that stands for zero, in the unsigned type that holds the tensor."""
+    """Return the stored code of zero, in the unsigned type that stores the tensor."""
     if tensor.format is None or tensor.format.bits > 16:
         raise ExportError(
             f"ONNX quantizes to 16 bits at most. Received: '{tensor.name}' as {tensor.format}"

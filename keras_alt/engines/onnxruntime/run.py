@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, optimizations on."""
+"""Runs an ONNX file with ONNX Runtime on the CPU, with optimizations."""
 
 import os
 from importlib import resources
@@ -13,7 +13,7 @@ from keras_alt.engines.onnxruntime.export import write_onnx, zero_point
 class ONNXRuntimeEngine:
     """Two sessions of an ONNX file; see `keras_alt.engines.engine.Engine`.
 
-    One runs the file as it is, the other one has the codes inside as further outputs.
+    One runs the file as it is. The other has the inner codes as additional outputs.
     """
 
     name = "onnxruntime"
@@ -37,7 +37,7 @@ class ONNXRuntimeEngine:
 
     @classmethod
     def version(cls):
-        import onnxruntime  # the module has several packages, onnxruntime-gpu for instance
+        import onnxruntime  # several packages provide the module, such as onnxruntime-gpu
 
         return f"onnxruntime {onnxruntime.__version__}"
 
@@ -65,7 +65,7 @@ class ONNXRuntimeEngine:
 
 
 def observed(proto, names):
-    """Return an ONNX model after making some of its tensors outputs."""
+    """Make some tensors of an ONNX model outputs; return the model."""
     import onnx
 
     # ONNX Runtime finds their types when it loads the model.

@@ -1,1 +1,1 @@
-"""QONNX: the file, and the executor that runs it."""
+"""QONNX: the file and the executor that runs it."""

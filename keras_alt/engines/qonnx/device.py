@@ -11,7 +11,7 @@ def version():
 
 
 def compute(folder, about, inputs):
-    """Return the codes of each output: values on their grid, sample by sample."""
+    """Run sample by sample and return the codes of each output."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.core.onnx_exec import execute_onnx
 

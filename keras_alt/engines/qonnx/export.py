@@ -1,4 +1,4 @@
-"""Export to QONNX: ONNX with Quant nodes of any width."""
+"""Exports to QONNX, which is ONNX with Quant nodes of any width."""
 
 import os
 
@@ -18,12 +18,12 @@ ROUNDINGS = {"half_even": "ROUND", "floor": "FLOOR"}
 def to_qonnx(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as a QONNX file, for FINN, hls4ml and qonnx.
 
-    Inputs and outputs are float, in Keras' order of axes. All widths are kept, also those of the
-    16-bit accumulators.
+    Inputs and outputs are float, in Keras' order of axes. All widths are kept, including the width
+    of 16-bit accumulators.
 
     Args:
-        model: quantized with target "paper" or "hls", calibrated.
-        path: of the file to write, `*.onnx` by custom.
+        model: calibrated model, quantized with target "paper" or "hls".
+        path: the file to write, by convention `*.onnx`.
 
     Returns:
         The path.
@@ -40,7 +40,7 @@ def write_qonnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
     """Write a program as a QONNX file.
 
     Returns:
-        For each position that is on a grid the name of the tensor that holds its values.
+        `{position: name of the tensor with its values}` for each position on a grid.
     """
     import onnx
 
@@ -52,7 +52,7 @@ def write_qonnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
 
 
 def shaped(proto):
-    """Return a QONNX model with the shapes of all its tensors, which qonnx wants to execute it."""
+    """Add the shapes of all tensors to a QONNX model, because qonnx needs them to run it."""
     from qonnx.core.modelwrapper import ModelWrapper
     from qonnx.transformation.infer_shapes import InferShapes
 
@@ -63,7 +63,7 @@ class QuantWriter(GraphWriter):
     """Holds codes as floats on their grid, behind a Quant node."""
 
     opsets = {"": 13, DOMAIN: 2}
-    batch = 1  # the tools behind QONNX want every shape fixed
+    batch = 1  # tools that read QONNX need fixed shapes
 
     def store(self, value, position, rounding="half_even"):
         tensor, name = self.tensor(position), self.name(position)

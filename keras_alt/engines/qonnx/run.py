@@ -1,4 +1,4 @@
-"""The executor of qonnx, which computes node by node in float32."""
+"""Runs a QONNX file with qonnx's executor, node by node in float32."""
 
 import os
 from importlib import metadata, resources
@@ -53,7 +53,7 @@ class QONNXEngine:
         return np.moveaxis(scaled, 1 if scaled.ndim > 2 else -1, -1)
 
     def model(self, count):
-        """Return the file's graph with its shapes for `count` samples at a time."""
+        """Return the file's graph with shapes for batches of `count` samples."""
         import onnx
         from qonnx.core.modelwrapper import ModelWrapper
 
