@@ -1,4 +1,4 @@
-"""Files for other engines: one format each, all from the integer program of a model."""
+"""Export of quantized models to the file formats of other engines."""
 
 from keras_alt.engines.fitting import ExportError as ExportError
 from keras_alt.engines.hls4ml.export import to_hls4ml as to_hls4ml

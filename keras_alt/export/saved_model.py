@@ -14,23 +14,23 @@ from keras_alt.quantizer import quantizers
 
 
 def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
-    """Write a quantized model as a TensorFlow SavedModel, with inference in plain operations.
+    """Write a quantized model as a TensorFlow SavedModel of plain TensorFlow operations.
 
-    It computes what the Keras model computes on TensorFlow, bit for bit, for any batch size.
-    `tf.saved_model.load(path).serve(x)` runs it; so does its signature `serving_default`. On JAX
-    and torch, the model is rebuilt on TensorFlow in a process of its own, from a `.keras` file.
+    The SavedModel computes the same bits as the Keras model on TensorFlow, for any batch size. Run
+    it by `tf.saved_model.load(path).serve(x)` or by its signature `serving_default`. On JAX and
+    torch, the model is saved as `.keras` and exported by a separate process on TensorFlow.
 
     Args:
-        model: quantized with any target, calibrated.
-        path: of the folder to write, which must be new or empty.
+        model: quantized and calibrated model, with any target.
+        path: folder to write, new or empty.
 
     Returns:
         The path.
 
     Raises:
-        ExportError: the model is not quantized, not calibrated, or has batch norms that still
-            follow their batches.
-        FileExistsError: there is something at `path`.
+        ExportError: the model is not quantized, not calibrated, or has batch norms that still use
+            batch statistics.
+        FileExistsError: `path` is a file or a folder that is not empty.
     """
     require_final(model)
     with folder_written_whole(path) as folder:
@@ -43,11 +43,11 @@ def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
 
 
 def require_final(model: keras.Model):
-    """Raise an error unless all thresholds and statistics of a quantized model are set."""
+    """Raise an error unless the thresholds and the statistics of a quantized model are final."""
     found = quantizers(model)
     if not found:
         raise ExportError(
-            "A quantized model is expected, from `keras_alt.quantize_model`. "
+            "The model must be quantized, by `keras_alt.quantize_model`. "
             f"Received: model '{model.name}' without any quantizer."
         )
     unset = [name for name, quantizer in found.items() if not quantizer.calibrated]
@@ -59,6 +59,7 @@ def require_final(model: keras.Model):
     for layer in nested_layers(model):
         if isinstance(layer, FoldedBatchNorm) and not bool(layer.statistics_frozen.value):
             raise ExportError(
-                "Batch norms must have settled: train with `keras_alt.callbacks.FreezeBatchNorm` "
-                f"first. Received: '{layer.path}', which still follows its batches."
+                "Batch norms must use moving statistics: train with "
+                "`keras_alt.callbacks.FreezeBatchNorm` first. "
+                f"Received: '{layer.path}', which still uses batch statistics."
             )
