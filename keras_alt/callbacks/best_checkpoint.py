@@ -31,6 +31,14 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     Attributes:
         best: the best figure so far, None before the first.
+
+    Example:
+
+    ```python
+    best = keras_alt.callbacks.BestCheckpoint("best.keras", validation_data=(x_val, y_val))
+    model.fit(x, y, validation_data=(x_val, y_val), callbacks=[best])
+    best.restore()
+    ```
     """
 
     def __init__(

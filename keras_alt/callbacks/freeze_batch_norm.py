@@ -14,6 +14,15 @@ class FreezeBatchNorm(StepCallback):
 
     Args:
         step: number of optimizer steps before the switch; by default one epoch.
+
+    Example:
+
+    ```python
+    config = keras_alt.QuantizeConfig(batch_norm="train")
+    quantized = keras_alt.quantize_model(model, config, calibration_data=x)
+    quantized.compile("adam", "mse")
+    quantized.fit(x, y, epochs=3, callbacks=[keras_alt.callbacks.FreezeBatchNorm()])
+    ```
     """
 
     def __init__(self, step: int | None = None):

@@ -28,6 +28,13 @@ class FreezeThresholds(StepCallback):
             has 1000 at batch size 24.
         every: steps between two decisions. By default all thresholds are frozen in time, and there
             are at most 50 steps, the paper's number.
+
+    Example:
+
+    ```python
+    quantized.compile(keras_alt.optimizers.alt(), "mse")
+    quantized.fit(x, y, epochs=3, callbacks=[keras_alt.callbacks.FreezeThresholds()])
+    ```
     """
 
     def __init__(self, start: float | int = 0.5, every: int | None = None):

@@ -36,6 +36,16 @@ class Prune(StepCallback):
 
     Attributes:
         masks: `{kernel variable's path: boolean array}`, the weights kept so far.
+
+    Example:
+
+    ```python
+    # Every 100 steps, prune so that half of the weights are zero.
+    prune = keras_alt.callbacks.Prune(lambda step: (step % 100 == 0, 0.5))
+    model.fit(x, y, epochs=3, callbacks=[prune])
+    masks = keras_alt.sparsity_masks(model)
+    quantized = keras_alt.quantize_model(model, masks=masks)
+    ```
     """
 
     def __init__(

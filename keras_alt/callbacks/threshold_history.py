@@ -31,6 +31,14 @@ class ThresholdHistory(StepCallback):
         steps: optimizer steps of the records; 0 is before training.
         history: `{quantizer name: [log2 threshold of each record]}`.
         frozen: `{quantizer name: step of the first record at which it was frozen}`.
+
+    Example:
+
+    ```python
+    history = keras_alt.callbacks.ThresholdHistory("logs")  # writes logs/thresholds.csv
+    quantized.fit(x, y, epochs=3, callbacks=[history])
+    history.plot("thresholds.png")
+    ```
     """
 
     def __init__(self, log_dir: str | os.PathLike | None = None):
