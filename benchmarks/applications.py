@@ -1,13 +1,14 @@
-"""Every image network of `keras.applications` through quantize, calibrate, train, save and load.
+"""Quantize, calibrate, train, save and load every image network of `keras.applications`.
 
 Example:
 
     python benchmarks/applications.py --only MobileNetV2 DenseNet121
 
-Prints a row for each network: seconds of `quantize_model`, relative change by folding (in float64:
-batch norm statistics are random, and the deepest networks amplify the roundings of float32 until
-nothing else is left), quantizers, float layers, and whether the reloaded model is bit-identical.
-Networks run one by one in processes of their own; finished rows are kept in the output file.
+Prints a row for each network: seconds of `quantize_model`, relative change by folding, numbers of
+quantizers and float layers, and whether the reloaded model is bit-identical. The change by folding
+is computed in float64, because batch norm statistics are random and the deepest networks amplify
+the rounding errors of float32. Networks run one by one, each in its own process. Finished rows are
+kept in the output file.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def networks():
 
 
 def check(name):
-    """Send one network all the way; return its row."""
+    """Run all steps on one network; return its row."""
     with dtype_policy("float64"):
         folding = change_by_folding(*network(name))
     model, x = network(name)
@@ -74,7 +75,7 @@ def check(name):
     keras_alt.calibrate(quantized, x, activations=maximum, verbose=False)
     quantized.compile(keras_alt.optimizers.alt(), "categorical_crossentropy", run_eagerly=True)
     quantized.fit(x, np.eye(quantized.output_shape[-1])[:2], batch_size=2, verbose=0)
-    # Keras itself follows a graph by recursion when it loads one.
+    # Keras recurses through the graph when it loads a model.
     with tempfile.TemporaryDirectory() as folder, deep_recursion():
         quantized.save(f"{folder}/model.keras")
         again = keras.models.load_model(f"{folder}/model.keras", compile=False)
@@ -92,7 +93,7 @@ def check(name):
 
 @contextlib.contextmanager
 def dtype_policy(dtype):
-    """Give new layers another type of floats for a while."""
+    """Set the dtype policy of new layers inside the block."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
@@ -120,14 +121,14 @@ def randomize(model):
 
 
 def change_by_folding(model, x):
-    """Return by how much the canonical form differs, of the largest output."""
+    """Return the difference of the canonical form, relative to the largest output."""
     folded = canonical(model, keras_alt.QuantizeConfig())
     a, b = (keras.ops.convert_to_numpy(each(x, training=False)) for each in (model, folded))
     return np.abs(a - b).max() / np.abs(a).max()
 
 
 def without_quantizer(model):
-    """Return the kernels and merges that no quantizer reaches."""
+    """Return the kernels and merges that are not quantized."""
     graph = Graph(model)
     kernels = [
         call.layer.name

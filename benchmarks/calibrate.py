@@ -4,8 +4,8 @@ Example:
 
     python benchmarks/calibrate.py --images 50
 
-Calibrates networks of 10, 50 and 150 equal convolutions and compares with one eager pass, layer by
-layer, of the same quantized model: the bound is three passes and 10 ms for each quantizer.
+Calibrates networks of 10, 50 and 150 equal convolutions. Compares the time with one eager pass of
+the same quantized model, layer by layer. The bound is three passes and 10 ms for each quantizer.
 """
 
 import argparse

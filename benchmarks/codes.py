@@ -1,13 +1,13 @@
-"""Hashes of all integers that the package computes, to compare two versions of it.
+"""Hash all integers that the package computes, to compare two versions of it.
 
     python benchmarks/codes.py --data DIR --output before.json --save models
     python benchmarks/codes.py --data DIR --output after.json --load models --compare before.json
 
-The first line runs on the older version, the second on the newer one. Hashed are, for every target:
-the thresholds, the values behind every quantizer, the codes of the integer engine and the bytes of
-the exported files. Networks are ResNet20 and MobileNetV2 (`--data` has their files and images), the
-preset `router_32`, and small networks of every topology; all calibrated, not trained. `--load`
-hashes what the older version saved as `.keras` and `.h5` too. Exits with 1 if a hash differs.
+The first line runs on the older version, the second on the newer one. For every target, it hashes
+the thresholds, the outputs of every quantizer, the codes of the integer engine and the bytes of the
+exported files. The networks are ResNet20 and MobileNetV2 (`--data` has their files and images), the
+preset `router_32`, and small networks of every topology. All are calibrated, not trained. `--load`
+also hashes the `.keras` and `.h5` files of the older version. Exits with 1 if a hash differs.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def arguments():
 
 def compared(hashes, others):
     """Print what differs; return the exit code."""
-    # What was loaded must have the hashes that it had when it was saved.
+    # A loaded model must have the same hashes as when it was saved.
     saved = {key: re.sub(r"/loaded \w+", "", key) for key in hashes}
     differing = [key for key, value in hashes.items() if others.get(saved[key]) != value]
     missing = [key for key in others if key not in hashes]
@@ -167,7 +167,7 @@ def of_network(key, model, images, target, options):
             try:
                 loaded = keras.models.load_model(options.load / name, compile=False)
             except ValueError as error:
-                if suffix == "h5" and "Unknown layer" in str(error):  # an operator of Keras
+                if suffix == "h5" and "Unknown layer" in str(error):  # Keras cannot load its operators from .h5
                     continue
                 raise
             hashes |= of_quantized(f"{key}/loaded {suffix}", loaded, images)
@@ -183,7 +183,7 @@ def of_quantized(key, model, images):
     hashes = {f"{key}/quantizers": digest(*map(keras.ops.convert_to_numpy, values), *names)}
     try:
         codes = keras_alt.integer.run(keras_alt.integer.read(model), few, verbose=False)
-    except ValueError as error:  # float layers inside
+    except ValueError as error:  # the model has float layers between quantizers
         return hashes | {f"{key}/integers": f"refused: {error}"}
     return hashes | {f"{key}/integers": digest(*codes)}
 
@@ -193,9 +193,9 @@ def of_files(key, model, target):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         try:
-            random.seed(0)  # qonnx draws names of initializers
+            random.seed(0)  # qonnx gives initializers random names
             export(model, folder / name)
-        except ValueError as error:  # a float layer that the format does not have
+        except ValueError as error:  # the format lacks a float layer of the model
             return {f"{key}/{name}": f"refused: {error}"}
         keras_alt.export.to_integers(model, folder / "integers")
         files = sorted(p for p in folder.rglob("*") if p.is_file())

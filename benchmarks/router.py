@@ -1,4 +1,4 @@
-"""Speed of the router: nets drawn, learned, scored and routed in a second.
+"""Measure the speed of the router: nets drawn, learned, scored and routed in a second.
 
 Example:
 
@@ -6,12 +6,13 @@ Example:
     python benchmarks/router.py --rounds 5 --threads 1
 
 Prints nets per second: drawn into memory, drawn into an HDF5 file, decoded from scores by `decode`,
-and turned into `Net` by all that follows the network in `route`. Then prints, for one thread and
-for two, the milliseconds of a training step at batch 100 and the microseconds of scoring a net.
-With torch installed, the published network also runs in PyTorch, with the same weights and batches,
-in turn with Keras. Its scores must be the same first. Ratios are those of the medians of one run.
-PyTorch computes with oneDNN, and so does TensorFlow here; TF_ENABLE_ONEDNN_OPTS=0 measures
-TensorFlow without it.
+and turned into `Net` by the part of `route` after the network. Then prints, for one thread and for
+two, the milliseconds of a training step at batch 100 and the microseconds of scoring a net.
+
+If torch is installed, the published network also runs in PyTorch, with the same weights and
+batches. Keras and PyTorch take turns. Before the timing, their scores are checked to be equal.
+Ratios are ratios of medians of one run. PyTorch computes with oneDNN, and so does TensorFlow here.
+TF_ENABLE_ONEDNN_OPTS=0 measures TensorFlow without it.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow's faster convolutions, which it leaves off on processors without VNNI.
+# TensorFlow turns oneDNN off on processors without VNNI, but its convolutions are faster there.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -37,7 +38,7 @@ from keras_route.routing.decode import decode
 from keras_route.routing.pins_to_nets import finish
 
 BATCH = 100
-ROUTED = 1000  # nets, about what `route` decodes at once
+ROUTED = 1000  # nets; `route` decodes about as many at once
 # The published generator and network on a machine with two cores of an AMD EPYC.
 REFERENCE = {
     "drawn into memory": "18,000-27,000",
@@ -59,7 +60,7 @@ def main():
 
 
 def rates(options):
-    """Print what needs no network."""
+    """Print the nets per second of the steps without a network."""
     x, labels = keras_route.generate(ROUTED, seed=1, deduplicate=True)
     pins = pins_of(x)
     rng = np.random.default_rng(0)
@@ -82,7 +83,7 @@ def rates(options):
 
 
 def networks(threads, rounds):
-    """Print the times of the networks on so many threads, with PyTorch's where it is installed."""
+    """Print the times of the networks on a number of threads, and PyTorch's if installed."""
     keras.utils.set_random_seed(0)
     published = keras_route.FCNRouter(height=32, width=32)
     router = keras_route.Router()
@@ -123,7 +124,7 @@ def show(title, times, threads, unit, scale):
 
 
 class Port:
-    """The published network and its training in PyTorch, as its authors wrote them."""
+    """The published network and its training in PyTorch, as in the authors' code."""
 
     def __init__(self, threads):
         import torch
@@ -163,7 +164,7 @@ class Port:
 
 
 def interleaved(jobs, rounds):
-    """Return the seconds that each job takes, in turn with the others; a first round warms up."""
+    """Return the seconds of each job. The jobs take turns, after one round of warm-up."""
     times = {name: [] for name in jobs}
     for _ in range(1 + rounds):
         for name, job in jobs.items():
@@ -174,7 +175,7 @@ def interleaved(jobs, rounds):
 
 
 def in_a_process(threads, rounds):
-    """Run `networks` with so many threads, which a library reads when it is loaded."""
+    """Run `networks` in a new process: libraries read the number of threads when loaded."""
     numbers = dict.fromkeys(
         ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), str(threads)
     )

@@ -1,4 +1,4 @@
-"""Float, tfmot's training for quantization, ALT inside tfmot, and ALT on Keras 3, in one run.
+"""Compare float, tfmot's quantization-aware training, `ALTScheme`, and keras_alt on Keras 3.
 
 Example:
 
@@ -7,8 +7,8 @@ Example:
 
 Trains one network in tf_keras, then retrains it in INT8 in three ways with the same recipe. Prints
 accuracy on the test images, the median milliseconds per training step, and the size of the LiteRT
-file. Without --data, on the handwritten digits of scikit-learn; a file holds x_train, y_train,
-x_test and y_test, as Fashion-MNIST does.
+file. Without --data, the network learns the handwritten digits of scikit-learn. A data file holds
+x_train, y_train, x_test and y_test, as Fashion-MNIST does.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main():
 
 
 def tfmot_training(network, train, epochs):
-    """tfmot's default scheme: per-channel kernels, any scale, zero points."""
+    """Train with tfmot's default scheme: per-channel kernels, any scale, zero points."""
     model = tfmot.quantization.keras.quantize_model(network)
     took = fit(model, tf_keras.optimizers.Adam(5e-4), train, epochs, tf_keras)
     return model, took, converted(model)
@@ -107,7 +107,7 @@ def fit(model, optimizer, train, epochs, library):
 
 
 def converted(model):
-    """Return the size of what TensorFlow's converter makes of a tf_keras model."""
+    """Return the bytes of the file that TensorFlow's converter makes of a tf_keras model."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if any(hasattr(layer, "quantize_config") for layer in model.layers):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

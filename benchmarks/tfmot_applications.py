@@ -1,13 +1,14 @@
-"""Every network of tf_keras.applications with 2-D convolutions, moved to Keras 3.
+"""Convert every network of tf_keras.applications with 2-D convolutions to Keras 3.
 
 Example:
 
     python benchmarks/tfmot_applications.py
     python benchmarks/tfmot_applications.py --networks MobileNet EfficientNetB0
 
-Prints the largest output difference on random images, relative to the largest output, and the
-reason where one fails: `to_keras3` compares every layer. Weights are random, batch statistics too,
-with which some networks amplify the roundings of float32. One process for each network.
+Prints the largest output difference on random images, relative to the largest output. If a
+conversion fails, prints the reason: `to_keras3` compares every layer. Weights and batch statistics
+are random, so some networks amplify the rounding errors of float32. Each network runs in its own
+process.
 """
 
 import argparse

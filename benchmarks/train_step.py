@@ -1,12 +1,13 @@
-"""Training step of the quantized network against the float ones, in one process.
+"""Compare a training step of the quantized network with those of float ones, in one process.
 
 Example:
 
     python benchmarks/train_step.py --model FILE --batch-size 32
 
-Prints the median milliseconds per training step, interleaved; the time to the first step; the time
-of a step at an unseen batch size; and, from a process each, the peak memory. Without --model a
-MobileNetV2 0.35 at 96x96 with random weights is measured.
+Prints the median milliseconds per training step, the time to the first step, the time of a step at
+an unseen batch size, and the peak memory. The steps of the networks take turns. Memory is measured
+in one process for each network. Without --model, a MobileNetV2 0.35 at 96x96 with random weights is
+measured.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def trainer(name, options):
     elif name != "float":
         model = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=name))
         x = batch(options)[0]
-        # One sample at a time, because the memory of training is measured, not that of calibration.
+        # One sample at a time, so that calibration does not add to the peak memory of training.
         keras_alt.calibrate(model, x, activations=maximum, batch_size=1, verbose=False)
     quantized = name in ("litert", "paper")
     optimizer = keras_alt.optimizers.alt(1e-6) if quantized else keras.optimizers.Adam(1e-6)
@@ -90,7 +91,7 @@ def network(options):
 
 def tfmot_trainer(options):
     """Return the step of tensorflow-model-optimization's quantization-aware training."""
-    from keras_alt.tfmot.packages import imported  # here, because its memory counts
+    from keras_alt.tfmot.packages import imported  # imported here, so that its memory counts only where it is used
 
     tfmot, tf_keras = imported()
 

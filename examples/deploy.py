@@ -10,8 +10,8 @@ Keras model whose input is (x - mean) / std, and the data file has x_train, x_te
 network is quantized statically. --weights loads retrained weights of `mobilenet_cifar10.py`.
 
 Prints how many codes differ on each engine, then file sizes, then latencies for one image. All
-run on one thread, except Keras. Exits with 1 if any code differs. Engines that are not installed
-are named and left out.
+run on one thread, except Keras. Exits with 1 if any code differs. Prints the names of engines that
+are not installed, and skips them.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main():
 
 
 def quantize(model, train, options):
-    """Return the network under LiteRT's rules, retrained unless --model is given."""
+    """Return the network quantized for LiteRT. It is retrained unless --model is given."""
     config = keras_alt.QuantizeConfig(weights=options.bits, target="litert")
     quantized = keras_alt.quantize_model(model, config)
     x, y = train
@@ -121,7 +121,7 @@ def export(model, models, options):
 
 
 def latencies(model, files, x):
-    """Print the median latency of one image on each engine, measured in turn."""
+    """Print the median latency of one image on each engine. The engines take turns."""
     runners = {"Keras float": keras_runner(model, x)}
     for name, path in files.items():
         if name.startswith("LiteRT") and importlib.util.find_spec("ai_edge_litert"):

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.tfmot.packages import imported  # leaves `tf.keras` as it is, unlike `import`
+from keras_alt.tfmot.packages import imported  # unlike `import`, it does not change `tf.keras`
 
 tfmot, tf_keras = imported()
 BATCH = 64
@@ -106,7 +106,7 @@ def show(title, model, test):
 
 def weights(layer):
     """Return the kernels of a layer, rounded to their grid if the layer is quantized."""
-    if not layer.trainable:  # the reciprocal of an average pool
+    if not layer.trainable:  # an average pool as a convolution has a constant kernel
         return []
     if hasattr(layer, "constants"):
         return [keras.ops.convert_to_numpy(q(values)) for q, values in layer.constants()]

@@ -88,7 +88,7 @@ def train(kind, model, data, seed, stem, options):
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
         for bits in options.bits:
-            # Calibrated anew for the narrower grid, this network is at chance.
+            # If the narrower grid is calibrated instead, this network starts at chance.
             student = keras_alt.retarget(student, weights=bits)
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
     else:
@@ -141,7 +141,7 @@ def fit(student, data, stem, options, rate=None, thresholds=1e-2):
 
 
 def schedule(rate, steps):
-    """Return a cosine schedule with a warm-up, in which thresholds find their octaves first."""
+    """Return a cosine schedule with a warm-up. Thresholds settle during the warm-up."""
     warmup = steps // 10
     return keras.optimizers.schedules.CosineDecay(
         rate / 100, steps - warmup, warmup_target=rate, warmup_steps=warmup
@@ -149,7 +149,7 @@ def schedule(rate, steps):
 
 
 def softened(x, y, model, soft, logits):
-    """Mix labels with outputs of the float network: every variant trains on these targets."""
+    """Mix labels with outputs of the float network. Every variant trains on these targets."""
     outputs = model.predict(x, batch_size=250, verbose=0)
     if logits:
         outputs = keras.ops.convert_to_numpy(keras.ops.softmax(outputs))

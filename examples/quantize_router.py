@@ -15,7 +15,7 @@ import os
 import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow leaves its oneDNN convolutions off on processors without VNNI; they are faster there.
+# TensorFlow turns oneDNN off on processors without VNNI, but its convolutions are faster there.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -52,9 +52,9 @@ def main():
 
 
 def begun(router, config, x, wider):
-    """Return a network to retrain: `wider` with fewer bits if it is given.
+    """Return a network to retrain. If `wider` is given, it is that network with fewer bits.
 
-    Few bits need the thresholds that more bits trained, because those clip outlying weights.
+    The thresholds trained with more bits are kept, because they clip outlying weights.
     """
     if wider is not None:
         return keras_alt.retarget(wider, weights=config.weights)

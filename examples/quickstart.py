@@ -89,7 +89,7 @@ def depthwise_separable_net():
 
 
 def retrain(model, config, train, validation, options, thresholds=1e-2, callbacks=()):
-    """Return the quantized model, retrained, with the weights of its best validation."""
+    """Retrain the quantized model, and return it with its best validation weights."""
     keras.utils.set_random_seed(options.seed)
     quantized = keras_alt.quantize_model(model, config)
     keras_alt.calibrate(quantized, train[0], weights=three_sigma, verbose=False)
@@ -125,7 +125,7 @@ def check_reload(model, path, x):
 
 
 def plot_distributions(model, history, x, path):
-    """Draw the inputs of the six quantizers whose thresholds moved most, with both thresholds."""
+    """Draw the input values and both thresholds of the six quantizers that moved most."""
     moved = {name: abs(log2[-1] - log2[0]) for name, log2 in history.history.items()}
     kernels = [name for name in moved if name.endswith("/kernel")]
     outputs = [name for name in moved if name.endswith("/output")]

@@ -6,14 +6,14 @@ Examples:
     python examples/route_chip.py --def gcd.def --lef Nangate45.lef --output output/chip
 
 The npz file holds pin_xy_um (P, 2), net_offset (N + 1), net_name (N) and die_um (4), in micrometres
-with y upwards. The DEF file of a placed design and the LEF files of its cells will do, too.
+with y upwards. Instead, give the DEF file of a placed design and the LEF files of its cells.
 
 Prints the share of connected nets, each net that is not routed with the reason, the length against
 the shortest trees, shorts between nets, broken rules, and nets per second. Writes chip.gds,
 chip.def and chip.png. Exits with 1 if there is a short, a broken rule, or metal off the die.
 
-All pins count as pins on m2. Supply wires, blockages and obstacles in cells are not read, so shorts
-are those between the nets.
+All pins count as pins on m2. Supply wires, blockages and obstacles in cells are not read, so only
+shorts between nets are found.
 """
 
 import argparse

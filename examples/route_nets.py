@@ -5,9 +5,9 @@ Example:
     python examples/route_nets.py --output output/route
 
 Prints the length of each net against the shortest tree, its vias and its resistance, and the number
-of nets that are those of the layout rule. Then routes the same nets around a blocked square. Writes
-nets.gds, nets.def, nets.json, nets.svg, around.svg, and nets.png, where the nets of the layout rule
-lie above the routed nets. Exits with 1 if a net breaks a rule. Takes seconds.
+of nets that equal those of the layout rule. Then routes the same nets around a blocked square.
+Writes nets.gds, nets.def, nets.json, nets.svg, around.svg and nets.png. In nets.png, the nets of
+the layout rule are above the routed nets. Exits with 1 if a net breaks a rule. Takes seconds.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Train a router from nothing, and write it as a preset with its model card.
+"""Train a router from random weights, and write it as a preset with its model card.
 
 Examples:
 
@@ -8,9 +8,9 @@ Examples:
 
 The run draws its own nets: fresh ones, or the 50,000 of the published recipe. The output folder
 keeps curves, pictures and checkpoints. After an interruption, the same command continues the run.
-At the end, the network is measured on 10,000 nets of the validation split, drawn with another seed
-than the run's. The figures are printed and go to the card. If the nets are fixed, the network is
-measured on those, too.
+At the end, the network is measured on 10,000 nets of the validation split. Their seed differs from
+that of the run. The figures are printed and written to the card. If the nets are fixed, the network
+is measured on them too.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import pathlib
 import platform
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# TensorFlow's faster convolutions, which it leaves off on processors without VNNI.
+# TensorFlow turns oneDNN off on processors without VNNI, but its convolutions are faster there.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras
@@ -62,7 +62,7 @@ def main():
                 **{str(key): dataclasses.asdict(row) for key, row in figures.items()},
             },
         }
-        name = os.path.abspath(options.name)  # a bare one would be a preset of the package
+        name = os.path.abspath(options.name)  # a name without a folder would mean a preset of the package
         save_preset(model, name, card)
         print(f"wrote {name}.json and {name}.weights.h5")
 
