@@ -50,7 +50,12 @@ def quantize_model(
 
     ```python
     model = keras.Sequential(
-        [keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(2)]
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(16, "relu"),
+            keras.layers.Dense(16, "relu"),  # 4 bits; the first and the last kernels keep 8
+            keras.layers.Dense(2),
+        ]
     )
     x = np.random.default_rng(0).normal(size=(256, 8)).astype("float32")
     config = keras_alt.QuantizeConfig(weights=4)
