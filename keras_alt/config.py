@@ -25,8 +25,8 @@ class QuantizeConfig:
         inputs: bits of the model inputs (signed).
         biases, accumulators: bits of biases and of the sums of kernel layers, if the target
             quantizes them. The two share one threshold if their widths are equal.
-        first_and_last_weights: bits of the first and the last kernels. No other kernel lies between
-            them and an input or an output of the model.
+        first_and_last_weights: bits of the first and the last kernels. No kernel comes before a
+            first one, and none after a last one. A model with several branches can have several.
         target: name of the engine rules in `keras_alt.targets.TARGETS`.
         batch_norm: `"fold"` folds batch norms into the kernels once. `"train"` folds them at each
             training step, with batch statistics.

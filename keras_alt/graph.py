@@ -86,7 +86,7 @@ class Replay:
         self._tensors = tensors
 
     def __call__(self, old):
-        """Return `old`, a tensor or a structure of tensors, with new tensors in place of old."""
+        """Return `old`, a tensor or a structure, with each old tensor replaced by its new one."""
         return tree.map_structure(
             lambda leaf: self._tensors[leaf] if isinstance(leaf, keras.KerasTensor) else leaf, old
         )
@@ -102,15 +102,15 @@ def rewrite(
     calls: Collection[Call] | None = None,
     on_input: Callable[[Any, Any], Any] | None = None,
 ) -> keras.Model:
-    """Return a new model that repeats `graph`, with the calls that `rule` replaces.
+    """Return a new model that repeats `graph`, except for the calls that `rule` replaces.
 
     Layers that the rule does not replace are called again. The two models share them. If no call
     can be rewritten, the old model itself is returned.
 
     Args:
         graph: the `Graph` to repeat.
-        rule: `(call, new) -> tensors`. The tensors of the new graph stand for the outputs of
-            `call`. None repeats the call. `new` is a `Replay` from old tensors to new ones.
+        rule: `(call, new) -> tensors`. It returns the new tensors that stand for the outputs of
+            `call`, or None to repeat the call. `new` is a `Replay` from old tensors to new ones.
         calls: the calls that `rule` is applied to; all calls by default.
         on_input: `(input, new input) -> tensor`. The readers of the input get this tensor.
 

@@ -21,8 +21,8 @@ def apply_plan(graph: Graph, plan: Plan, masks: dict) -> tuple[keras.Model, dict
         masks: `{layer name: boolean array}` in the shape of the kernel, for each sparse layer.
 
     Returns:
-        `(model, relus)`. `relus` is `{(tensor, activation): name}`: a quantizer of the new model
-        reads `tensor` and computes `activation`, and `name` is that of the float ReLU.
+        `(model, relus)`. `relus` is `{(tensor, activation): name}`. A quantizer of the new model
+        reads `tensor` and computes `activation`. `name` is the name of the float ReLU.
     """
     insertion = _Insertion(graph, plan, masks)
     model = rewrite(graph, insertion.rule, on_input=insertion.quantized)

@@ -53,8 +53,8 @@ class Report:
         weight_bytes: `{"float": before, "quantized": after}`, bytes of kernels and biases. The
             quantized ones are counted in packed bits.
         multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
-        accumulators: a `keras_alt.integer.Accumulator` for each kernel layer, with the largest sum
-            that it can reach.
+        accumulators: a `keras_alt.integer.Accumulator` for each kernel layer, with its largest
+            possible sum.
         no_integers: the reason if there are no accumulators, else None.
     """
 

@@ -65,9 +65,8 @@ def _accumulators(model):
     """Return the accumulators of a model, and the reason if there are none."""
     try:
         return accumulators(read(model)), None
-    except (
-        ValueError
-    ) as error:  # the model is not calibrated, or has float layers between quantizers
+    except ValueError as error:
+        # The model is not calibrated, or has float layers between quantizers.
         return [], str(error)
 
 
