@@ -45,7 +45,7 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Substitution:
-    """One Quant layer that replaces a float layer. All calls of it have the same object.
+    """One Quant layer that replaces a float layer. The calls that it replaces share the object.
 
     Attributes:
         quantized: type of the Quant layer.

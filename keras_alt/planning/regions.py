@@ -55,7 +55,7 @@ class Regions:
     def ends(self) -> set:
         """Return the first and the last kernel layers.
 
-        No other kernel lies between them and an input or an output of the model.
+        No kernel comes before a first one, and none after a last one.
         """
         kernels = [call for call in self.graph.calls if is_kernel(call)]
         behind, ahead = set(), set()  # tensors after a kernel, and before a kernel
