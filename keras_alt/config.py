@@ -1,4 +1,4 @@
-"""What to quantize, and to how many bits."""
+"""The configuration of quantization: which layers, how many bits, which rules."""
 
 import fnmatch
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,41 @@ WIDTHS = (*LAYER_WIDTHS, "inputs", "first_and_last_weights")
 
 @dataclass(frozen=True)
 class QuantizeConfig:
-    """Widths and rules of `keras_alt.quantize_model`. A width of None leaves the tensor float.
+    """Widths and rules of `keras_alt.quantize_model`.
+
+    A width is an integer from 2 to 32 bits. None leaves the tensor float.
 
     Args:
         weights: bits of kernels.
-        activations: bits of layer outputs; unsigned after ReLU and ReLU6, else signed.
+        activations: bits of layer outputs. Outputs that are never negative, such as those of ReLU
+            and ReLU6, get unsigned codes. Others get signed codes.
         inputs: bits of the model inputs (signed).
-        biases, accumulators: bits of biases and of kernel layers' sums, where the target quantizes
-            them; they share one threshold while their widths agree.
-        first_and_last_weights: bits of the kernels reached from an input, or reaching an output,
-            through no other kernel.
+        biases, accumulators: bits of biases and of the sums of kernel layers, if the target
+            quantizes them. The two share one threshold if their widths are equal.
+        first_and_last_weights: bits of the first and the last kernels. No kernel comes before a
+            first one, and none after a last one. A model with several branches can have several.
         target: name of the engine rules in `keras_alt.targets.TARGETS`.
-        batch_norm: `"fold"` into the kernels once, or `"train"` with batch statistics.
+        batch_norm: `"fold"` folds batch norms into the kernels once. `"train"` folds them at each
+            training step, with batch statistics.
         overrides: `{glob of layer names: {width: bits}}` with the widths `weights`,
-            `activations`, `biases`, `accumulators`; later entries win.
-        skip: globs of layers that stay float.
-        share: groups (sequences of globs) of layers whose outputs share one scale.
+            `activations`, `biases`, `accumulators`. Later entries override earlier ones.
+        skip: globs of the names of layers that stay float.
+        share: groups of layers, each a sequence of globs. The outputs of a group share one scale.
+
+    Raises:
+        ValueError: a width, the target or `batch_norm` is not one of those above.
+        TypeError: `skip` or `share` is a string, not a sequence.
+
+    Example:
+
+    ```python
+    config = keras_alt.QuantizeConfig(
+        weights=4,
+        target="litert",
+        overrides={"block1_*": {"weights": 8}},
+        skip=["head"],
+    )
+    ```
     """
 
     weights: int | None = 8
@@ -63,12 +82,12 @@ class QuantizeConfig:
         for name in ("skip", "share"):
             if isinstance(getattr(self, name), str):
                 raise TypeError(
-                    f"`{name}` must be a sequence, so write ({getattr(self, name)!r},). "
+                    f"`{name}` must be a sequence: write ({getattr(self, name)!r},). "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
 
     def for_layer(self, name: str, first_or_last: bool = False) -> "QuantizeConfig":
-        """Return the widths that hold for the layer called `name`."""
+        """Return a configuration with the widths of the layer called `name`."""
         widths: dict[str, Any] = {}
         if first_or_last:
             widths["weights"] = self.first_and_last_weights
@@ -82,7 +101,11 @@ class QuantizeConfig:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.skip)
 
     def check_names(self, names: Sequence[str]):
-        """Raise if a glob of this configuration matches none of `names`."""
+        """Check that each glob of this configuration matches one of `names`.
+
+        Raises:
+            ValueError: a glob matches none.
+        """
         patterns = [*self.overrides, *self.skip, *(glob for group in self.share for glob in group)]
         for pattern in patterns:
             if not fnmatch.filter(names, pattern):

@@ -9,15 +9,18 @@ from keras.saving import register_keras_serializable
 @register_keras_serializable(package="keras_alt")
 @dataclass(frozen=True)
 class FixedPoint:
-    """The integers a uniform symmetric quantizer may produce.
+    """The integer codes of a uniform symmetric quantizer.
 
-    A code `c` stands for the value `c * 2**exponent`; there is no zero point.
+    A code `c` stands for the value `c * 2**exponent`. There is no zero point.
 
     Args:
-        bits: width, 2 to 32.
-        signed: two's complement if true, else codes start at 0.
-        narrow: leave out the lowest signed code, so that the range is symmetric
-            (TensorFlow Lite's rule for weights: [-127, 127] in 8 bit).
+        bits: width, an integer from 2 to 32.
+        signed: whether codes are two's complement. If not, they start at 0.
+        narrow: whether the lowest signed code is left out. The range is then symmetric, as
+            TensorFlow Lite has it for weights: [-127, 127] in 8 bits.
+
+    Raises:
+        ValueError: `bits` is out of range, or `narrow` is combined with unsigned codes.
     """
 
     bits: int
@@ -37,7 +40,7 @@ class FixedPoint:
 
     @property
     def levels(self) -> int:
-        """Steps between zero and the threshold: 2**(bits - 1) signed, 2**bits unsigned."""
+        """Grid steps from zero to the threshold: 2**(bits - 1) if signed, else 2**bits."""
         return 2 ** (self.bits - int(self.signed))
 
     @property
@@ -51,7 +54,7 @@ class FixedPoint:
         return self.levels - 1
 
     def scale_exponent(self, log2_threshold: float) -> int:
-        """log2 of the grid step that a clipping threshold of `2**log2_threshold` gives."""
+        """Return log2 of the grid step for the clipping threshold `2**log2_threshold`."""
         return math.ceil(log2_threshold) - (self.bits - int(self.signed))
 
     def get_config(self) -> dict:

@@ -1,4 +1,4 @@
-"""A read-only view of a functional model's graph, with one primitive to rewrite it."""
+"""A read-only view of a functional model's graph, and one function that rewrites it."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ class Call:
 
     Attributes:
         layer: the `keras.layers.Layer` or `keras.Operation` that is called.
-        args, kwargs: what it is called with, symbolic tensors included.
+        args, kwargs: the arguments of the call, symbolic tensors included.
         inputs: the symbolic tensors among the arguments, in order.
         outputs: the symbolic tensors it returns.
     """
@@ -32,7 +32,11 @@ class Call:
 
     @property
     def output(self):
-        """The only output; an error if there are several."""
+        """The only output of the call.
+
+        Raises:
+            ValueError: the call has several outputs.
+        """
         (tensor,) = self.outputs
         return tensor
 
@@ -47,9 +51,11 @@ class Graph:
         model: functional or Sequential `keras.Model`.
 
     Attributes:
-        calls: every `Call` but the inputs.
-        producer: the `Call` behind each tensor; inputs have none.
-        readers: the calls that read each tensor, one entry for each time it is read.
+        inputs, outputs: symbolic tensors of the model.
+        calls: every `Call`, without the input layers.
+        producer: `{tensor: Call}`, the call that computes each tensor. Inputs have no entry.
+        readers: `{tensor: [Call, ...]}`, the calls that read each tensor. A call that reads a
+            tensor twice is listed twice.
     """
 
     def __init__(self, model: keras.Model):
@@ -64,26 +70,29 @@ class Graph:
                 self.readers[tensor].append(call)
 
     def sole_reader(self, tensor) -> Call | None:
-        """Return the call that alone reads `tensor`, None if others or the outputs do too."""
+        """Return the only call that reads `tensor`.
+
+        Returns None if the tensor has several readers or is an output of the model.
+        """
         if tensor in set(self.outputs) or len(self.readers[tensor]) != 1:
             return None
         return self.readers[tensor][0]
 
 
 class Replay:
-    """Maps the tensors of the old graph to those of the new one while it grows."""
+    """Maps the tensors of the old graph to those of the new graph while it is built."""
 
     def __init__(self, tensors: dict):
         self._tensors = tensors
 
     def __call__(self, old):
-        """Return `old`, a tensor or any structure of them, with new tensors in place."""
+        """Return `old`, a tensor or a structure, with each old tensor replaced by its new one."""
         return tree.map_structure(
             lambda leaf: self._tensors[leaf] if isinstance(leaf, keras.KerasTensor) else leaf, old
         )
 
     def record(self, call: Call, outputs):
-        """Remember what the new graph has for the outputs of `call`."""
+        """Remember the new tensors that stand for the outputs of `call`."""
         self._tensors.update(zip(call.outputs, tree.flatten(outputs), strict=True))
 
 
@@ -93,17 +102,20 @@ def rewrite(
     calls: Collection[Call] | None = None,
     on_input: Callable[[Any, Any], Any] | None = None,
 ) -> keras.Model:
-    """Return a new model that repeats `graph` except where `rule` says otherwise.
+    """Return a new model that repeats `graph`, except for the calls that `rule` replaces.
 
-    Layers that the rule leaves alone are called again, so they are shared with the old model.
-    Where there is nothing to rewrite, that is the old model itself.
+    Layers that the rule does not replace are called again. The two models share them. If no call
+    can be rewritten, the old model itself is returned.
 
     Args:
-        graph: the graph to repeat.
-        rule: `(call, new)` -> tensors of the new graph that stand for the outputs of `call`, or
-            None to repeat it. `new` maps old tensors to new ones.
-        calls: which calls the rule is asked about, by default all.
-        on_input: `(input, new input)` -> what readers of that input get instead of it.
+        graph: the `Graph` to repeat.
+        rule: `(call, new) -> tensors`. It returns the new tensors that stand for the outputs of
+            `call`, or None to repeat the call. `new` is a `Replay` from old tensors to new ones.
+        calls: the calls that `rule` is applied to; all calls by default.
+        on_input: `(input, new input) -> tensor`. The readers of the input get this tensor.
+
+    Returns:
+        Functional `keras.Model` with the name and the input structure of the old one.
     """
     calls = set(graph.calls if calls is None else calls)
     if not calls and on_input is None:
@@ -128,7 +140,7 @@ def rewrite(
 
 @contextlib.contextmanager
 def deep_recursion(limit: int = 20_000):
-    """Allow models of many layers in a row: Keras follows a graph by one Python call a layer."""
+    """Raise Python's recursion limit for deep models: Keras recurses once for each layer."""
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, limit))
     try:
@@ -138,31 +150,39 @@ def deep_recursion(limit: int = 20_000):
 
 
 def functional(model: keras.Model) -> keras.Model:
-    """Return the functional model behind a Sequential one; others are that already.
+    """Return the functional model inside a Sequential model; return other models as they are.
 
     Raises:
-        TypeError: the model is of tf_keras.
+        TypeError: the model belongs to tf_keras, not to Keras 3.
     """
     require_keras3(model)
     return functional_inside(model) if isinstance(model, keras.Sequential) else model
 
 
 def repeat(call: Call, new: Replay, layer: keras.Operation | None = None):
-    """Call `layer`, by default the call's own, on the new tensors of `call`."""
+    """Call `layer` on the new tensors of `call`. The default is the layer of `call`."""
     return (layer or call.layer)(*new(call.args), **new(call.kwargs))
 
 
 def replaced(layer: keras.layers.Layer, cls: type, **changes) -> keras.layers.Layer:
-    """Return an unbuilt `cls` with the configuration of `layer` but for `changes`."""
+    """Return an unbuilt `cls` with the configuration of `layer`, updated by `changes`."""
     return cls.from_config({**layer.get_config(), **changes})
 
 
 def call_and_fill(
     layer: keras.layers.Layer, fill: Callable[[keras.layers.Layer], None], *args, **kwargs
 ):
-    """Call `layer`; if this call builds it, let `fill` give it its weights.
+    """Call `layer`, and set its weights by `fill` if this call builds it.
 
-    A layer has no weights before it is called, and must not get them again when it is called again.
+    A layer has no weights before its first call. Later calls must not set them again.
+
+    Args:
+        layer: layer to call.
+        fill: `(layer) -> None`, sets the weights of the built layer.
+        *args, **kwargs: arguments of the call.
+
+    Returns:
+        The outputs of the call.
     """
     is_new = not layer.built
     outputs = layer(*args, **kwargs)
@@ -172,7 +192,7 @@ def call_and_fill(
 
 
 def weights_from(original: keras.layers.Layer) -> Callable[[keras.layers.Layer], None]:
-    """Return what gives a layer the weights of `original`, for `call_and_fill`."""
+    """Return a function that copies the weights of `original` to a layer, for `call_and_fill`."""
 
     def fill(layer):
         if original.weights:

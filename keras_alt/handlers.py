@@ -1,4 +1,4 @@
-"""Functions by what they handle."""
+"""A table of functions by layer type, filled by a decorator."""
 
 
 class Handlers(dict):

@@ -1,4 +1,4 @@
-"""Application of a plan: the rewriting of a float graph into a quantized one."""
+"""Application of a plan: a float graph is rewritten into a quantized one."""
 
 import math
 
@@ -13,16 +13,16 @@ from keras_alt.targets import ON_PRODUCT_GRID
 
 
 def apply_plan(graph: Graph, plan: Plan, masks: dict) -> tuple[keras.Model, dict]:
-    """Return a quantized model, and what its quantizers compute of the float one.
+    """Return the quantized model, and the float ReLUs that its quantizers compute.
 
     Args:
-        graph: of a canonical float model.
-        plan: from `keras_alt.planning.plan` for that graph.
-        masks: `{layer name: boolean array}` for the layers that the plan calls sparse.
+        graph: `Graph` of a canonical float model.
+        plan: `Plan` of that graph, from `keras_alt.planning.plan`.
+        masks: `{layer name: boolean array}` in the shape of the kernel, for each sparse layer.
 
     Returns:
-        `(model, relus)`. The keys of `relus` are `(tensor, activation)` for each tensor of the new
-        model that a quantizer rectifies; the values are the names of those ReLUs.
+        `(model, relus)`. `relus` is `{(tensor, activation): name}`. A quantizer of the new model
+        reads `tensor` and computes `activation`. `name` is the name of the float ReLU.
     """
     insertion = _Insertion(graph, plan, masks)
     model = rewrite(graph, insertion.rule, on_input=insertion.quantized)
@@ -30,7 +30,7 @@ def apply_plan(graph: Graph, plan: Plan, masks: dict) -> tuple[keras.Model, dict
 
 
 class _Insertion:
-    """The new layers, made once each while the graph is replayed."""
+    """Makes each new layer once while the graph is replayed."""
 
     def __init__(self, graph: Graph, plan: Plan, masks: dict):
         self.graph, self.plan, self.masks = graph, plan, masks
@@ -38,7 +38,7 @@ class _Insertion:
         self.layers = Replacements(graph, plan.layers)
         self.quantizers, self.exponents, self.relus = {}, {}, {}
         for call, substitution in plan.layers.items():
-            if not substitution.suffix:  # it keeps its name, as when norms are folded once
+            if not substitution.suffix:  # a single copy keeps the name
                 self.quant_layer(call)
 
     def rule(self, call: Call, new: Replay):
@@ -50,7 +50,7 @@ class _Insertion:
         return results if len(results) > 1 else results[0]
 
     def outputs(self, call, new):
-        """Return what `call` gives before the quantizers behind it."""
+        """Return the outputs of `call` before they are quantized."""
         if call in self.plan.fused or call in self.plan.folded:
             return new(call.inputs[0])
         if call in self.plan.layers:
@@ -66,7 +66,7 @@ class _Insertion:
         return repeat(call, new)
 
     def quantized(self, old, tensor):
-        """Return `tensor`, which stands for `old`, behind the quantizer that the plan gives it."""
+        """Quantize `tensor` as the plan says for `old`, the tensor that it stands for."""
         placement = self.plan.outputs.get(old)
         if placement is None:
             return tensor
@@ -78,7 +78,7 @@ class _Insertion:
         return self.placed(placement, tensor, activation=activation)
 
     def placed(self, placement, tensor, **rules):
-        """Return `tensor` behind the quantizer of a group; keep the scale where biases want it."""
+        """Quantize `tensor` by its group's quantizer, and keep the exponent if biases need it."""
         quantizer = self.quantizer(placement.key)
         if placement.rounding != "half_even":
             rules["rounding"] = placement.rounding
@@ -95,7 +95,7 @@ class _Insertion:
         return self.quantizers[id(group)]
 
     def substituted(self, call, x):
-        """Return what the Quant layer of `call` gives."""
+        """Return the output of the Quant layer that replaces the layer of `call`."""
         layer, arguments = self.quant_layer(call), {}
         if not isinstance(layer, QuantizedKernel):
             return layer(x)
@@ -106,20 +106,20 @@ class _Insertion:
         return call_and_fill(layer, fill, x, **arguments)
 
     def quant_layer(self, call):
-        """Return the Quant layer of a call, one for each batch norm that is folded into it."""
+        """Return the Quant layer of a call. Each batch norm to fold gets its own Quant layer."""
         substitution = self.plan.layers[call]
 
         def make(name):
             arguments = {**substitution.arguments, "name": name}
             if issubclass(substitution.quantized, type(call.layer)):
                 return replaced(call.layer, substitution.quantized, **arguments)
-            # An activation of another type than the Quant layer's twin has no more to hand on.
+            # For a layer of another type, only the arguments in the plan apply.
             return substitution.quantized(**arguments, dtype=call.layer.dtype_policy)
 
         return self.layers(call.layer, substitution, make, suffix=substitution.suffix)
 
     def take_over(self, layer, original, norm):
-        """Give `layer` the weights of `original`, and leave its thresholds to calibration."""
+        """Copy the weights of `original` to `layer`. Thresholds stay NaN until calibration."""
         for variable, value in zip(original.weights, original.get_weights(), strict=True):
             getattr(layer, variable.name).assign(value)
         for variable in norm.weights if norm is not None else ():

@@ -1,6 +1,7 @@
-"""One table of what each kind of layer is to quantization.
+"""The table of how each type of layer is quantized.
 
-Planning, reports, masks and the bridge to tfmot read it. `docs/extending.md` adds to it.
+Planning, reports, masks and the conversion from tfmot read it. `docs/extending.md` shows how to add
+an entry.
 """
 
 import enum
@@ -28,13 +29,13 @@ L = keras.layers
 
 
 class Grid(enum.Enum):
-    """Where the outputs of an operator lie, if its inputs lie on grids."""
+    """The grid of an operator's outputs, if its inputs lie on grids."""
 
-    KEPT = "on the grid of the input: values are moved, or chosen among"
-    COMMON = "on one grid with all operands: values are chosen among them"
-    COMBINED = "beside the one grid that all operands share; a quantizer follows"
-    POOLED = "on the grid of the input, unless the target makes the pool a convolution"
-    NEW = "beside the grid of the input; a quantizer follows"
+    KEPT = "the outputs keep the grid of the input: values are moved or selected"
+    COMMON = "all operands and the output share one grid: values are selected"
+    COMBINED = "all operands share one grid; the output does not lie on it and gets a quantizer"
+    POOLED = "the outputs keep the grid of the input, unless the pool becomes a convolution"
+    NEW = "the outputs do not lie on the grid of the input and get a quantizer"
 
 
 def always(signs: Sequence[bool]) -> bool:
@@ -47,25 +48,24 @@ def never(signs: Sequence[bool]) -> bool:
     return False
 
 
-# A rounding: that of what computed the input.
+# This value of `Operator.rounding` means: round as the operator that computed the input.
 OF_INPUT = "of input"
 
 
 @dataclass(frozen=True)
 class Operator:
-    """What one kind of layer is to quantization.
+    """How one type of layer is quantized.
 
     Attributes:
-        grid: where its outputs lie.
-        signed: whether the outputs need a sign, from whether each input has one.
-        rounding: field of `Target` that says how an engine rounds what the layer computes; `None`
-            for half to even, `OF_INPUT` for that of what computed the input.
-        quantized: the Quant layer that takes its place, or None where the layer itself computes
-            on the grid.
+        grid: the `Grid` of its outputs.
+        signed: `(signs of the inputs) -> bool`, whether the outputs can be negative.
+        rounding: name of the field of `Target` with the rounding of its outputs. None rounds half
+            to even. `OF_INPUT` rounds as the operator that computed the input.
+        quantized: Quant layer that replaces it. None if the float layer also computes on the grid.
         has_kernel: whether it multiplies by a trained kernel.
-        rectifies: whether an engine computes it on the full-precision sum in front of it, so that
-            nothing is quantized between.
-        fused: the activation by which a `Quantizer` computes it in its own pass, or None.
+        rectifies: whether an engine applies it to the full-precision sum of the layer before it.
+            No quantizer is placed between the two.
+        fused: name of the activation if a `Quantizer` computes it as part of its own call, or None.
     """
 
     grid: Grid
@@ -84,7 +84,7 @@ MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 
 
 def product(quantized: type) -> Operator:
-    """Return the entry of a layer with a trained kernel, for its Quant layer."""
+    """Return the entry of a layer with a trained kernel. `quantized` is its Quant layer."""
     return Operator(Grid.NEW, quantized=quantized, has_kernel=True)
 
 
@@ -94,7 +94,7 @@ def pool_cells(layer) -> int:
 
 
 def _average_pool(call):
-    return POOL if pool_cells(call.layer) > 1 else MOVE  # one cell: subsampling
+    return POOL if pool_cells(call.layer) > 1 else MOVE  # a window of one cell subsamples
 
 
 def _upsampling(call):
@@ -115,7 +115,8 @@ def _activation(call):
     return None
 
 
-# By exact type, because a subclass may compute something else; Keras' operators by class name.
+# Layers are looked up by exact type, because a subclass may compute something else.
+# Keras' operators are looked up by class name.
 OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Conv1D: product(QuantConv1D),
     L.Conv2D: product(QuantConv2D),
@@ -157,13 +158,13 @@ KERNELS = tuple(kind for kind, entry in OPERATORS.items() if getattr(entry, "has
 
 
 def operator_of(call: Call) -> Operator | None:
-    """Return what the call is to quantization, None if it has no fixed-point form."""
+    """Return the entry of the called layer, None if it has no fixed-point form."""
     entry = OPERATORS.get(kind_of(call.layer))
     return entry if entry is None or isinstance(entry, Operator) else entry(call)
 
 
 def kind_of(layer: keras.Operation) -> type | str | None:
-    """Return a layer's type, the class name of one of Keras' operators, None for others."""
+    """Return the type of a layer or the class name of a Keras operator, else None."""
     if isinstance(layer, L.Layer):
         return type(layer)
     is_keras = type(layer).__module__.startswith("keras.")
@@ -171,7 +172,7 @@ def kind_of(layer: keras.Operation) -> type | str | None:
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:
-    """Return whether `layer` is one of Keras' operators, not a layer, of these class names."""
+    """Return whether `layer` is a Keras operator, not a layer, with one of these class names."""
     return kind_of(layer) in names
 
 
@@ -182,7 +183,7 @@ def is_kernel(call: Call) -> bool:
 
 
 def has_grid(call: Call, *grids: Grid) -> bool:
-    """Return whether the call has a fixed-point form whose outputs lie so."""
+    """Return whether the call has a fixed-point form with one of these `Grid` values."""
     operator = operator_of(call)
     return operator is not None and operator.grid in grids
 
@@ -193,10 +194,10 @@ def shares_grid(call: Call) -> bool:
 
 
 def is_batch_norm(call: Call) -> bool:
-    """Return whether the call is Keras' batch norm, or a subclass that infers like it.
+    """Return whether the call is Keras' batch norm, or a subclass with the same inference.
 
-    A subclass may compute something else. One whose training alone differs says so by
-    `infers_like_batch_norm = True` in its class.
+    A subclass may compute something else. A subclass that differs in training only states so by
+    the class attribute `infers_like_batch_norm = True`.
     """
     layer = call.layer
     return type(layer) is L.BatchNormalization or (

@@ -1,8 +1,14 @@
-"""The cells that Keras pads with."""
+"""Keras' padding rules as numbers of cells."""
 
 
 def paddings(rule, space, window, strides, dilation):
-    """Return `(before, after)` for each space axis, by Keras' rule of that name."""
+    """Return the padding of each spatial axis as `(before, after)`, in cells.
+
+    Args:
+        rule: "valid", "same" or "causal".
+        space: size of the input along each spatial axis.
+        window, strides, dilation: those of the convolution or pool, along each spatial axis.
+    """
     if rule == "valid":
         return ((0, 0),) * len(space)
     extents = [d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True)]

@@ -1,4 +1,4 @@
-"""Model in, quantized model out."""
+"""Quantization of a Keras model."""
 
 import keras
 import numpy as np
@@ -23,22 +23,46 @@ def quantize_model(
 ) -> keras.Model:
     """Return a trainable fixed-point copy of `model`.
 
-    Batch norms are folded, kernels, biases, sums and activations get quantizers whose log2
-    thresholds are trained variables. What has no fixed-point form stays float between quantizers:
-    `keras_alt.report` lists it. Before use, the thresholds must be set: by `calibration_data`, or
-    by `keras_alt.calibrate`.
+    Batch norms are folded. Kernels, biases, sums and activations get quantizers. The log2 of each
+    clipping threshold is a trained variable. Layers without a fixed-point form stay float between
+    quantizers; `keras_alt.report` lists them. The thresholds are NaN until `calibration_data` or
+    `keras_alt.calibrate` sets them.
 
     Args:
-        model: built `keras.Model`: Sequential, functional, nested or a subclass that can be
-            traced. It is not changed.
-        config: `QuantizeConfig`; by default 8 bit under the rules of the paper.
+        model: built `keras.Model`: Sequential, functional, nested, or a subclass that Keras can
+            trace. It is not changed.
+        config: `QuantizeConfig`; by default 8 bits and the rules of Jain et al., 2019.
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
-        masks: which weights of a pruned model are not zero, `{"<layer>/kernel": boolean array}`,
-            from `keras_alt.sparsity_masks(model)` or `keras_alt.tfmot.to_keras3`. The others stay
-            zero through training, saving and export.
+        masks: `{"<layer>/kernel": boolean array}` in the shape of the kernel, False where a pruned
+            weight is zero. `keras_alt.sparsity_masks(model)` and `keras_alt.tfmot.to_keras3` return
+            it. These weights stay zero in training, saving and export.
 
     Returns:
-        Functional `keras.Model`. Loading it back from a file needs `import keras_alt` only.
+        Functional `keras.Model` with the inputs and outputs of `model`. To load it from a file,
+        `import keras_alt` is enough.
+
+    Raises:
+        TypeError: `model` is not a Keras 3 model.
+        ValueError: `model` was never built, a glob in `config` matches no layer, or a key of
+            `masks` names no kernel that is quantized.
+
+    Example:
+
+    ```python
+    model = keras.Sequential(
+        [
+            keras.Input((8,)),
+            keras.layers.Dense(16, "relu"),
+            keras.layers.Dense(16, "relu"),  # 4 bits; the first and the last kernels keep 8
+            keras.layers.Dense(2),
+        ]
+    )
+    x = np.random.default_rng(0).normal(size=(256, 8)).astype("float32")
+    config = keras_alt.QuantizeConfig(weights=4)
+    quantized = keras_alt.quantize_model(model, config, calibration_data=x)
+    quantized.compile("adam", "mse")
+    quantized.fit(x, model.predict(x))
+    ```
     """
     require_keras3(model)
     if not isinstance(model, keras.Model):
@@ -56,7 +80,16 @@ def quantize_model(
 def insert_quantizers(
     model: keras.Model, config: QuantizeConfig, masks: dict | None = None
 ) -> keras.Model:
-    """Return `model`, which must be canonical, quantized by a plan, with its record."""
+    """Plan and insert the quantizers of a canonical model, and attach its record.
+
+    Args:
+        model: float model from `keras_alt.transforms.canonical`.
+        config: `QuantizeConfig`.
+        masks: as for `quantize_model`.
+
+    Returns:
+        Quantized `keras.Model`; its thresholds are NaN.
+    """
     graph = Graph(model)
     config.check_names([call.layer.name for call in graph.calls])
     masks = _checked_masks({} if masks is None else masks, graph, config)
@@ -68,7 +101,7 @@ def insert_quantizers(
 
 
 def _checked_masks(masks, graph, config):
-    """Return `{layer name: mask}` for all layers that have one."""
+    """Return `{layer name: mask}` for every layer with a mask."""
     kernels = {
         f"{call.layer.name}/kernel": call.layer.kernel
         for call in graph.calls
@@ -77,8 +110,8 @@ def _checked_masks(masks, graph, config):
     unknown = sorted(set(masks) - set(kernels))
     if unknown:
         raise ValueError(
-            "Every key of `masks` must be '<layer>/kernel' of a layer that is quantized, after "
-            "nested models are inlined and batch norms folded. "
+            "Every key of `masks` must be '<layer>/kernel' of a quantized layer. Layers are named "
+            "as they are after nested models are inlined and batch norms are folded. "
             f"Received: {', '.join(unknown)}; kernels={', '.join(kernels)}"
         )
     masks = {**masks, **_masks_of_copies(masks, kernels)}
@@ -86,7 +119,10 @@ def _checked_masks(masks, graph, config):
 
 
 def _masks_of_copies(masks, kernels):
-    """A layer that several batch norms read is folded into `<layer>`, `<layer>_<norm>`, ..."""
+    """Return the masks of the copies of a layer that feeds several batch norms.
+
+    Folding makes one copy for each norm: `<layer>`, `<layer>_<norm>`, ...
+    """
 
     def is_copy(name, kernel, original, mask):
         follows = name not in masks and name.startswith(original.removesuffix("/kernel") + "_")

@@ -1,4 +1,4 @@
-"""The record of how a quantized model was made, kept in its files."""
+"""The record of how a model was quantized. It is saved with the model."""
 
 import dataclasses
 import json
@@ -13,10 +13,10 @@ from keras_alt.keras_internals import history
 
 
 class CarriesRecord:
-    """Mixin in front of a Keras layer whose configuration may hold a model's record.
+    """Mixin for a Keras layer that can store the record of its model in its configuration.
 
-    A functional model saves its layers and nothing else, and `.h5` files cannot load a subclass of
-    `keras.Model`. So the first quantized layer of a model carries the record, through `.keras`,
+    A functional model saves only its layers, and `.h5` files cannot load a subclass of
+    `keras.Model`. So the first quantized layer of a model stores the record. It survives `.keras`,
     `.h5` and `clone_model`.
 
     Args:
@@ -34,12 +34,12 @@ class CarriesRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """How a quantized model was made.
+    """How a model was quantized.
 
     Attributes:
-        config: the `QuantizeConfig`.
-        relus: names of the ReLUs that quantizers compute, by `<tensor key> <activation>` of what
-            they read; see `tensor_keys`.
+        config: `QuantizeConfig` of the model.
+        relus: `{"<tensor key> <activation>": name}`, the names of the float ReLUs that quantizers
+            compute. The key is that of the quantizer's input, from `tensor_keys`.
     """
 
     config: QuantizeConfig
@@ -58,7 +58,7 @@ class Record:
 
 
 def attach(model: keras.Model, record: Record):
-    """Keep `record` in the first quantized layer of `model`, if it has one."""
+    """Store `record` in the first quantized layer of `model`, if there is one."""
     carriers = [layer for layer in model.layers if isinstance(layer, CarriesRecord)]
     if carriers:
         carriers[0].record = record.to_json()
@@ -72,9 +72,10 @@ def record_of(model: keras.Model) -> Record | None:
 
 
 def tensor_keys(graph: Graph) -> dict:
-    """Return a key for each tensor that stays the same when its model is saved, loaded or cloned.
+    """Return a key for each tensor of a graph. Saving, loading and cloning keep the keys.
 
-    It is made of the layer's name and of which of its calls, and which of the outputs, it is.
+    Returns:
+        `{tensor: "<layer name>:<number of the call>:<number of the output>"}`.
     """
     nodes = {}
     for tensor in [*graph.inputs, *graph.producer]:

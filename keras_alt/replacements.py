@@ -1,4 +1,4 @@
-"""New layers in place of old ones while a graph is rewritten."""
+"""Creation of the new layers that replace old ones while a graph is rewritten."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from keras_alt.graph import Call, Graph
 
 
 def free_name(candidates: Iterable[str], taken: set[str]) -> str:
-    """Return the first of `candidates` that is not in `taken`, and enter it there."""
+    """Return the first of `candidates` that is not in `taken`, and add it to `taken`."""
     free = next(name for name in candidates if name not in taken)
     taken.add(free)
     return free
@@ -21,17 +21,17 @@ def numbered(stem: str, ending: str = "") -> Iterable[str]:
 
 
 class Replacements:
-    """One new layer for each old one, whatever the number of its calls, under a name of its own.
+    """Makes one new layer for each old one, however often it is called, under a unique name.
 
     Args:
         graph: the old graph.
-        replaced: calls in it whose layer is replaced. A layer with other calls besides stays in the
-            graph, so its name is taken.
+        replaced: calls whose layer is replaced. A layer with further calls stays in the graph, and
+            its name stays taken.
     """
 
     def __init__(self, graph: Graph, replaced: Iterable[Call]):
         replaced = set(replaced)
-        # A name that becomes free is for what replaces its layer.
+        # The name of a replaced layer is kept for the layer that replaces it.
         self._reserved = {call.layer.name for call in graph.calls if call in replaced}
         self._taken = {call.layer.name for call in graph.calls if call not in replaced}
         self._made = {}
@@ -39,13 +39,13 @@ class Replacements:
     def __call__(
         self, old: keras.Operation, key, make: Callable[[str], keras.Operation], suffix: str = ""
     ) -> keras.Operation:
-        """Return `make(name)`, made once for each `old` and `key`.
+        """Return `make(name)`, called once for each pair of `old` and `key`.
 
         Args:
-            old: the layer or operator replaced.
-            key: tells apart new layers that stand for one old layer.
-            make: makes a layer of a name: that of `old` if it is free.
-            suffix: of the name where it is not; a number by default.
+            old: the layer or operator to replace.
+            key: hashable value that distinguishes new layers for the same old layer.
+            make: `(name) -> layer`. The name is that of `old` if it is free.
+            suffix: ending of the name if that of `old` is taken; a number by default.
         """
         if (old, key) not in self._made:
             self._made[old, key] = make(self._free_name(old.name, suffix))

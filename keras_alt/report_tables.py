@@ -1,4 +1,4 @@
-"""The rows of a report, and their form as text, JSON and HTML."""
+"""The rows of a report as text, JSON and HTML."""
 
 import html
 import json
@@ -16,11 +16,12 @@ class QuantizerRow:
 
     Attributes:
         name: `<layer>/<role>`.
-        format: such as `int8` or `uint8`.
-        threshold: clipping threshold; NaN before calibration.
+        format: text such as `int8` or `uint8`.
+        threshold: clipping threshold, in the units of the tensor; NaN before calibration.
         exponent: log2 of the scale; None before calibration.
-        clipped: share of the values outside the range of the codes, or None if unknown.
-        sqnr_db: signal to quantization noise ratio in dB, or None if unknown.
+        clipped: share of the values outside the range of the codes, from 0 to 1; None if not
+            measured.
+        sqnr_db: signal-to-quantization-noise ratio in dB; None if not measured.
         frozen: whether the threshold is frozen.
     """
 
@@ -35,7 +36,7 @@ class QuantizerRow:
 
 @dataclass(frozen=True)
 class FloatRow:
-    """One layer that stayed float, and the reason."""
+    """One layer that stays float, and the reason."""
 
     name: str
     type: str
@@ -44,15 +45,17 @@ class FloatRow:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of `keras_alt.report`; `str()` is a table.
+    """The result of `keras_alt.report`. `str()` returns it as a table.
 
     Attributes:
-        quantizers: list of `QuantizerRow`.
-        floats: list of `FloatRow`.
-        weight_bytes: `{"float": before, "quantized": after}`: bytes of kernels and biases, packed.
+        quantizers: a `QuantizerRow` for each quantizer.
+        floats: a `FloatRow` for each float layer.
+        weight_bytes: `{"float": before, "quantized": after}`, bytes of kernels and biases. The
+            quantized ones are counted in packed bits.
         multiply_accumulates: `{"<kernel bits>x<input bits>": count}` for one sample.
-        accumulators: `keras_alt.integer.Accumulator` of each kernel layer: its largest sum.
-        no_integers: why there are no accumulators, or None.
+        accumulators: a `keras_alt.integer.Accumulator` for each kernel layer, with its largest
+            possible sum.
+        no_integers: the reason if there are no accumulators, else None.
     """
 
     quantizers: list[QuantizerRow]
@@ -90,7 +93,7 @@ class Report:
             json.dump(_finite(asdict(self)), file, indent=2)
 
     def to_html(self, path: str | os.PathLike):
-        """Write the report as one HTML page without other files."""
+        """Write the report as one HTML page that needs no other files."""
         tables = [_html_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
             header = ("stays float", "type", "reason")

@@ -1,4 +1,4 @@
-"""What was quantized, how well, and what stayed float."""
+"""Measurement of a quantized model: quantizers, float layers and totals."""
 
 import math
 
@@ -17,13 +17,31 @@ from keras_alt.report_tables import FloatRow, QuantizerRow, Report
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
-    """Return what was quantized and how well, what stayed float and why, and the totals.
+    """Report the quantizers, the float layers and the totals of a quantized model.
+
+    Each quantizer is listed with its format, its threshold and its measured error. Each float layer
+    is listed with the reason. The totals are the bytes of the weights, the multiply-accumulates of
+    one sample and the widths of the accumulators.
 
     Args:
         model: quantized model.
-        data: inputs as for `keras_alt.calibrate`; without it clipped share and SQNR are known
-            for kernels only.
-        samples: how many samples of `data` are read.
+        data: inputs as for `keras_alt.calibrate`. Without data, the clipped share and the SQNR are
+            measured for constants such as kernels only.
+        samples: number of samples of `data` to read.
+
+    Returns:
+        A `Report`. `print` shows it as a table; `to_json` and `to_html` write it.
+
+    Raises:
+        ValueError: the model has no quantizers.
+
+    Example:
+
+    ```python
+    report = keras_alt.report(quantized, x_test)
+    print(report)
+    report.to_html("report.html")
+    ```
     """
     model = functional(model)
     found = quantizers(model)
@@ -44,15 +62,16 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
 
 
 def _accumulators(model):
-    """Return the accumulators of a model, and why there are none."""
+    """Return the accumulators of a model, and the reason if there are none."""
     try:
         return accumulators(read(model)), None
-    except ValueError as error:  # not calibrated, or float layers inside
+    except ValueError as error:
+        # The model is not calibrated, or has float layers between quantizers.
         return [], str(error)
 
 
 class _Fit:
-    """How well a quantizer's grid fits the values it saw."""
+    """Sums of the error of a quantizer over the values that it saw."""
 
     def __init__(self):
         self.count = self.clipped = 0
@@ -179,7 +198,7 @@ def _multiply_accumulates(graph):
 
 
 def _products(call):
-    """Return the products that one call computes for a sample; 0 if a size is unknown."""
+    """Return the number of products of one call for one sample; 0 if a size is unknown."""
     layer = call.layer
     transposed = isinstance(layer, keras.layers.Conv2DTranspose)
     shape = (call.inputs[0] if transposed else call.output).shape[1:]

@@ -1,4 +1,4 @@
-"""A quantized model made anew for another target or other widths, with its thresholds."""
+"""Quantization of a model for another target or other widths, with its trained thresholds."""
 
 from dataclasses import replace
 
@@ -23,26 +23,35 @@ def retarget(
 ) -> keras.Model:
     """Return `model` under the rules of `target`, with its weights and thresholds.
 
-    The model remembers the `QuantizeConfig` that it was made with: it is quantized anew with that
-    configuration for `target`, and keeps the thresholds that it has. Thresholds that it lacks, such
-    as those of accumulators, are set from `calibration_data`, or left to `keras_alt.calibrate`.
+    A quantized model stores its `QuantizeConfig`. The float model is quantized again with this
+    configuration, for `target`, and the trained thresholds are copied. The new model may need
+    further thresholds, such as those of accumulators. `calibration_data` or `keras_alt.calibrate`
+    sets them.
 
     Args:
-        model: from `keras_alt.quantize_model` or `keras_alt.tfmot.to_keras3`; not changed. What
-            tensorflow-model-optimization trained has float biases and sums, and a threshold for
-            each operand of a merge: it gets the target's rules for both.
-        target: name in `keras_alt.targets.TARGETS`; by default the model's own.
+        model: from `keras_alt.quantize_model` or `keras_alt.tfmot.to_keras3`; not changed. A model
+            trained by tensorflow-model-optimization has float biases and sums, and one threshold
+            for each operand of a merge. The rules of the target replace both.
+        target: name in `keras_alt.targets.TARGETS`; by default the target of `model`.
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
-        **widths: widths of `QuantizeConfig` to change. `weights=4` gives kernels 4 bits under the
-            thresholds that 8 bits trained: they clip outlying channels, calibrated ones do not.
-            Widths in `overrides` stay.
+        **widths: widths of `QuantizeConfig` to change, in bits. `weights=4` gives kernels 4 bits
+            and keeps the thresholds trained with 8 bits. Trained thresholds clip outlying channels;
+            calibrated ones do not. Widths in `overrides` stay.
 
     Returns:
-        New `keras.Model`. Thresholds that were frozen train again where widths change.
+        New `keras.Model`. Frozen thresholds stay frozen, unless `widths` are given.
 
     Raises:
-        TypeError: there is no such width.
-        ValueError: the model has no configuration, or there is no such target.
+        TypeError: a name in `widths` is no width, or `model` belongs to tf_keras.
+        ValueError: the model stores no configuration, or there is no such target.
+        NotImplementedError: the model was made with `batch_norm="train"`.
+
+    Example:
+
+    ```python
+    quantized = keras_alt.quantize_model(model, calibration_data=x_train)
+    for_litert = keras_alt.retarget(quantized, "litert", weights=4, calibration_data=x_train)
+    ```
     """
     require_keras3(model)
     record = _record(model)
@@ -62,28 +71,28 @@ def retarget(
 
 
 def _record(model):
-    """Return the record of `model`, which must say all that is needed to make it again."""
+    """Return the record of `model`; raise an error if it does not suffice to quantize again."""
     record = record_of(model)
     if record is None:
         raise ValueError(
-            "`retarget` expects a model from `keras_alt.quantize_model`, which remembers its "
-            "configuration; write other layers with `target=` themselves, and quantize the float "
-            "model anew where the file is of an older version. "
+            "`retarget` expects a model from `keras_alt.quantize_model` with a stored "
+            "configuration. Give hand-written layers another `target=`. If the file is from an "
+            "older version, quantize the float model again. "
             f"Received: model '{model.name}' without a configuration"
         )
     if record.config.batch_norm == "train":
         raise NotImplementedError(
             "`retarget` expects a model from `quantize_model(batch_norm='fold')`: quantize the "
-            f"float model anew. Received: model '{model.name}' with batch_norm='train'"
+            f"float model again. Received: model '{model.name}' with batch_norm='train'"
         )
     return record
 
 
 def _keep_thresholds(old: Graph, new: Graph, has_new_widths: bool) -> list[Quantizer]:
-    """Set the thresholds in `new` that `old` has; return the quantizers to leave so."""
+    """Copy thresholds from `old` to `new`; return the quantizers that calibration must keep."""
     before, after = _calls_by_source(old), _calls_by_source(new)
     known = quantizers(old.model)
-    # The quantizer of several tensors has the name of one of them, which may be another now.
+    # A shared quantizer is named after one of its tensors. The new graph may choose another.
     twins = {after[key].layer: before[key].layer for key in before.keys() & after.keys()}
     kept = []
     for name, quantizer in quantizers(new.model).items():
@@ -103,16 +112,16 @@ def _keep_thresholds(old: Graph, new: Graph, has_new_widths: bool) -> list[Quant
 
 
 def _inside_leaky_relus(graph):
-    """Return the quantizers whose width is a rule of the target."""
+    """Return the quantizers inside leaky ReLUs: the target decides their widths."""
     layers = {call.layer for call in graph.calls if isinstance(call.layer, QuantLeakyReLU)}
     return {quantizer for layer in layers for quantizer in quantizers_of(layer)}
 
 
 def _calls_by_source(graph):
-    """Return the calls of quantizers by the layer in front and the ReLU in them.
+    """Return `{(name of the layer before it, its ReLU): call}` for calls of quantizers.
 
-    Those of pools are left out, and those that move what lies on a grid to another: targets have
-    their own rules for them.
+    Quantizers after pools, and quantizers that move a tensor from one grid to another, are left
+    out. Each target has its own rules for them.
     """
     return {
         (source_name(call), fused_relu(call)): call

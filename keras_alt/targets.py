@@ -1,4 +1,4 @@
-"""The precision and rounding rules of the engines, as data."""
+"""The precision and rounding rules of each engine, as data."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,26 @@ ON_PRODUCT_GRID = "on the product grid"
 
 @dataclass(frozen=True)
 class Target:
-    """What an engine can compute, and how it rounds.
+    """The precision and rounding rules of an engine.
+
+    A rounding is the name of a function in `keras_alt.numerics.rounding`.
 
     Attributes:
         name: key in `TARGETS`.
-        bias_rule: where the bias of a kernel layer lies. `BESIDE_ACCUMULATOR`: sum and bias are
-            quantized with one trained threshold (16 bit in the paper). `ON_PRODUCT_GRID`: the bias
-            has 32 bit at the product of the input's and the kernel's scale, and the sum is exact.
-        sum_bits: width in which the engine adds up products; None where it is as wide as needed.
-        narrow_weights: whether weights leave out the lowest code.
+        bias_rule: grid of the bias of a kernel layer. `BESIDE_ACCUMULATOR`: the sum and the bias
+            are quantized with one trained threshold, to 16 bits each in the paper.
+            `ON_PRODUCT_GRID`: the bias has 32 bits, its scale is the scale of the input times that
+            of the kernel, and the sum is exact.
+        sum_bits: bits of the engine's accumulator; None if it is as wide as the sum needs.
+        narrow_weights: whether kernels leave out the lowest signed code.
         add: rounding of additions.
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
         rescale: rounding of a tensor that moves from one grid to another.
-        leaky_bits: width inside a leaky ReLU; None follows `QuantizeConfig.accumulators`.
-        pool_as_depthwise: whether an average pool is a depthwise convolution with a quantized
-            reciprocal. Otherwise it is a pool whose output keeps the scale of its input.
-        engines: the engines of `keras_alt.verify` that compute these rules.
+        leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
+        pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
+            reciprocal. If not, the output of the pool keeps the scale of the input.
+        engines: engines of `keras_alt.verify` that follow these rules.
     """
 
     name: str
@@ -78,7 +81,11 @@ TARGETS = {
 
 
 def get_target(name: str) -> Target:
-    """Return the target of that name."""
+    """Return the target called `name`.
+
+    Raises:
+        ValueError: there is no such target.
+    """
     if name not in TARGETS:
         raise ValueError(f"`target` must be one of {sorted(TARGETS)}. Received: target={name!r}")
     return TARGETS[name]

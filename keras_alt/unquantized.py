@@ -1,4 +1,4 @@
-"""The float model that a quantized one was made from."""
+"""Conversion of a quantized model back to its float model."""
 
 import functools
 
@@ -13,7 +13,7 @@ from keras_alt.quantizer import Quantizer
 from keras_alt.record import tensor_keys
 
 L = keras.layers
-# The layer that each Quant layer took the place of.
+# The float layer type of each Quant layer.
 FLOAT = {
     entry.quantized: kind
     for kind, entry in OPERATORS.items()
@@ -22,22 +22,25 @@ FLOAT = {
 
 
 def source_name(call: Call) -> str:
-    """Return the name of the layer whose output a quantizer is called on."""
+    """Return the name of the layer that computes the input of a quantizer."""
     return operation_behind(call.inputs[0]).name
 
 
 def fused_relu(call: Call) -> str | None:
-    """Return the ReLU that the call of a quantizer computes, None if it computes none."""
+    """Return the name of the ReLU that a quantizer computes in this call, or None."""
     name = call.kwargs.get("activation") or call.layer.activation
     return None if name == "linear" else name
 
 
 def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
-    """Return the float model behind a quantized graph.
+    """Return the float model that a quantized graph was made from.
 
     Args:
-        graph: of a model from `keras_alt.quantize_model`.
+        graph: `Graph` of a model from `keras_alt.quantize_model`.
         relus: names of the ReLUs that its quantizers compute, as in `Record`.
+
+    Returns:
+        Functional `keras.Model` with the weights of the quantized model.
     """
     keys = tensor_keys(graph)
     relu = functools.cache(lambda name, kind: L.Activation(kind, name=name, dtype="float32"))
@@ -50,7 +53,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             kind = fused_relu(call)
             if kind is not None:
                 x = relu(relus[f"{keys[call.inputs[0]]} {kind}"], kind)(x)
-            # The second output, the exponent, is read by quantized layers only.
+            # The second output is the exponent. Only quantized layers read it.
             return [x, x] if len(call.outputs) == 2 else x
         if isinstance(layer, AveragePoolConv2D):
             return pool(layer, tuple(call.inputs[0].shape[1:3]))(new(call.inputs[0]))

@@ -1,4 +1,4 @@
-"""Proof that an engine computes the integers that were trained."""
+"""Comparison of the codes of a Keras model with those of an engine."""
 
 import contextlib
 import os
@@ -20,11 +20,12 @@ from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
 @dataclass(frozen=True)
 class Difference:
-    """How the codes of one tensor differ between the Keras model and an engine.
+    """The differences between the codes of the Keras model and of an engine, for one tensor.
 
     Attributes:
-        name: of the quantizer.
-        mismatches, total: codes that differ, and codes compared.
+        name: name of the quantizer.
+        mismatches: number of codes that differ.
+        total: number of codes compared.
         max_lsb: largest difference, in grid steps.
     """
 
@@ -36,14 +37,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """Result of `keras_alt.verify`; true if every output code is the same.
+    """The result of `keras_alt.verify`. It is true if all output codes are equal.
 
     Attributes:
-        engine, version, cpu: what computed, and on what; the proof holds for these.
-        samples: number of inputs.
+        engine, version, cpu: name and version of the engine, and the processor. The result holds
+            for these.
+        samples: number of samples compared.
         outputs: a `Difference` for each output tensor.
-        layers: a `Difference` for each quantizer the engine lets one look at, in the order of
+        layers: a `Difference` for each quantizer whose codes the engine shows, in the order of
             computation.
+        mismatches, total, max_lsb: those of all `outputs` together.
     """
 
     engine: str
@@ -97,28 +100,40 @@ def verify(
 ) -> Verification:
     """Compare the codes of the Keras model with those that an engine computes.
 
-    The model is exported as a user would export it, and the file runs on the engine. Compared are
-    the codes of every quantizer that is a node of the graph, and of the outputs: of the last
-    quantizer in front of each output of the model.
+    The model is exported by the public exporter, and the engine runs the file. The codes of every
+    quantizer in the graph are compared. The output codes are those of the last quantizer before
+    each output of the model.
 
     Args:
-        model: quantized and calibrated, from `keras_alt.quantize_model`. Its target must be one
-            that the engine computes.
-        x: inputs, as the model takes them; 1,000 real samples make a proof worth having.
+        model: quantized and calibrated model from `keras_alt.quantize_model`. The engine must
+            follow the rules of its target.
+        x: inputs in the shapes that the model takes. Use about 1,000 real samples.
         engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml", or the name
             of another engine in `keras_alt.engines.ENGINES`.
-        bundle: folder to write, new or empty: the exported files, the inputs, the expected output
-            codes, and `verify.py`, which repeats the proof on a machine that has the engine, but
-            no Keras.
-        batch_size: how many samples are computed at a time.
+        bundle: folder to write, new or empty; or None. It gets the exported files, the inputs, the
+            expected output codes and `verify.py`. This script repeats the comparison on a machine
+            with the engine. It needs no Keras.
+        batch_size: number of samples per batch.
         verbose: whether to show a progress bar.
 
+    Returns:
+        A `Verification`.
+
     Raises:
-        ValueError: the model has no integer form, is not calibrated, its target does not fit the
-            engine, or `x` has NaN, no samples or another shape than the model takes.
-        ImportError: the engine is not installed; the message says what to install.
-        FileExistsError: there is something at `bundle`.
+        ValueError: the model has no integer form or is not calibrated, the engine does not follow
+            the rules of its target, or `x` has NaN, no samples or a wrong shape.
+        ImportError: the engine is not installed. The message says what to install.
+        FileExistsError: `bundle` is a file or a folder that is not empty.
         RuntimeError: the engine does not show the codes of an output.
+
+    Example:
+
+    ```python
+    result = keras_alt.verify(quantized, x_test, engine="integer")
+    print(result)  # 0 of 512 output codes differ (by 0 at most), 256 samples, ...
+    if not result:
+        print(result.first_difference)
+    ```
     """
     reading = read(model)
     program = reading.program
@@ -158,9 +173,9 @@ def verify(
 
 
 def _expected(model, reading, arrays, codes, batch_size):
-    """Yield a batch of inputs, of their codes, and of the codes that Keras computes, by position.
+    """Yield `(inputs, input codes, {position: codes that Keras computes})` for each batch.
 
-    The latter are floats: whatever Keras computes beside the grid is a difference.
+    The codes of Keras are float64. A value that does not lie on the grid counts as a difference.
     """
     with deep_recursion():
         simulate = keras.Model(model.inputs, list(reading.taps))
@@ -176,7 +191,7 @@ def _expected(model, reading, arrays, codes, batch_size):
 
 
 def _destination(bundle):
-    """Return a context of the folder for a bundle, None if none is wanted."""
+    """Return a context manager that gives the folder of the bundle, or None without a bundle."""
     return contextlib.nullcontext() if bundle is None else folder_written_whole(bundle)
 
 
@@ -185,12 +200,12 @@ def _require_outputs(program, rows, engine):
     if hidden:
         raise RuntimeError(
             f"Engine '{engine}' does not show the codes of every output: verify the model without "
-            f"the layers behind its last quantizers. Received: {hidden}"
+            f"the layers after its last quantizers. Received: {hidden}"
         )
 
 
 class _Counts:
-    """Differences by position, over batches."""
+    """Counts the differences at each position over all batches."""
 
     def __init__(self, program: Program):
         self.program = program
@@ -199,8 +214,8 @@ class _Counts:
     def add(self, position, expected, codes):
         if codes.shape != expected.shape:
             raise RuntimeError(
-                f"The engine must give '{self.program.tensors[position].name}' in the shape that "
-                f"Keras has. Received: {codes.shape} instead of {expected.shape}"
+                f"The engine must return '{self.program.tensors[position].name}' in the shape "
+                f"that Keras has. Received: shape={codes.shape}, expected {expected.shape}"
             )
         difference = np.abs(expected - codes)
         mismatches, total, most = self.counts.get(position, (0, 0, 0))

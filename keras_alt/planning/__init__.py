@@ -1,4 +1,4 @@
-"""The plan of a quantized model, decided before anything is built."""
+"""The plan of a quantized model. It is complete before any layer is built."""
 
 from collections.abc import Collection
 
@@ -15,12 +15,18 @@ from keras_alt.targets import get_target
 
 
 def plan(graph: Graph, config: QuantizeConfig, sparse: Collection[str] = ()) -> Plan:
-    """Return where quantizers go in a canonical model, and which layers are replaced by what.
+    """Decide where quantizers are placed in a canonical model, and which layers are replaced.
 
     Args:
-        graph: of a model from `keras_alt.transforms.canonical`.
-        config: widths and rules.
-        sparse: names of layers whose kernel has a mask.
+        graph: `Graph` of a model from `keras_alt.transforms.canonical`.
+        config: `QuantizeConfig`.
+        sparse: names of the layers whose kernel has a mask.
+
+    Returns:
+        A `Plan`.
+
+    Raises:
+        ValueError: `config` shares a scale between tensors of different formats.
     """
     regions = Regions(graph, config)
     result = Plan(get_target(config.target).bias_rule)

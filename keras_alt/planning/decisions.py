@@ -11,9 +11,10 @@ class Group:
     """Tensors that share one threshold.
 
     Attributes:
-        layer: name of the layer that the quantizer is called after.
-        role: what the tensors are to that layer: "input", "output", "inputs" of a merge, "shared".
-        format: the common `FixedPoint`.
+        layer: name of the layer that the quantizer is named after.
+        role: role of the tensors in that layer: "input", "output", "shared", or "inputs" for the
+            operands of a merge.
+        format: their common `FixedPoint`.
     """
 
     layer: str
@@ -22,7 +23,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """Name of the quantizer as a node of the graph."""
+        """Name of the quantizer in the graph."""
         return f"{self.layer}__{self.role}"
 
     def __str__(self):
@@ -31,7 +32,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Placement:
-    """A quantizer behind a tensor: the group's, with the rounding of what computed the tensor."""
+    """The quantization of one tensor.
+
+    Attributes:
+        key: key of the group whose quantizer is called.
+        rounding: rounding of the operator that computes the tensor.
+    """
 
     key: object
     rounding: str = "half_even"
@@ -39,12 +45,12 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Substitution:
-    """One Quant layer that takes the place of a layer; calls that share it have the same one.
+    """One Quant layer that replaces a float layer. The calls that it replaces share the object.
 
     Attributes:
-        quantized: its type.
-        arguments: of its constructor, where they differ from those of the layer.
-        suffix: of its name, where a layer is replaced by several.
+        quantized: type of the Quant layer.
+        arguments: arguments of its constructor that the float layer does not have.
+        suffix: ending of its name if several Quant layers replace one layer.
     """
 
     quantized: type
@@ -54,16 +60,18 @@ class Substitution:
 
 @dataclass
 class Plan:
-    """Where quantizers go, and which layers are replaced by what.
+    """The quantizers to place and the layers to replace in a model.
 
     Attributes:
-        bias_rule: where biases lie, see `Target.bias_rule`.
-        outputs: tensor -> `Placement`, for tensors that are quantized where they arise.
-        operands: (call, position) -> `Placement`, for operands of a merge that are quantized once
-            more, because their own format differs.
-        fused: call -> the activation that the quantizer behind it computes in its own pass.
-        folded: call of a batch norm -> call of the layer that folds it while both train.
-        layers: call -> `Substitution`, for layers that are replaced.
+        bias_rule: grid of biases, see `Target.bias_rule`.
+        outputs: `{tensor: Placement}` for the tensors that are quantized as soon as they are
+            computed.
+        operands: `{(call, position): Placement}` for the operands of a merge that are quantized a
+            second time, because their own format differs.
+        fused: `{call: activation}` for the ReLUs that the quantizer after them computes.
+        folded: `{call of a batch norm: call of a layer}`, for each norm that the layer folds in
+            training.
+        layers: `{call: Substitution}` for the layers that are replaced.
     """
 
     bias_rule: str
@@ -94,33 +102,33 @@ class Plan:
         return self._groups[self._find(key)]
 
     def group_of(self, tensor) -> Group | None:
-        """Return the group on whose grid `tensor` lies, None if it is float."""
+        """Return the group of `tensor`, None if the tensor does not lie on a grid."""
         return self.group(self._keys[tensor]) if tensor in self._keys else None
 
     def key_of(self, tensor):
-        """Return the key of the group on whose grid `tensor` lies."""
+        """Return the key of the group of `tensor`."""
         return self._keys[tensor]
 
     def new_group(self, key, group: Group):
-        """Enter a group of its own under `key`; return `key`."""
+        """Add `group` under `key`; return `key`."""
         self._parent[key] = key
         self._groups[key] = group
         return key
 
     def place(self, tensor, key, rounding: str = "half_even"):
-        """Give `tensor` the quantizer of the group of `key`."""
+        """Quantize `tensor` by the quantizer of the group of `key`."""
         self._keys[tensor] = key
         self.outputs[tensor] = Placement(key, rounding)
 
     def pass_on(self, tensor, key):
-        """Note that `tensor` lies on the grid of `key` without a quantizer."""
+        """Record that `tensor` lies on the grid of the group of `key` without a quantizer."""
         self._keys[tensor] = key
 
     def share(self, keys, layer: str, role: str):
-        """Merge the groups of `keys` into one, called `<layer>/<role>`.
+        """Merge the groups of `keys` into one group `<layer>/<role>`.
 
         Raises:
-            ValueError: their formats differ.
+            ValueError: the formats of the groups differ.
         """
         roots = list(dict.fromkeys(self._find(key) for key in keys))
         if len(roots) < 2:
@@ -137,7 +145,7 @@ class Plan:
             self._parent[other] = roots[0]
 
     def share_namesakes(self):
-        """Give the calls of one layer one quantizer, or names of their own where formats differ."""
+        """Merge groups of equal name and format; number the names if the formats differ."""
         namesakes = {}
         for key, group in self._groups.items():
             if self._parent[key] is key:

@@ -1,4 +1,4 @@
-"""Placement of quantizers: which tensors get one, and which of them share it."""
+"""Placement of quantizers: which tensors are quantized, and which share a quantizer."""
 
 import fnmatch
 import functools
@@ -15,12 +15,12 @@ from keras_alt.targets import get_target
 
 
 def place_quantizers(regions: Regions, plan: Plan):
-    """Enter into `plan` which tensors are quantized, and which share a scale.
+    """Add to `plan` which tensors are quantized, and which share a scale.
 
-    Quantized are the inputs of the quantized region, the outputs of kernel layers, additions, pools
-    and ReLUs, and what float layers hand to the quantized region. A tensor that only an activation
-    reads is not. Operands of a merge share one scale; one that differs in sign or width gets one
-    more quantizer.
+    These tensors are quantized: the inputs of the quantized region, the outputs of kernel layers,
+    additions, pools and ReLUs, and the outputs of float layers that the quantized region reads. A
+    tensor that only an activation reads is not quantized. The operands of a merge share one scale.
+    An operand with another sign or width gets a second quantizer.
     """
     _Placing(regions, plan)
 
@@ -67,7 +67,7 @@ class _Placing:
             self._add(call, operator.signed(self._signs(call)))
 
     def _signs(self, call):
-        """Return whether each input needs a sign, as those do that are on no grid."""
+        """Return whether each input is signed. An input without a quantizer counts as signed."""
         groups = map(self.plan.group_of, call.inputs)
         return [group is None or group.format.signed for group in groups]
 
@@ -138,7 +138,7 @@ class _Placing:
 
 
 def rounding_behind(regions: Regions, plan: Plan, tensor) -> str:
-    """Return how the engine rounds what it moves from `tensor` to a grid."""
+    """Return the rounding by which the engine quantizes `tensor`."""
     target = get_target(regions.config.target)
     if plan.group_of(tensor):
         return target.rescale

@@ -10,7 +10,7 @@ class Regions:
     """The quantized and the float region of a canonical model.
 
     Args:
-        graph: of a model from `keras_alt.transforms.canonical`.
+        graph: `Graph` of a model from `keras_alt.transforms.canonical`.
         config: `QuantizeConfig`.
     """
 
@@ -20,15 +20,15 @@ class Regions:
         self._outputs = set(graph.outputs)
 
     def operator(self, call: Call) -> Operator | None:
-        """Return what the call is in the quantized region, None if it is not there."""
+        """Return the entry of the called layer, None if the call is not in the quantized region."""
         return None if self.config.skips(call.layer.name) else operator_of(call)
 
     def is_float(self, call: Call) -> bool:
-        """Return whether the call stays float: no quantized form, or listed in `skip`."""
+        """Return whether the call stays float. It has no quantized form or is in `skip`."""
         return self.operator(call) is None and self.folded_into(call) is None
 
     def folded_into(self, call: Call) -> Call | None:
-        """Return the kernel call that folds the batch norm `call` while training, if one does."""
+        """Return the kernel call that folds the batch norm `call` in training, or None."""
         if self.config.batch_norm != "train" or not is_batch_norm(call):
             return None
         linear = linear_in_front(self.graph, call)
@@ -36,15 +36,15 @@ class Regions:
         return None if skipped or self.config.skips(call.layer.name) else linear
 
     def is_absorbed(self, tensor) -> bool:
-        """Return whether only ReLUs, leaky ReLUs or a norm being folded read the tensor.
+        """Return whether only ReLUs, leaky ReLUs or a batch norm to fold read the tensor.
 
-        Then nothing is quantized between: the sum is activated at full precision.
+        Such a tensor is not quantized. The activation reads the sum at full precision.
         """
         readers = self.graph.readers[tensor]
         return tensor not in self._outputs and bool(readers) and all(map(self._absorbs, readers))
 
     def is_wanted(self, tensor) -> bool:
-        """Return whether the quantized region reads the tensor, possibly through reshapes."""
+        """Return whether the quantized region reads the tensor, directly or through reshapes."""
         for reader in self.graph.readers[tensor]:
             if self.is_float(reader):
                 continue
@@ -53,9 +53,12 @@ class Regions:
         return False
 
     def ends(self) -> set:
-        """Return the kernel layers that inputs reach, or that reach outputs, past no other."""
+        """Return the first and the last kernel layers.
+
+        No kernel comes before a first one, and none after a last one.
+        """
         kernels = [call for call in self.graph.calls if is_kernel(call)]
-        behind, ahead = set(), set()  # tensors that come after a kernel, and before one
+        behind, ahead = set(), set()  # tensors after a kernel, and before a kernel
         for call in self.graph.calls:
             if call in kernels or any(tensor in behind for tensor in call.inputs):
                 behind.update(call.outputs)

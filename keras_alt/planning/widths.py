@@ -1,4 +1,4 @@
-"""Widths and rules of the Quant layers that take the place of others."""
+"""Widths and rules of the Quant layers that replace float layers."""
 
 from collections.abc import Collection
 
@@ -10,16 +10,17 @@ from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
 from keras_alt.targets import ON_PRODUCT_GRID, get_target
 
-RECIPROCAL_BITS = 8  # of an average pool that is a convolution (the paper)
+RECIPROCAL_BITS = 8  # for an average pool as a convolution; the paper's width
 
 
 def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
-    """Enter into `plan`, which has its quantizers, which layers are replaced by Quant layers.
+    """Add to `plan` which layers are replaced by Quant layers.
 
     Args:
-        regions: of the model.
-        plan: where biases and roundings are looked up; changed in place.
-        sparse: names of layers whose kernel has a mask.
+        regions: `Regions` of the model.
+        plan: `Plan` with all its quantizers; changed in place. Biases and roundings depend on the
+            quantizers.
+        sparse: names of the layers whose kernel has a mask.
     """
     norms = {linear: norm.layer for norm, linear in plan.folded.items()}
     substituting, made = _Substituting(regions, plan, sparse), {}
@@ -27,14 +28,14 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
         operator, norm = regions.operator(call), norms.get(call)
         if operator is not None and operator.quantized is not None:
             arguments = substituting.arguments(call, operator.quantized, norm)
-            # What may differ between the calls of one layer.
+            # Calls of one layer need different Quant layers if one of these differs.
             key = call.layer, norm, arguments.get("rounding")
             substitution = Substitution(operator.quantized, arguments, norm.name if norm else "")
             plan.layers[call] = made.setdefault(key, substitution)
 
 
 class _Substituting:
-    """The arguments of each Quant layer."""
+    """Decides the arguments of each Quant layer."""
 
     def __init__(self, regions, plan, sparse):
         self.regions, self.plan, self.sparse = regions, plan, sparse

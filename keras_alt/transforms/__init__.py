@@ -1,4 +1,4 @@
-"""Float transforms: functional model in, functional model of the same function out."""
+"""Transforms of float models. A transform returns a model that computes the same function."""
 
 import keras
 
@@ -33,7 +33,13 @@ CANONICAL = (
 
 
 def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
-    """Return a flat copy of `model` in the form that quantizers are inserted into."""
+    """Return a flat float copy of `model` in the form that quantization expects.
+
+    Args:
+        model: built `keras.Model`; not changed.
+        config: `QuantizeConfig`. Its `batch_norm` and `target` decide how batch norms and average
+            pools are transformed.
+    """
     for transform in CANONICAL:
         model = transform(model)
     fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]

@@ -1,4 +1,4 @@
-"""Zero padding as the padding of the convolution behind it."""
+"""Replacement of zero padding by the padding of the following convolution."""
 
 import collections
 
@@ -14,8 +14,8 @@ PADDED = (L.Conv2D, L.DepthwiseConv2D)
 def absorb_zero_padding(model: keras.Model) -> keras.Model:
     """Replace zero padding in front of a valid convolution by `padding="same"` where both agree.
 
-    MobileNets pad (0, 1) in front of their strides of 2, which is the "same" rule at even sizes. A
-    padded copy of the image is one more pass over memory, in training and on the engines.
+    MobileNets pad by (0, 1) before convolutions with stride 2. At even sizes, "same" pads in the
+    same way. A separate padding layer copies the image and costs time in training and on engines.
     """
     graph = Graph(model)
     times = collections.Counter(call.layer for call in graph.calls)
@@ -30,7 +30,7 @@ def absorb_zero_padding(model: keras.Model) -> keras.Model:
 
 
 def _padding_in_front(graph: Graph, call: Call) -> Call | None:
-    """Return the zero padding that the convolution `call` alone reads and could do itself."""
+    """Return the zero padding that only the convolution `call` reads, if "same" can replace it."""
     layer = call.layer
     if type(layer) not in PADDED or layer.padding != "valid":
         return None

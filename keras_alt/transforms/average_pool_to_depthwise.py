@@ -1,4 +1,4 @@
-"""Average pools as depthwise convolutions, and means as average pools."""
+"""Replacement of average pools by depthwise convolutions, and of means by average pools."""
 
 import math
 
@@ -13,7 +13,7 @@ L = keras.layers
 
 
 def mean_to_average_pool(model: keras.Model) -> keras.Model:
-    """Turn the mean over an image of known size into an average pool over all of it."""
+    """Turn a mean over an image of known size into an average pool of that size."""
     graph = Graph(model)
     means = [call for call in graph.calls if _is_mean_over_space(call)]
     pools, flats = Replacements(graph, means), Replacements(graph, means)
@@ -48,7 +48,7 @@ def _pool(mean, size, name):
 def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
     """Turn each average pool into a depthwise convolution with the constant 1 / (height * width).
 
-    Pools that divide by the number of valid cells at a border have no constant, and stay.
+    A padded pool stays: at a border it divides by the number of valid cells, not by a constant.
     """
     graph = Graph(model)
     pools = [call for call in graph.calls if _divides_by_a_constant(call)]
@@ -56,7 +56,7 @@ def average_pool_to_depthwise(model: keras.Model) -> keras.Model:
 
     def rule(call, new):
         x = call.inputs[0]
-        channels = x.shape[3]  # a kernel for each
+        channels = x.shape[3]  # one kernel for each number of channels
         return convolutions(call.layer, channels, lambda name: _conv(call.layer, name))(new(x))
 
     return rewrite(graph, rule, pools)

@@ -1,4 +1,4 @@
-"""Average pools over a whole image as means."""
+"""Replacement of average pools over a whole image by means."""
 
 import keras
 
@@ -10,10 +10,10 @@ L = keras.layers
 
 
 def average_pool_to_mean(model: keras.Model) -> keras.Model:
-    """Turn an average pool over all of an image into the mean over its positions.
+    """Turn an average pool over a whole image into the mean over its positions.
 
-    Engines with a pool operator keep the input's scale, which is coarse for an average of many
-    positions; their mean operator has a scale of its own.
+    The pool operator of an engine keeps the scale of its input. This scale is coarse for an average
+    of many positions. The mean operator has its own scale.
     """
     graph = Graph(model)
     pools = [call for call in graph.calls if _is_over_the_whole_image(call)]

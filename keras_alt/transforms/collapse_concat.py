@@ -1,4 +1,4 @@
-"""Flattening of concatenations of concatenations."""
+"""Merging of nested concatenations into one."""
 
 import keras
 
@@ -7,7 +7,10 @@ from keras_alt.replacements import Replacements
 
 
 def collapse_concat(model: keras.Model) -> keras.Model:
-    """Feed the inputs of a concat that only feeds another concat straight to the latter."""
+    """Merge a concat into the concat that reads it, if nothing else reads it.
+
+    The two must have the same axis.
+    """
     graph = Graph(model)
 
     def leaves(tensor, axis):

@@ -14,24 +14,24 @@ L = keras.layers
 def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Fold every batch normalization, with its moving statistics.
 
-    One that alone reads a linear layer goes into that layer's kernel and bias. One that reads
-    anything else over an image becomes a 1x1 depthwise convolution. Others stay: the report names
-    them.
+    If the norm is the only reader of a linear layer, it is folded into the kernel and the bias of
+    the layer. Otherwise, a norm over an image becomes a 1x1 depthwise convolution. Other norms
+    stay, and the report lists them.
     """
     return _folded(model, lambda call, linear: True)
 
 
 def fold_fixed_batch_norm(model: keras.Model) -> keras.Model:
-    """Fold the batch normalizations that quantized layers cannot fold while they train.
+    """Fold the batch normalizations that quantized layers cannot fold in training.
 
-    A norm that alone reads a linear layer stays, unless it is frozen: then its statistics are the
-    same in training as always.
+    A norm that is the only reader of a linear layer stays, because the quantized layer folds it in
+    training. If it is frozen, it is folded here, because its statistics do not change in training.
     """
     return _folded(model, lambda call, linear: linear is None or _is_frozen(call))
 
 
 def _folded(model, is_folded):
-    """Fold the norms of which `is_folded(call, linear call in front)` says so."""
+    """Fold the norms for which `is_folded(call, linear call before it)` is true."""
     graph = Graph(model)
     norms = [call for call in graph.calls if is_batch_norm(call)]
     pairs = {call: linear_in_front(graph, call) for call in norms}
@@ -53,7 +53,7 @@ def _is_frozen(call):
 
 
 def linear_in_front(graph: Graph, call: Call) -> Call | None:
-    """Return the linear call that the batch normalization `call` alone reads, None if not so."""
+    """Return the linear call whose only reader is the batch normalization `call`, or None."""
     producer = graph.producer.get(call.inputs[0])
     if producer is None or type(producer.layer) not in KERNELS:
         return None
@@ -87,14 +87,17 @@ def _into_kernel(linear: Call, call: Call, new, replacements):
 
 
 def kernel_factor(layer, factor):
-    """Give a factor for each output channel the shape that scales the kernel of `layer`."""
+    """Reshape one factor per output channel so that it scales the kernel of `layer`."""
     if type(layer) is L.DepthwiseConv2D:
         return factor.reshape(-1, layer.depth_multiplier)
     return factor.reshape(-1, 1) if type(layer) is L.Conv2DTranspose else factor
 
 
 def affine(norm) -> tuple[np.ndarray, np.ndarray]:
-    """Return factor and offset of a batch normalization at inference, in float64."""
+    """Return the factor and the offset of a batch normalization at inference.
+
+    Both have the shape `(channels,)` and are float64.
+    """
     numbers = lambda v: ops.convert_to_numpy(v).astype(np.float64)  # noqa: E731
     factor = 1.0 / np.sqrt(numbers(norm.moving_variance) + norm.epsilon)
     if norm.scale:

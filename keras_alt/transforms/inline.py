@@ -20,16 +20,16 @@ from keras_alt.replacements import free_name, numbered
 def inline(model: keras.Model) -> keras.Model:
     """Return a flat functional copy of `model` with weights of its own.
 
-    Nested models are replaced by their layers; subclassed models and composite layers are traced
-    through their `call`. What cannot be traced, or has weights besides those of its layers, stays
-    one layer. A layer called several times, also inside a nested model called several times, stays
-    one layer.
+    Nested models are replaced by their layers. Subclassed models and composite layers are traced
+    through `call`. A layer that cannot be traced, or has weights outside its sublayers, stays one
+    layer. A layer that is called several times stays one layer, also inside a nested model that is
+    called several times.
 
     Args:
         model: built `keras.Model` of any kind; not changed.
 
     Raises:
-        ValueError: if the model was never built, or has weights that belong to no layer.
+        ValueError: the model was never built, or has weights that belong to no layer.
     """
     copies = _Copies()
     return rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
@@ -48,7 +48,7 @@ def _inlined(call: Call, new: Replay, copies, prefix):
 
 
 class _Copies:
-    """One copy of each layer, under names that stay unique."""
+    """Makes one copy of each layer, under a unique name."""
 
     def __init__(self):
         self._copies = {}
@@ -63,7 +63,7 @@ class _Copies:
             self._copies[id(layer)] = _copy(layer, self._unique(layer.name, prefix))
         copy = self._copies[id(layer)]
         outputs = copy(*new(call.args), **new(arguments))
-        # A copied model is built before it is called, so `call_and_fill` would leave it out.
+        # A copied model is built before its first call, so `call_and_fill` would skip it.
         if is_new and isinstance(layer, keras.layers.Layer) and layer.weights:
             copy.set_weights(layer.get_weights())
         return outputs
@@ -78,19 +78,19 @@ def _refuse_variables(call):
     for value in tree.flatten((call.args, call.kwargs)):
         if isinstance(value, keras.Variable):
             raise ValueError(
-                "Weights are copied with their layers: move those that a model owns itself, or "
-                "that an operator reads, into a layer that makes them by `add_weight`. "
+                "Weights are copied with their layers, so every weight must belong to a layer: "
+                "move it into a layer that creates it by `add_weight`. "
                 f"Received: {call.layer.name} of variable '{value.path}'"
             )
 
 
 def _masks(call):
-    """Return the masks that Keras hands to a call; layers get theirs anew in the new graph."""
+    """Return the masks that Keras passes to a call. Keras computes them again in the new graph."""
     return [t for t in tree.flatten(call.kwargs.get("mask")) if isinstance(t, keras.KerasTensor)]
 
 
 def _owns_weights(layer):
-    """Return whether a layer has weights of its own, besides those of the layers in it."""
+    """Return whether a layer has weights outside its sublayers."""
     return bool(own_variables(layer))
 
 
@@ -103,7 +103,7 @@ def _copy(layer, name):
 
 
 def _graph_inside(call):
-    """Return the graph a call stands for, None if it is one layer."""
+    """Return the graph inside a called model or composite layer, None if it stays one layer."""
     layer = call.layer
     if isinstance(layer, keras.layers.Layer) and _owns_weights(layer):
         return None
@@ -149,7 +149,7 @@ def _recorded_inputs(model):
 
 
 def _inputs_of(shapes):
-    """Return an input for each shape in a structure of shapes; the batch size stays open."""
+    """Return a `keras.Input` for each shape in a structure; the batch size is None."""
     if isinstance(shapes, dict):
         return {name: _inputs_of(shape) for name, shape in shapes.items()}
     if all(size is None or isinstance(size, int) for size in shapes):
@@ -158,7 +158,7 @@ def _inputs_of(shapes):
 
 
 def _traced(layer, inputs, function, call=None):
-    """Return the functional model of what `function` does to symbolic copies of the inputs."""
+    """Return a functional model of `function`, called on new inputs of the same shapes."""
     inputs = tree.map_structure(lambda t: keras.Input(batch_shape=t.shape, dtype=t.dtype), inputs)
     if call is None:
         args, kwargs = (inputs,), {}

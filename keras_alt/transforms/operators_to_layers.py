@@ -1,4 +1,4 @@
-"""Replacement of graph operators by the layers that compute the same."""
+"""Replacement of Keras operators by layers that compute the same."""
 
 import inspect
 
@@ -44,10 +44,11 @@ ACTIVATIONS = {
 
 
 def operators_to_layers(model: keras.Model) -> keras.Model:
-    """Turn `x + y`, `x * 0.5`, `ops.relu(x)` and the like into layers.
+    """Turn operators such as `x + y`, `x * 0.5` and `ops.relu(x)` into layers.
 
-    Operators do not load back from `.h5`, and a layer has one role whichever way it was spelled.
-    Operators without a layer stay, and so do those of masked tensors: operators ignore masks.
+    Operators cannot be loaded from `.h5`. Also, the transforms that follow then know one form of
+    each function. Operators without an equivalent layer stay. Operators on masked tensors stay too,
+    because layers would use the mask.
     """
     graph = Graph(model)
     layers = {call: layer for call in graph.calls if (layer := _layer_for(call))}
@@ -105,11 +106,11 @@ def _same_rank(call):
 
 
 def _activation(operator, name):
-    """Return the layer of an activation; None if that has no argument which the operator has."""
+    """Return the layer of an activation, None if no layer has the operator's arguments."""
     if name == "leaky_relu":
         return L.LeakyReLU(negative_slope=float(operator.negative_slope), name=operator.name)
     parameters = inspect.signature(keras.activations.get(name)).parameters.values()
-    # An operator's own defaults may be others: `ops.gelu` approximates, the activation does not.
+    # Defaults may differ: `ops.gelu` approximates by default, `activations.gelu` does not.
     usual = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
     given = {key: getattr(operator, key, value) for key, value in usual.items()}
     if given == usual:

@@ -6,10 +6,13 @@ from keras_alt.graph import Graph, rewrite
 
 
 def splice_identity(model: keras.Model) -> keras.Model:
-    """Connect the readers of `Identity` and linear `Activation` layers to what those read."""
+    """Remove `Identity` and linear `Activation` layers from the graph.
+
+    A layer that computes an output of the model stays.
+    """
 
     graph = Graph(model)
-    # An output keeps its layer: the model's outputs are called by their layers' names.
+    # Keras names the outputs of a model after their layers.
     kept = set(graph.outputs)
     idle = [c for c in graph.calls if _does_nothing(c.layer) and c.output not in kept]
     return rewrite(graph, lambda call, new: new(call.inputs[0]), idle)

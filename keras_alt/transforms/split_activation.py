@@ -1,4 +1,4 @@
-"""Separation of activation functions from the layers that carry them."""
+"""Separation of layers with an activation into a linear layer and an `Activation`."""
 
 import functools
 
@@ -12,7 +12,7 @@ from keras_alt.operators import KERNELS
 def split_activation(model: keras.Model) -> keras.Model:
     """Turn `Conv2D(activation="relu")` into a linear layer and an `Activation`.
 
-    The activation is called `<layer>_<function>`.
+    The `Activation` is named `<layer>_<function>`.
     """
     graph = Graph(model)
     active = [call for call in graph.calls if _is_active(call.layer)]

@@ -1,4 +1,4 @@
-"""Separation of separable convolutions into their two convolutions."""
+"""Separation of separable convolutions into two convolutions."""
 
 import functools
 
@@ -10,7 +10,10 @@ L = keras.layers
 
 
 def split_separable(model: keras.Model) -> keras.Model:
-    """Turn a linear `SeparableConv2D` into `<name>_depthwise` and a 1x1 `Conv2D` of its name."""
+    """Turn a linear `SeparableConv2D` into a `DepthwiseConv2D` and a 1x1 `Conv2D`.
+
+    The first is named `<name>_depthwise`, the second `<name>`.
+    """
     graph = Graph(model)
     separable = [call for call in graph.calls if type(call.layer) is L.SeparableConv2D]
     split = functools.cache(lambda layer: (_depthwise(layer), _pointwise(layer)))
