@@ -37,8 +37,8 @@ test-full: $(VENV)/.dev
 	$(RUN) $(PYTEST) --hypothesis-profile=many
 
 test-backends: $(VENV)/.dev $(VENV)/.backends
-	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) $(PYTEST) -m backend
-	KERAS_BACKEND=torch $(RUN) $(PYTEST) -m backend
+	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) $(PYTEST) -m "backend and not full"
+	KERAS_BACKEND=torch $(RUN) $(PYTEST) -m "backend and not full"
 
 # All packages but Keras are those of the other virtual environment.
 test-nightly: $(VENV)/.dev
@@ -46,7 +46,7 @@ test-nightly: $(VENV)/.dev
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$( \
 		$(NIGHTLY)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/stable.pth"
 	$(NIGHTLY)/bin/python -m pip install --quiet --upgrade --no-deps keras-nightly
-	TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(NIGHTLY)/bin/python $(PYTEST) -m backend
+	TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(NIGHTLY)/bin/python $(PYTEST) -m "backend and not full"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

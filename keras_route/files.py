@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Atomic writing of files: a file is complete or absent."""
 
 import contextlib
 import os
@@ -7,16 +7,16 @@ import tempfile
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike):
-    """Yield a temporary path of the same suffix that becomes `path` when the block succeeds.
+    """Yield a temporary path with the suffix of `path`; move it to `path` if the block succeeds.
 
     Raises:
-        FileNotFoundError, PermissionError: the folder around it is missing, or not writable.
+        FileNotFoundError, PermissionError: the folder of `path` is missing, or not writable.
         IsADirectoryError: `path` is a folder.
     """
     path = os.path.abspath(os.fspath(path))
     if os.path.isdir(path):
         raise IsADirectoryError(
-            "A file cannot replace a folder: add the name of a file, or choose another path. "
+            "`path` must be a file, not a folder: add the name of a file, or choose another path. "
             f"Received: path={path!r}"
         )
     with beside(path) as temporary:
@@ -25,7 +25,7 @@ def written_whole(path: str | os.PathLike):
 
 @contextlib.contextmanager
 def beside(path: str):
-    """Yield a temporary path next to `path`, which it becomes when the block succeeds."""
+    """Yield a temporary path next to `path`; move it to `path` if the block succeeds."""
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(
@@ -33,7 +33,7 @@ def beside(path: str):
         )
     if not os.access(folder, os.W_OK):
         raise PermissionError(
-            "The folder of a file to write must be writable: change its permissions, or choose "
+            "The folder of a file to write must be writable: change its permissions or choose "
             f"another path. Received: path={path!r}"
         )
     suffix = name[name.index(".") :] if "." in name else ""
