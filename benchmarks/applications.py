@@ -29,7 +29,7 @@ import keras_alt
 from keras_alt.calibration import maximum
 from keras_alt.graph import Graph, deep_recursion
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import KERNELS, shares_grid
+from keras_alt.operators import has_kernel, shares_grid
 from keras_alt.quantizer import Quantizer
 from keras_alt.transforms import canonical
 
@@ -132,7 +132,7 @@ def without_quantizer(model):
     kernels = [
         call.layer.name
         for call in graph.calls
-        if type(call.layer) in KERNELS
+        if has_kernel(call.layer)
         or (isinstance(call.layer, QuantizedKernel) and call.layer.kernel_quantizer is None)
     ]
     merges = [

@@ -85,6 +85,11 @@ class QuantizeConfig:
                     f"`{name}` must be a sequence: write ({getattr(self, name)!r},). "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
+        # As tuples and dictionaries, so that a model's file can hold them.
+        object.__setattr__(self, "skip", tuple(map(str, self.skip)))
+        object.__setattr__(self, "share", tuple(tuple(map(str, globs)) for globs in self.share))
+        overrides = {str(glob): dict(widths) for glob, widths in self.overrides.items()}
+        object.__setattr__(self, "overrides", overrides)
 
     def for_layer(self, name: str, first_or_last: bool = False) -> "QuantizeConfig":
         """Return a configuration with the widths of the layer called `name`."""

@@ -40,9 +40,6 @@ class Call:
         (tensor,) = self.outputs
         return tensor
 
-    def is_a(self, *types) -> bool:
-        return isinstance(self.layer, types)
-
 
 class Graph:
     """The calls of a functional model in topological order.

@@ -21,8 +21,8 @@ def apply_plan(graph: Graph, plan: Plan, masks: dict) -> tuple[keras.Model, dict
         masks: `{layer name: boolean array}` in the shape of the kernel, for each sparse layer.
 
     Returns:
-        `(model, relus)`. `relus` is `{(tensor, activation): name}`. A quantizer of the new model
-        reads `tensor` and computes `activation`. `name` is the name of the float ReLU.
+        `(model, relus)`. `relus` is `{tensor: name}`: the name of the float ReLU for each tensor
+        that a quantizer of the new model gives and rectifies.
     """
     insertion = _Insertion(graph, plan, masks)
     model = rewrite(graph, insertion.rule, on_input=insertion.quantized)
@@ -74,8 +74,9 @@ class _Insertion:
         activation = self.plan.fused.get(producer)
         if activation is None:
             return self.placed(placement, tensor)
-        self.relus[tensor, activation] = producer.layer.name
-        return self.placed(placement, tensor, activation=activation)
+        rectified = self.placed(placement, tensor, activation=activation)
+        self.relus[rectified] = producer.layer.name
+        return rectified
 
     def placed(self, placement, tensor, **rules):
         """Quantize `tensor` by its group's quantizer, and keep the exponent if biases need it."""

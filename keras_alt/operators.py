@@ -52,6 +52,10 @@ def never(signs: Sequence[bool]) -> bool:
 OF_INPUT = "of input"
 
 
+# The fields of `Target` that name a rounding.
+ROUNDED = ("add", "average_pool", "mean", "rescale")
+
+
 @dataclass(frozen=True)
 class Operator:
     """How one type of layer is quantized.
@@ -61,7 +65,8 @@ class Operator:
         signed: `(signs of the inputs) -> bool`, whether the outputs can be negative.
         rounding: name of the field of `Target` with the rounding of its outputs. None rounds half
             to even. `OF_INPUT` rounds as the operator that computed the input.
-        quantized: Quant layer that replaces it. None if the float layer also computes on the grid.
+        quantized: Quant layer that replaces it, a subclass of `QuantizedKernel` and of the float
+            layer's type. None if the float layer also computes on the grid.
         has_kernel: whether it multiplies by a trained kernel.
         rectifies: whether an engine applies it to the full-precision sum of the layer before it.
             No quantizer is placed between the two.
@@ -75,6 +80,13 @@ class Operator:
     has_kernel: bool = False
     rectifies: bool = False
     fused: str | None = None
+
+    def __post_init__(self):
+        if self.rounding not in (None, OF_INPUT, *ROUNDED):
+            raise ValueError(
+                f"`rounding` must be None, OF_INPUT or one of {', '.join(ROUNDED)}. "
+                f"Received: rounding={self.rounding!r}"
+            )
 
 
 MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
@@ -154,7 +166,6 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
         MOVE,
     ),
 }
-KERNELS = tuple(kind for kind, entry in OPERATORS.items() if getattr(entry, "has_kernel", False))
 
 
 def operator_of(call: Call) -> Operator | None:
@@ -176,10 +187,21 @@ def is_operator(layer: keras.Operation, *names: str) -> bool:
     return kind_of(layer) in names
 
 
+def has_kernel(layer: keras.Operation) -> bool:
+    """Return whether the layer multiplies by a trained kernel that has a quantized form."""
+    entry = OPERATORS.get(kind_of(layer))
+    return isinstance(entry, Operator) and entry.has_kernel
+
+
 def is_kernel(call: Call) -> bool:
     """Return whether the call multiplies by a trained kernel that has a quantized form."""
-    operator = operator_of(call)
-    return operator is not None and operator.has_kernel
+    return has_kernel(call.layer)
+
+
+def float_type(quantized: type) -> type | str | None:
+    """Return the kind of layer whose place a Quant layer takes, None if it takes none."""
+    entries = ((k, e) for k, e in OPERATORS.items() if isinstance(e, Operator))
+    return next((kind for kind, entry in entries if entry.quantized is quantized), None)
 
 
 def has_grid(call: Call, *grids: Grid) -> bool:

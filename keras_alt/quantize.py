@@ -95,8 +95,7 @@ def insert_quantizers(
     masks = _checked_masks({} if masks is None else masks, graph, config)
     quantized, relus = apply_plan(graph, plan(graph, config, sparse=masks), masks)
     keys = tensor_keys(Graph(quantized))
-    names = {f"{keys[tensor]} {activation}": name for (tensor, activation), name in relus.items()}
-    attach(quantized, Record(config, names))
+    attach(quantized, Record(config, {keys[tensor]: name for tensor, name in relus.items()}))
     return quantized
 
 

@@ -38,8 +38,8 @@ class Record:
 
     Attributes:
         config: `QuantizeConfig` of the model.
-        relus: `{"<tensor key> <activation>": name}`, the names of the float ReLUs that quantizers
-            compute. The key is that of the quantizer's input, from `tensor_keys`.
+        relus: `{tensor key: name}`, the names of the float ReLUs that quantizers compute. The key
+            is that of the quantizer's output, from `tensor_keys`.
     """
 
     config: QuantizeConfig
@@ -51,10 +51,7 @@ class Record:
     @classmethod
     def from_json(cls, text: str) -> "Record":
         values = json.loads(text)
-        config = values["config"]
-        config["skip"] = tuple(config["skip"])
-        config["share"] = tuple(tuple(globs) for globs in config["share"])
-        return cls(QuantizeConfig(**config), values["relus"])
+        return cls(QuantizeConfig(**values["config"]), values["relus"])
 
 
 def attach(model: keras.Model, record: Record):

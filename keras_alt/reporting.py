@@ -11,8 +11,9 @@ from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import KERNELS, Grid, has_grid, operator_of, shares_grid
+from keras_alt.operators import Grid, has_grid, has_kernel, operator_of, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
+from keras_alt.record import record_of
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
 
 
@@ -137,9 +138,9 @@ def _float_rows(graph):
     for call in reversed(graph.calls):
         if isinstance(call.layer, Quantizer) or any(t in quantized_after for t in call.outputs):
             quantized_after.update(call.inputs)
-    rows = {}
+    rows, record = {}, record_of(graph.model)
     for call in graph.calls:
-        if _is_float(call):
+        if _is_float(call, record):
             before = any(t in quantized_before for t in call.inputs)
             after = any(t in quantized_after for t in call.outputs)
             reason = _reason(call, before, after)
@@ -147,9 +148,11 @@ def _float_rows(graph):
     return list(rows.values())
 
 
-def _is_float(call):
+def _is_float(call, record):
     if isinstance(call.layer, (Quantizer, QuantizedKernel, QuantLeakyReLU)):
         return False
+    if record is not None and record.config.skips(call.layer.name):
+        return True
     operator = operator_of(call)
     return operator is None or operator.quantized is not None
 
@@ -191,7 +194,7 @@ def _multiply_accumulates(graph):
     totals = {}
     for call in graph.calls:
         layer = call.layer
-        if isinstance(layer, QuantizedKernel) or type(layer) in KERNELS:
+        if isinstance(layer, QuantizedKernel) or has_kernel(layer):
             widths = f"{getattr(layer, 'kernel_bits', None) or 'float'}x{_input_bits(graph, call)}"
             totals[widths] = totals.get(widths, 0) + _products(call)
     return totals

@@ -8,6 +8,7 @@ from keras_alt.calibration.walk import calibrate
 from keras_alt.config import WIDTHS
 from keras_alt.graph import Graph
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import kernel_masks
 from keras_alt.operators import Grid, has_grid, operator_of
 from keras_alt.origin import require_keras3
@@ -39,12 +40,13 @@ def retarget(
             calibrated ones do not. Widths in `overrides` stay.
 
     Returns:
-        New `keras.Model`. Frozen thresholds stay frozen, unless `widths` are given.
+        New `keras.Model`. Frozen thresholds stay frozen, unless a width changes.
 
     Raises:
         TypeError: a name in `widths` is no width, or `model` belongs to tf_keras.
         ValueError: the model stores no configuration, or there is no such target.
-        NotImplementedError: the model was made with `batch_norm="train"`.
+        NotImplementedError: a layer folds its batch norm while it trains, or was not inserted by
+            `quantize_model`.
 
     Example:
 
@@ -64,7 +66,10 @@ def retarget(
     graph = Graph(model)
     plain = canonical(unquantized(graph, record.relus), config)
     result = insert_quantizers(plain, config, kernel_masks(model))
-    kept = _keep_thresholds(graph, Graph(result), has_new_widths=bool(widths))
+    kept = _keep_thresholds(graph, Graph(result))
+    if replace(config, target=record.config.target) != record.config:
+        for quantizer in quantizers(result).values():
+            quantizer.frozen.assign(False)
     if calibration_data is not None:
         calibrate(result, calibration_data, keep=kept)
     return result
@@ -80,15 +85,26 @@ def _record(model):
             "older version, quantize the float model again. "
             f"Received: model '{model.name}' without a configuration"
         )
-    if record.config.batch_norm == "train":
-        raise NotImplementedError(
-            "`retarget` expects a model from `quantize_model(batch_norm='fold')`: quantize the "
-            f"float model again. Received: model '{model.name}' with batch_norm='train'"
-        )
+    for layer in model.layers:
+        if not _is_inserted(layer):
+            raise NotImplementedError(
+                "`retarget` expects a model as `quantize_model(batch_norm='fold')` makes it: "
+                "append layers to the float model, and quantize that again. "
+                f"Received: layer '{layer.name}' of type {type(layer).__name__}"
+            )
     return record
 
 
-def _keep_thresholds(old: Graph, new: Graph, has_new_widths: bool) -> list[Quantizer]:
+def _is_inserted(layer):
+    """Return whether the layer is float, or one that `quantize_model` inserts."""
+    if isinstance(layer, keras.Model):
+        return not quantizers(layer)
+    if isinstance(layer, QuantizedKernel):
+        return layer.batch_norm is None and layer.activation_bits is None
+    return not isinstance(layer, QuantLeakyReLU) or layer.activation_bits is None
+
+
+def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
     """Copy thresholds from `old` to `new`; return the quantizers that calibration must keep."""
     before, after = _calls_by_source(old), _calls_by_source(new)
     known = quantizers(old.model)
@@ -99,8 +115,7 @@ def _keep_thresholds(old: Graph, new: Graph, has_new_widths: bool) -> list[Quant
         twin = known.get(name) or twins.get(quantizer)
         if twin is not None:
             quantizer.log2_threshold.assign(twin.log2_threshold)
-            if not has_new_widths:
-                quantizer.frozen.assign(twin.frozen)
+            quantizer.frozen.assign(twin.frozen)
             if quantizer.calibrated:
                 kept.append((quantizer, twin))
     inside = _inside_leaky_relus(new)
@@ -127,12 +142,12 @@ def _calls_by_source(graph):
         (source_name(call), fused_relu(call)): call
         for call in graph.calls
         if isinstance(call.layer, Quantizer)
-        and not _has_grid(graph.producer.get(call.inputs[0]))
+        and not _is_moved_by_target(graph.producer.get(call.inputs[0]))
         and (fused_relu(call) or graph.sole_reader(call.inputs[0]))
     }
 
 
-def _has_grid(producer):
+def _is_moved_by_target(producer):
     if producer is None:
         return False
     if isinstance(producer.layer, (Quantizer, AveragePoolConv2D)):

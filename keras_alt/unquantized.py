@@ -8,17 +8,11 @@ from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import operation_behind
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import OPERATORS, Operator
+from keras_alt.operators import float_type
 from keras_alt.quantizer import Quantizer
 from keras_alt.record import tensor_keys
 
 L = keras.layers
-# The float layer type of each Quant layer.
-FLOAT = {
-    entry.quantized: kind
-    for kind, entry in OPERATORS.items()
-    if isinstance(entry, Operator) and entry.quantized is not None
-}
 
 
 def source_name(call: Call) -> str:
@@ -44,6 +38,17 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
     """
     keys = tensor_keys(graph)
     relu = functools.cache(lambda name, kind: L.Activation(kind, name=name, dtype="float32"))
+
+    def name_of(call):
+        key = keys[call.outputs[0]]
+        if key not in relus:
+            raise ValueError(
+                "Every quantizer must be one that `quantize_model` inserted: append layers to the "
+                "float model instead, and quantize that. "
+                f"Received: quantizer '{call.layer.name}', which computes a ReLU without a name"
+            )
+        return relus[key]
+
     pool, leaky, kernel = map(functools.cache, (_pool, _leaky, _kernel))
 
     def rule(call, new):
@@ -52,11 +57,11 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             x = new(call.inputs[0])
             kind = fused_relu(call)
             if kind is not None:
-                x = relu(relus[f"{keys[call.inputs[0]]} {kind}"], kind)(x)
+                x = relu(name_of(call), kind)(x)
             # The second output is the exponent. Only quantized layers read it.
             return [x, x] if len(call.outputs) == 2 else x
         if isinstance(layer, AveragePoolConv2D):
-            return pool(layer, tuple(call.inputs[0].shape[1:3]))(new(call.inputs[0]))
+            return pool(layer)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
             return leaky(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantizedKernel):
@@ -73,17 +78,15 @@ def _take_back(layer, plain):
 
 
 def _kernel(layer):
-    plain = FLOAT[type(layer)]
+    plain = float_type(type(layer))
     required = ("filters", "kernel_size", "units")
     given = {name: getattr(layer, name) for name in required if hasattr(layer, name)}
     config = layer.get_config()
     return plain.from_config({name: config[name] for name in plain(**given).get_config()})
 
 
-def _pool(layer, size):
+def _pool(layer):
     options = {"name": layer.name, "dtype": layer.dtype_policy}
-    if tuple(layer.kernel_size) == size:
-        return L.GlobalAveragePooling2D(keepdims=True, **options)
     return L.AveragePooling2D(layer.kernel_size, strides=layer.strides, **options)
 
 

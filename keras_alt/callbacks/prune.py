@@ -11,7 +11,7 @@ from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import KERNELS
+from keras_alt.operators import has_kernel
 from keras_alt.sparsity import m_by_n_mask, magnitude_mask
 
 NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
@@ -115,7 +115,7 @@ class Prune(StepCallback):
 
     def _is_pruned(self, layer):
         return (
-            (type(layer) in KERNELS or isinstance(layer, QuantizedKernel))
+            (has_kernel(layer) or isinstance(layer, QuantizedKernel))
             and type(layer) not in NOT_PRUNED
             and not any(fnmatch.fnmatchcase(layer.name, pattern) for pattern in self.skip)
         )

@@ -16,6 +16,7 @@ from keras_alt.integer.variables import Variable
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import kind_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
+from keras_alt.record import record_of
 
 
 def read(model: keras.Model) -> Reading:
@@ -227,4 +228,7 @@ def _target(graph: Graph) -> str:
     names = {c.layer.target for c in graph.calls if isinstance(c.layer, QuantizedKernel)}
     if len(names) > 1:
         raise NotIntegerError(f"All layers must have one target. Received: {sorted(names)}")
-    return names.pop() if names else "paper"
+    if names:
+        return names.pop()
+    record = record_of(graph.model)  # a model without kernels
+    return "paper" if record is None else record.config.target

@@ -24,10 +24,11 @@ from keras_alt.layers.child_quantizers import (
 from keras_alt.layers.folding import folded
 from keras_alt.layers.mask import KernelMask
 from keras_alt.quantizer import InFloat32, quantizers_of
+from keras_alt.record import CarriesRecord
 from keras_alt.targets import get_target
 
 
-class QuantizedKernel(InFloat32):
+class QuantizedKernel(CarriesRecord, InFloat32):
     """Mixin in front of a Keras layer with `kernel` and `bias`: quantizes in `call`.
 
     It computes `q8(f(q16(sum q8(w) * q8(x)) + q16(b)))`, the precision of the paper's compute

@@ -7,10 +7,11 @@ from keras_alt.formats import FixedPoint
 from keras_alt.layers.bias_rule import ACCUMULATOR_HEADROOM
 from keras_alt.layers.child_quantizers import build_child, child_quantizer
 from keras_alt.quantizer import InFloat32, quantizers_of
+from keras_alt.record import CarriesRecord
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantLeakyReLU(InFloat32, keras.layers.LeakyReLU):
+class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
     """`LeakyReLU` in the paper's precision: `q8(max(q16(x), q16(q16(slope) * q16(x))))`.
 
     Both operands of the maximum share one threshold. The slope is a constant, and its threshold is

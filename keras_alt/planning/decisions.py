@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from keras_alt.formats import FixedPoint
+from keras_alt.quantizer import node_name
 from keras_alt.replacements import free_name, numbered
 
 
@@ -24,7 +25,7 @@ class Group:
     @property
     def name(self) -> str:
         """Name of the quantizer in the graph."""
-        return f"{self.layer}__{self.role}"
+        return node_name(self.layer, self.role)
 
     def __str__(self):
         return f"{self.layer}/{self.role}"
@@ -85,12 +86,19 @@ class Plan:
     _groups: dict = field(default_factory=dict)
 
     def __str__(self):
-        quantizers = {str(group): str(group.format) for group in self.groups}
-        layers = {
-            call.layer.name: f"{substitution.quantized.__name__} {substitution.arguments}"
-            for call, substitution in self.layers.items()
-        }
-        return "\n".join(f"{name}: {value}" for name, value in {**layers, **quantizers}.items())
+        lines = [f"biases lie {self.bias_rule}"]
+        for substitution in dict.fromkeys(self.layers.values()):
+            calls = [call for call, s in self.layers.items() if s is substitution]
+            name = " and ".join(filter(None, (calls[0].layer.name, substitution.suffix)))
+            lines.append(f"{name}: {substitution.quantized.__name__} {substitution.arguments}")
+        lines += [f"{group}: {group.format}" for group in self.groups]
+        for (call, position), placement in self.operands.items():
+            moved = f"operand {position} of {call.layer.name}"
+            lines.append(f"{moved}: on the grid of {self.group(placement.key)}")
+        lines += [
+            f"{call.layer.name}: {kind} in its quantizer" for call, kind in self.fused.items()
+        ]
+        return "\n".join(lines)
 
     @property
     def groups(self) -> list[Group]:
@@ -151,13 +159,14 @@ class Plan:
             if self._parent[key] is key:
                 formats = namesakes.setdefault((group.layer, group.role), {})
                 formats.setdefault(group.format, []).append(key)
-        taken = {f"{layer}__{role}" for layer, role in namesakes}
+        taken = {node_name(layer, role) for layer, role in namesakes}
         for (layer, role), by_format in namesakes.items():
             for i, keys in enumerate(by_format.values()):
                 self.share(keys, layer, role)
                 if i:
-                    free = free_name(numbered(layer, f"__{role}"), taken)
-                    self.group(keys[0]).layer = free.removesuffix(f"__{role}")
+                    ending = node_name("", role)
+                    free = free_name(numbered(layer, ending), taken)
+                    self.group(keys[0]).layer = free.removesuffix(ending)
 
     def _find(self, key):
         while self._parent[key] is not key:

@@ -1,5 +1,7 @@
 """The layer that owns one trained clipping threshold, and how to find it in a model."""
 
+from keras_alt.quantizer.finders import node_name as node_name
+from keras_alt.quantizer.finders import owner_of as owner_of
 from keras_alt.quantizer.finders import quantizer_name as quantizer_name
 from keras_alt.quantizer.finders import quantizers as quantizers
 from keras_alt.quantizer.finders import quantizers_of as quantizers_of

@@ -54,7 +54,17 @@ def quantizer_name(layer: keras.layers.Layer, quantizer: Quantizer) -> str:
 
     A node of the graph, whose `layer` is the quantizer itself, is called `<layer>__<role>` there.
     """
-    if layer is quantizer:
-        owner, _, role = quantizer.name.rpartition("__")
-        return f"{owner}/{role}" if owner else quantizer.name
-    return f"{layer.name}/{quantizer.role}"
+    if layer is not quantizer:
+        return f"{layer.name}/{quantizer.role}"
+    owner, _, role = quantizer.name.rpartition("__")
+    return f"{owner}/{role}" if owner else quantizer.name
+
+
+def node_name(owner: str, role: str) -> str:
+    """Return the name of a quantizer that is a node of the graph, after the layer `owner`."""
+    return f"{owner}__{role}"
+
+
+def owner_of(quantizer: Quantizer) -> str:
+    """Return the name of the layer after which a node of the graph is named."""
+    return quantizer.name.removesuffix(node_name("", quantizer.role))

@@ -3,10 +3,9 @@
 import keras
 
 from keras_alt.keras_internals import operation_behind
-from keras_alt.record import CarriesRecord
 
 
-class InFloat32(CarriesRecord):
+class InFloat32:
     """Mixin in front of a Keras layer: refuses other floats where the layer computes codes.
 
     Half floats have 11 or 8 significant bits. That is too few for the codes of biases and sums, so

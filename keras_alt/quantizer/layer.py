@@ -16,10 +16,11 @@ from keras_alt.numerics.function import (
     remembered_sum,
 )
 from keras_alt.quantizer.float32 import InFloat32
+from keras_alt.record import CarriesRecord
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class Quantizer(InFloat32, keras.layers.Layer):
+class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
     """Fake-quantizes its input; the log2 of its clipping threshold is a trained variable.
 
     A quantizer belongs to one layer, or is a node of the graph. If it is called on several tensors,

@@ -8,7 +8,7 @@ from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import is_kernel
-from keras_alt.quantizer import Quantizer
+from keras_alt.quantizer import Quantizer, owner_of
 from keras_alt.record import Record, tensor_keys
 from keras_alt.unquantized import fused_relu
 
@@ -33,10 +33,9 @@ def record_of_trained(model: keras.Model) -> Record:
             behind_kernel.update(call.outputs)
             skip.append(layer.name)
         elif isinstance(layer, Quantizer):
-            owner = layer.name.removesuffix(f"__{layer.role}")
-            activation = fused_relu(call)
-            if activation is not None:
-                relus[f"{keys[call.inputs[0]]} {activation}"] = owner
+            owner = owner_of(layer)
+            if fused_relu(call) is not None:
+                relus[keys[call.outputs[0]]] = owner
             if call.inputs[0] in behind_kernel:
                 overrides.setdefault(owner, {})["activations"] = layer.format.bits
             else:

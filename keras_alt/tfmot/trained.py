@@ -4,6 +4,7 @@ import keras
 
 from keras_alt.activations import FUSED_RELUS, relu_max
 from keras_alt.graph import call_and_fill
+from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import OPERATORS, Operator
 from keras_alt.quantizer import Quantizer
 from keras_alt.tfmot.alt import ALTQuantizeConfig
@@ -83,7 +84,7 @@ def _is_linear(layer):
 
 
 def _take_over(layer, weights, thresholds):
-    if "kernel_quantizer" not in vars(layer):
+    if not isinstance(layer, QuantizedKernel):
         layer.set_weights(weights)
         return
     variables = [*layer.kernels().values(), *([layer.bias] if layer.use_bias else [])]

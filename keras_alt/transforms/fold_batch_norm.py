@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.graph import Call, Graph, call_and_fill, replaced, rewrite
-from keras_alt.operators import KERNELS, is_batch_norm
+from keras_alt.operators import has_kernel, is_batch_norm
 from keras_alt.replacements import Replacements
 
 L = keras.layers
@@ -55,7 +55,7 @@ def _is_frozen(call):
 def linear_in_front(graph: Graph, call: Call) -> Call | None:
     """Return the linear call whose only reader is the batch normalization `call`, or None."""
     producer = graph.producer.get(call.inputs[0])
-    if producer is None or type(producer.layer) not in KERNELS:
+    if producer is None or not has_kernel(producer.layer):
         return None
     if type(producer.layer) is L.SeparableConv2D:
         return None

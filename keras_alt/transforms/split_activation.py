@@ -6,7 +6,7 @@ import keras
 
 from keras_alt.activations import activation_name
 from keras_alt.graph import Graph, call_and_fill, replaced, rewrite, weights_from
-from keras_alt.operators import KERNELS
+from keras_alt.operators import has_kernel
 
 
 def split_activation(model: keras.Model) -> keras.Model:
@@ -35,4 +35,4 @@ def _split(layer):
 
 
 def _is_active(layer):
-    return type(layer) in KERNELS and layer.activation is not keras.activations.linear
+    return has_kernel(layer) and layer.activation is not keras.activations.linear

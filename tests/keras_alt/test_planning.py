@@ -195,15 +195,17 @@ def test_a_plan_prints_every_quantizer_and_every_layer_that_is_replaced():
         L.Conv2D(4, 3, name="conv"), L.ReLU(name="relu"), L.Flatten(), L.Dense(2, name="fc")
     )
     lines = str(plan(Graph(canonical(model, config)), config)).splitlines()
-    assert [line.split(": ")[0] for line in lines] == [
+    assert lines[0] == "biases lie beside the accumulator"
+    assert [line.split(": ")[0] for line in lines[1:6]] == [
         "conv",
         "fc",
         "image/input",
         "relu/output",
         "fc/output",
     ]
-    assert lines[1].startswith("fc: QuantDense {'kernel_bits': 3, 'bias_bits': 20,")
-    assert lines[3] == "relu/output: uint8"
+    assert lines[2].startswith("fc: QuantDense {'kernel_bits': 3, 'bias_bits': 20,")
+    assert lines[4] == "relu/output: uint8"
+    assert lines[6:] == ["relu: relu in its quantizer"]
 
 
 @pytest.mark.parametrize("target", ["paper", "litert"])

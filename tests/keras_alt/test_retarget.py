@@ -11,7 +11,7 @@ from conftest import assert_same_outputs, outputs, randomize, sample
 from keras import layers as L
 
 import keras_alt
-from keras_alt import QuantizeConfig
+from keras_alt import FixedPoint, QuantizeConfig, Quantizer
 from keras_alt.quantizer import quantizers
 from keras_alt.record import record_of
 
@@ -218,3 +218,62 @@ def test_the_configuration_is_in_every_file_and_clone(tmp_path, rng):
         copy.set_weights(q.get_weights())
         moved = keras_alt.retarget(copy, "paper")
         assert formats(moved) == formats(keras_alt.retarget(q, "paper"))
+
+
+def two_relus_on_one_tensor():
+    inputs = keras.Input((4,))
+    x = L.Dense(4)(inputs)
+    heads = [L.Dense(2)(L.ReLU(name=name)(x)) for name in ("first", "second")]
+    return keras.Model(inputs, L.Concatenate()(heads))
+
+
+def pool_at_two_sizes():
+    inputs, pool = keras.Input((8, 8, 2)), L.AveragePooling2D(2, name="pool")
+    return keras.Model(inputs, L.Dense(2)(L.Flatten()(pool(pool(inputs)))))
+
+
+def skipped_merge():
+    inputs = keras.Input((4,))
+    merged = L.Add(name="merge")([L.Dense(4)(inputs), inputs])
+    return keras.Model(inputs, L.Dense(2)(merged))
+
+
+SPECIAL = {
+    two_relus_on_one_tensor: {"overrides": {"first": {"activations": 2}}},
+    pool_at_two_sizes: {},
+    skipped_merge: {"skip": {"merge"}},  # a set
+    models.shared_layers: {},
+    models.nested: {"batch_norm": "train", "skip": ("*_norm*", "*conv*")},
+}
+
+
+@pytest.mark.parametrize("target", ["paper", "onnx"])
+@pytest.mark.parametrize("make", SPECIAL, ids=lambda make: make.__name__)
+def test_a_model_of_its_own_target_comes_back(make, target, rng):
+    q = quantized(randomize(make(), rng), QuantizeConfig(**SPECIAL[make]), target)
+    for quantizer in list(quantizers(q).values())[::2]:
+        quantizer.frozen.assign(True)
+    same = keras_alt.retarget(q)
+    assert formats(same) == formats(q)
+    assert_thresholds_kept(q, same)
+    for name, quantizer in quantizers(same).items():
+        assert bool(quantizer.frozen.value) == bool(quantizers(q)[name].frozen.value), name
+    assert_same_outputs(q, same, sample(q, rng))
+    assert keras_alt.retarget(q, "litert" if target == "paper" else "hls") is not None
+
+
+def test_layers_that_quantize_model_did_not_insert_are_refused():
+    q = keras_alt.quantize_model(models.nested())
+    appended = [
+        keras_alt.layers.QuantDense(2, batch_norm={}, activation_bits=None),
+        keras_alt.layers.QuantDense(2, name="active"),
+        keras_alt.quantize_model(keras.Sequential([keras.Input((5,)), L.Dense(2)])),
+    ]
+    for layer in appended:
+        extended = keras.Model(q.input, layer(q.output))
+        with pytest.raises(NotImplementedError, match=f"Received: layer '{layer.name}'"):
+            keras_alt.retarget(extended, "litert")
+    rectified = Quantizer(FixedPoint(8, signed=False), activation="relu", name="new__output")
+    extended = keras.Model(q.input, rectified(q.output))
+    with pytest.raises(ValueError, match="Received: quantizer 'new__output'"):
+        keras_alt.retarget(extended, "litert")
