@@ -37,6 +37,9 @@ class _Insertion:
         self.norms = {linear: norm.layer for norm, linear in plan.folded.items()}
         self.layers = Replacements(graph, plan.layers)
         self.quantizers, self.exponents, self.relus = {}, {}, {}
+        self.operands = {}
+        for (merge, position), placement in plan.operands.items():
+            self.operands.setdefault(merge, {})[position] = placement
         for call, substitution in plan.layers.items():
             if not substitution.suffix:  # a single copy keeps the name
                 self.quant_layer(call)
@@ -55,8 +58,8 @@ class _Insertion:
             return new(call.inputs[0])
         if call in self.plan.layers:
             return self.substituted(call, new(call.inputs[0]))
-        operands = {i: place for (merge, i), place in self.plan.operands.items() if merge is call}
-        if operands:
+        operands = self.operands.get(call)
+        if operands is not None:
             return call.layer(
                 [
                     self.placed(operands[i], new(tensor)) if i in operands else new(tensor)

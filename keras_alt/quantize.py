@@ -95,7 +95,8 @@ def insert_quantizers(
     masks = _checked_masks({} if masks is None else masks, graph, config)
     quantized, relus = apply_plan(graph, plan(graph, config, sparse=masks), masks)
     keys = tensor_keys(Graph(quantized))
-    attach(quantized, Record(config, {keys[tensor]: name for tensor, name in relus.items()}))
+    names = {keys[tensor]: name for tensor, name in relus.items()}
+    attach(quantized, Record.of(quantized, config, names))
     return quantized
 
 

@@ -1,9 +1,10 @@
 """The record of how a model was quantized. It is saved with the model."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 
@@ -40,32 +41,51 @@ class Record:
         config: `QuantizeConfig` of the model.
         relus: `{tensor key: name}`, the names of the float ReLUs that quantizers compute. The key
             is that of the quantizer's output, from `tensor_keys`.
+        layers: hash of the names of the model's layers. A model that was cut or extended has
+            another one.
     """
 
     config: QuantizeConfig
-    relus: Mapping[str, str] = field(default_factory=dict)
+    relus: Mapping[str, str]
+    layers: str
+
+    @classmethod
+    def of(cls, model: keras.Model, config: QuantizeConfig, relus: Mapping[str, str]) -> "Record":
+        """Return the record of a quantized model."""
+        return cls(config, relus, _layers_hash(model))
+
+    def describes(self, model: keras.Model) -> bool:
+        """Return whether `model` has the layers that it had when it was recorded."""
+        return self.layers == _layers_hash(model)
 
     def to_json(self) -> str:
-        return json.dumps({"config": dataclasses.asdict(self.config), "relus": dict(self.relus)})
+        return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Record":
         values = json.loads(text)
-        return cls(QuantizeConfig(**values["config"]), values["relus"])
+        return cls(QuantizeConfig(**values["config"]), values["relus"], values["layers"])
 
 
 def attach(model: keras.Model, record: Record):
     """Store `record` in the first quantized layer of `model`, if there is one."""
-    carriers = [layer for layer in model.layers if isinstance(layer, CarriesRecord)]
-    if carriers:
-        carriers[0].record = record.to_json()
+    for carrier in _carriers(model)[:1]:
+        carrier.record = record.to_json()
 
 
 def record_of(model: keras.Model) -> Record | None:
     """Return the record of a quantized model, None if it has none."""
-    texts = [getattr(layer, "record", None) for layer in model.layers]
-    text = next((text for text in texts if isinstance(text, str)), None)
-    return None if text is None else Record.from_json(text)
+    texts = [carrier.record for carrier in _carriers(model) if carrier.record is not None]
+    return Record.from_json(texts[0]) if texts else None
+
+
+def _carriers(model):
+    return [layer for layer in model.layers if isinstance(layer, CarriesRecord)]
+
+
+def _layers_hash(model):
+    names = sorted({call.layer.name for call in Graph(model).calls})
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def tensor_keys(graph: Graph) -> dict:

@@ -45,8 +45,8 @@ def retarget(
     Raises:
         TypeError: a name in `widths` is no width, or `model` belongs to tf_keras.
         ValueError: the model stores no configuration, or there is no such target.
-        NotImplementedError: a layer folds its batch norm while it trains, or was not inserted by
-            `quantize_model`.
+        NotImplementedError: the model was cut or extended, or a layer folds its batch norm while
+            it trains.
 
     Example:
 
@@ -80,28 +80,25 @@ def _record(model):
     record = record_of(model)
     if record is None:
         raise ValueError(
-            "`retarget` expects a model from `keras_alt.quantize_model` with a stored "
-            "configuration. Give hand-written layers another `target=`. If the file is from an "
-            "older version, quantize the float model again. "
-            f"Received: model '{model.name}' without a configuration"
+            "`retarget` expects the model that `keras_alt.quantize_model` returned, with at least "
+            "one quantized layer. Give hand-written layers another `target=`; retarget the inner "
+            "model of a nested one; quantize the float model again if a file is of an older "
+            f"version. Received: model '{model.name}' without a configuration"
+        )
+    if not record.describes(model):
+        raise NotImplementedError(
+            "`retarget` expects the whole model that `keras_alt.quantize_model` returned: cut or "
+            "extend the float model, and quantize that. "
+            f"Received: model '{model.name}' with other layers than when it was quantized"
         )
     for layer in model.layers:
-        if not _is_inserted(layer):
+        if isinstance(layer, QuantizedKernel) and layer.batch_norm is not None:
             raise NotImplementedError(
-                "`retarget` expects a model as `quantize_model(batch_norm='fold')` makes it: "
-                "append layers to the float model, and quantize that again. "
-                f"Received: layer '{layer.name}' of type {type(layer).__name__}"
+                "`retarget` expects a model from `quantize_model(batch_norm='fold')`: quantize "
+                f"the float model again. Received: layer '{layer.name}', which folds its norm "
+                "while it trains"
             )
     return record
-
-
-def _is_inserted(layer):
-    """Return whether the layer is float, or one that `quantize_model` inserts."""
-    if isinstance(layer, keras.Model):
-        return not quantizers(layer)
-    if isinstance(layer, QuantizedKernel):
-        return layer.batch_norm is None and layer.activation_bits is None
-    return not isinstance(layer, QuantLeakyReLU) or layer.activation_bits is None
 
 
 def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:

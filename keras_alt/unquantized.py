@@ -38,17 +38,6 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
     """
     keys = tensor_keys(graph)
     relu = functools.cache(lambda name, kind: L.Activation(kind, name=name, dtype="float32"))
-
-    def name_of(call):
-        key = keys[call.outputs[0]]
-        if key not in relus:
-            raise ValueError(
-                "Every quantizer must be one that `quantize_model` inserted: append layers to the "
-                "float model instead, and quantize that. "
-                f"Received: quantizer '{call.layer.name}', which computes a ReLU without a name"
-            )
-        return relus[key]
-
     pool, leaky, kernel = map(functools.cache, (_pool, _leaky, _kernel))
 
     def rule(call, new):
@@ -57,7 +46,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             x = new(call.inputs[0])
             kind = fused_relu(call)
             if kind is not None:
-                x = relu(name_of(call), kind)(x)
+                x = relu(relus[keys[call.outputs[0]]], kind)(x)
             # The second output is the exponent. Only quantized layers read it.
             return [x, x] if len(call.outputs) == 2 else x
         if isinstance(layer, AveragePoolConv2D):
@@ -86,8 +75,14 @@ def _kernel(layer):
 
 
 def _pool(layer):
-    options = {"name": layer.name, "dtype": layer.dtype_policy}
-    return L.AveragePooling2D(layer.kernel_size, strides=layer.strides, **options)
+    return L.AveragePooling2D(
+        layer.kernel_size,
+        strides=layer.strides,
+        padding=layer.padding,
+        data_format=layer.data_format,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
 
 
 def _leaky(layer):

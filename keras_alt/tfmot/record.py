@@ -40,7 +40,8 @@ def record_of_trained(model: keras.Model) -> Record:
                 overrides.setdefault(owner, {})["activations"] = layer.format.bits
             else:
                 inputs = layer.format.bits
-    return Record(
+    return Record.of(
+        model,
         QuantizeConfig(
             weights=None,
             activations=None,

@@ -262,18 +262,33 @@ def test_a_model_of_its_own_target_comes_back(make, target, rng):
     assert keras_alt.retarget(q, "litert" if target == "paper" else "hls") is not None
 
 
-def test_layers_that_quantize_model_did_not_insert_are_refused():
+def test_a_model_that_was_cut_or_extended_is_refused():
     q = keras_alt.quantize_model(models.nested())
-    appended = [
-        keras_alt.layers.QuantDense(2, batch_norm={}, activation_bits=None),
-        keras_alt.layers.QuantDense(2, name="active"),
-        keras_alt.quantize_model(keras.Sequential([keras.Input((5,)), L.Dense(2)])),
-    ]
-    for layer in appended:
-        extended = keras.Model(q.input, layer(q.output))
-        with pytest.raises(NotImplementedError, match=f"Received: layer '{layer.name}'"):
-            keras_alt.retarget(extended, "litert")
     rectified = Quantizer(FixedPoint(8, signed=False), activation="relu", name="new__output")
-    extended = keras.Model(q.input, rectified(q.output))
-    with pytest.raises(ValueError, match="Received: quantizer 'new__output'"):
-        keras_alt.retarget(extended, "litert")
+    others = [
+        keras.Model(q.input, q.layers[3].output),
+        keras.Model(q.input, L.Dense(2)(q.output)),
+        keras.Model(q.input, keras_alt.layers.QuantDense(2, batch_norm={})(q.output)),
+        keras.Model(q.input, rectified(q.output)),
+    ]
+    for model in others:
+        with pytest.raises(NotImplementedError, match="with other layers than when"):
+            keras_alt.retarget(model, "litert")
+    outer = keras.Sequential([keras.Input((8, 8, 3)), q])
+    with pytest.raises(ValueError, match="retarget the inner model"):
+        keras_alt.retarget(outer, "litert")
+
+
+class Named(L.Layer):
+    """A layer of the user's with an attribute that records have too."""
+
+    record = "on"
+
+    def call(self, x):
+        return x
+
+
+def test_the_record_is_that_of_a_quantized_layer():
+    inputs = keras.Input((4,))
+    q = keras_alt.quantize_model(keras.Model(inputs, L.Dense(2)(Named()(inputs))))
+    assert formats(keras_alt.retarget(q)) == formats(q)
