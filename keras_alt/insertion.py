@@ -103,7 +103,7 @@ class _Insertion:
         layer, arguments = self.quant_layer(call), {}
         if not isinstance(layer, QuantizedKernel):
             return layer(x)
-        if layer.needs_input_exponent:
+        if layer.bias_on_product_grid:
             group = self.plan.group_of(call.inputs[0])
             arguments["input_exponent"] = self.exponents[id(self.quantizers[id(group)])]
         fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731

@@ -118,15 +118,11 @@ class QuantizedKernel(CarriesRecord, InFloat32):
     def bias_on_product_grid(self) -> bool:
         """Whether the bias has 32-bit codes at the product of the input's and the kernel's scale.
 
-        Otherwise it is float, or rounded beside the accumulator.
+        Then `call` expects the scale exponent of its input. Otherwise the bias is float, or rounded
+        beside the accumulator.
         """
         is_quantized = self.bias_bits is not None and self.kernel_bits is not None
         return is_quantized and self.has_bias and not is_beside_accumulator(self.target)
-
-    @property
-    def needs_input_exponent(self) -> bool:
-        """Whether `call` expects the scale exponent of its input, for `bias_on_product_grid`."""
-        return self.bias_on_product_grid
 
     @property
     def bias_width(self) -> int | None:
