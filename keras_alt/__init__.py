@@ -16,6 +16,7 @@ from keras_alt.numerics.function import fake_quant as fake_quant
 from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer
 from keras_alt.quantizer import quantizers as quantizers
+from keras_alt.registration import register as register
 from keras_alt.reporting import report as report
 from keras_alt.retargeting import retarget as retarget
 from keras_alt.verification import verify as verify

@@ -1,4 +1,6 @@
-"""A table of functions by layer type, filled by a decorator."""
+"""Tables of functions by kind of layer, filled by a decorator."""
+
+import keras
 
 
 class Handlers(dict):
@@ -12,3 +14,11 @@ class Handlers(dict):
             return function
 
         return register
+
+
+def kind_of(layer: keras.Operation) -> type | str | None:
+    """Return the type of a layer or the class name of a Keras operator, else None."""
+    if isinstance(layer, keras.layers.Layer):
+        return type(layer)
+    is_keras = type(layer).__module__.startswith("keras.")
+    return type(layer).__name__ if is_keras else None

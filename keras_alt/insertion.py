@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced, rewrite
+from keras_alt.layers.function import QuantFunction
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.planning import Plan
 from keras_alt.quantizer import Quantizer, quantizers_of
@@ -37,6 +38,11 @@ class _Insertion:
         self.norms = {linear: norm.layer for norm, linear in plan.folded.items()}
         self.layers = Replacements(graph, plan.layers)
         self.quantizers, self.exponents, self.relus = {}, {}, {}
+        self.tabulated = {
+            id(plan.group_of(call.inputs[0]))
+            for call, substitution in plan.layers.items()
+            if substitution.quantized is QuantFunction
+        }
         self.operands = {}
         for (merge, position), placement in plan.operands.items():
             self.operands.setdefault(merge, {})[position] = placement
@@ -82,11 +88,12 @@ class _Insertion:
         return rectified
 
     def placed(self, placement, tensor, **rules):
-        """Quantize `tensor` by its group's quantizer, and keep the exponent if biases need it."""
+        """Quantize `tensor` by its group's quantizer; keep the exponent if a layer needs it."""
         quantizer = self.quantizer(placement.key)
         if placement.rounding != "half_even":
             rules["rounding"] = placement.rounding
-        if self.plan.bias_rule != ON_PRODUCT_GRID:
+        is_read = id(self.plan.group(placement.key)) in self.tabulated
+        if not (is_read or self.plan.bias_rule == ON_PRODUCT_GRID):
             return quantizer(tensor, **rules)
         tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
         self.exponents.setdefault(id(quantizer), exponent)
@@ -101,13 +108,19 @@ class _Insertion:
     def substituted(self, call, x):
         """Return the output of the Quant layer that replaces the layer of `call`."""
         layer, arguments = self.quant_layer(call), {}
+        if isinstance(layer, QuantFunction):
+            return layer(x, input_exponent=self.exponent(call))
         if not isinstance(layer, QuantizedKernel):
             return layer(x)
         if layer.bias_on_product_grid:
-            group = self.plan.group_of(call.inputs[0])
-            arguments["input_exponent"] = self.exponents[id(self.quantizers[id(group)])]
+            arguments["input_exponent"] = self.exponent(call)
         fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
         return call_and_fill(layer, fill, x, **arguments)
+
+    def exponent(self, call):
+        """Return the exponent of the quantizer whose grid the input of `call` lies on."""
+        group = self.plan.group_of(call.inputs[0])
+        return self.exponents[id(self.quantizers[id(group)])]
 
     def quant_layer(self, call):
         """Return the Quant layer of a call. Each batch norm to fold gets its own Quant layer."""
@@ -118,7 +131,8 @@ class _Insertion:
             if issubclass(substitution.quantized, type(call.layer)):
                 return replaced(call.layer, substitution.quantized, **arguments)
             # For a layer of another type, only the arguments in the plan apply.
-            return substitution.quantized(**arguments, dtype=call.layer.dtype_policy)
+            dtype = getattr(call.layer, "dtype_policy", None)  # operators have none
+            return substitution.quantized(**arguments, dtype=dtype)
 
         return self.layers(call.layer, substitution, make, suffix=substitution.suffix)
 

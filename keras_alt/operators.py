@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import keras
 
 from keras_alt.activations import FUSED_RELUS, leaky_slope, relu_max
+from keras_alt.functions import FUNCTIONS, function_of, is_ever_negative
 from keras_alt.graph import Call
+from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
     QuantAveragePoolConv2D,
@@ -21,6 +23,7 @@ from keras_alt.layers import (
     QuantConv2DTranspose,
     QuantDense,
     QuantDepthwiseConv2D,
+    QuantFunction,
     QuantLeakyReLU,
     QuantSeparableConv2D,
 )
@@ -53,7 +56,7 @@ OF_INPUT = "of input"
 
 
 # The fields of `Target` that name a rounding.
-ROUNDED = ("add", "average_pool", "mean", "rescale")
+ROUNDED = ("add", "average_pool", "mean", "multiply", "rescale")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Operator:
         rectifies: whether an engine applies it to the full-precision sum of the layer before it.
             No quantizer is placed between the two.
         fused: name of the activation if a `Quantizer` computes it as part of its own call, or None.
+        inner: whether it is quantized only between other quantized layers. In front of them it
+            prepares the input, behind them it shapes the output, and stays float there.
     """
 
     grid: Grid
@@ -80,6 +85,7 @@ class Operator:
     has_kernel: bool = False
     rectifies: bool = False
     fused: str | None = None
+    inner: bool = False
 
     def __post_init__(self):
         if self.rounding not in (None, OF_INPUT, *ROUNDED):
@@ -124,7 +130,16 @@ def _activation(call):
         return Operator(Grid.NEW, never, rounding=OF_INPUT, rectifies=True, fused=fused)
     if leaky_slope(call.layer) is not None:
         return Operator(Grid.NEW, rounding="rescale", quantized=QuantLeakyReLU, rectifies=True)
-    return None
+    return elementwise(call)
+
+
+def elementwise(call):
+    """Return the entry of a function that maps each code by a table."""
+    function = function_of(call.layer)
+    if function is None or len(call.inputs) != 1:
+        return None
+    signed = lambda signs: is_ever_negative(function, signs[0])  # noqa: E731
+    return Operator(Grid.NEW, signed, quantized=QuantFunction, inner=True)
 
 
 # Layers are looked up by exact type, because a subclass may compute something else.
@@ -148,6 +163,8 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Concatenate: _merge(CHOICE),
     L.Maximum: _merge(CHOICE),
     L.Minimum: _merge(CHOICE),
+    L.Multiply: _merge(Operator(Grid.NEW, signed=any, rounding="multiply", inner=True)),
+    **dict.fromkeys(FUNCTIONS, elementwise),
     L.ReLU: _activation,
     L.LeakyReLU: _activation,
     L.Activation: _activation,
@@ -174,12 +191,9 @@ def operator_of(call: Call) -> Operator | None:
     return entry if entry is None or isinstance(entry, Operator) else entry(call)
 
 
-def kind_of(layer: keras.Operation) -> type | str | None:
-    """Return the type of a layer or the class name of a Keras operator, else None."""
-    if isinstance(layer, L.Layer):
-        return type(layer)
-    is_keras = type(layer).__module__.startswith("keras.")
-    return type(layer).__name__ if is_keras else None
+def is_function(operator: Operator | None) -> bool:
+    """Return whether the entry is that of an elementwise function, computed by a table."""
+    return operator is not None and operator.quantized is QuantFunction
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:

@@ -23,6 +23,7 @@ class Target:
         add: rounding of additions.
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
+        multiply: rounding of the product of two tensors.
         rescale: rounding of a tensor that moves from one grid to another.
         leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
@@ -37,6 +38,7 @@ class Target:
     add: str = "half_even"
     average_pool: str = "half_even"
     mean: str = "half_even"
+    multiply: str = "half_even"
     rescale: str = "half_even"
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False

@@ -6,7 +6,7 @@ import keras
 
 from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import operation_behind
-from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import float_type
 from keras_alt.quantizer import Quantizer
@@ -38,7 +38,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
     """
     keys = tensor_keys(graph)
     relu = functools.cache(lambda name, kind: L.Activation(kind, name=name, dtype="float32"))
-    pool, leaky, kernel = map(functools.cache, (_pool, _leaky, _kernel))
+    pool, leaky, kernel, function = map(functools.cache, (_pool, _leaky, _kernel, _function))
 
     def rule(call, new):
         layer = call.layer
@@ -53,6 +53,8 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             return pool(layer)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
             return leaky(layer)(new(call.inputs[0]))
+        if isinstance(layer, QuantFunction):
+            return function(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantizedKernel):
             fill = functools.partial(_take_back, layer)
             return call_and_fill(kernel(layer), fill, new(call.inputs[0]))
@@ -83,6 +85,10 @@ def _pool(layer):
         name=layer.name,
         dtype=layer.dtype_policy,
     )
+
+
+def _function(layer):
+    return type(layer.function).from_config(layer.function.get_config())
 
 
 def _leaky(layer):

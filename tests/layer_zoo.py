@@ -38,6 +38,18 @@ def merged(layer, count=2):
     return apply
 
 
+def function(*layers):
+    """Apply an elementwise function between two layers with kernels."""
+    return after_conv(*layers, lambda: L.Conv2D(3, 1))
+
+
+def gated(x, axes):
+    """Multiply by a gate that is repeated over `axes`."""
+    x = L.Conv2D(4, 3, activation="relu")(x)
+    gate = ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=axes, keepdims=True)
+    return L.Conv2D(3, 1)(L.Multiply()([x, L.Activation("sigmoid")(gate)]))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
@@ -100,6 +112,21 @@ IMAGES = {
     "max_of_channels": operator(lambda x: ops.max(x, axis=-1)),
     "transpose": operator(lambda x: L.Dense(3)(ops.transpose(x, (0, 2, 3, 1)))),
     "squeeze": operator(lambda x: ops.squeeze(ops.max(x, axis=1, keepdims=True), axis=1)),
+    "multiply": lambda x: L.Conv2D(3, 1)(merged(L.Multiply)(x)),
+    "multiply_by_channels": lambda x: gated(x, axes=(1, 2)),
+    "multiply_by_pixels": lambda x: gated(x, axes=-1),
+    "silu": function(lambda: L.Activation("silu")),
+    "hard_silu": function(lambda: L.Activation("hard_silu")),
+    "gelu": function(lambda: L.Activation("gelu")),
+    "inner_sigmoid": function(lambda: L.Activation("sigmoid")),
+    "inner_tanh": function(lambda: L.Activation("tanh")),
+    "elu": function(lambda: L.ELU(0.5)),
+    "exponential": function(lambda: L.Activation("exponential")),
+    "relu_above_one": function(lambda: L.ReLU(threshold=1.0)),
+    "silu_of_relu": function(L.ReLU, lambda: L.Activation("silu")),
+    "rescaling": function(lambda: L.Rescaling(-1.5, 0.25)),
+    "absolute": operator(lambda x: L.Conv2D(3, 1)(ops.abs(x))),
+    "clip": operator(lambda x: L.Conv2D(3, 1)(ops.clip(x, -0.5, 0.75))),
     "softmax": chain(L.Flatten, lambda: L.Dense(3), L.Softmax),
     "sigmoid": chain(L.Flatten, lambda: L.Dense(3, activation="sigmoid")),
     "tanh": chain(L.Flatten, lambda: L.Dense(3, activation="tanh")),

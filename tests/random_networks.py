@@ -8,6 +8,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig
+from keras_alt.functions import ACTIVATIONS
 from keras_alt.quantizer import quantizers
 
 # A network takes a fifth of a second, and JAX compiles each for seconds.
@@ -77,6 +78,22 @@ def _context(draw, x):
     return L.Add()([x, wide])
 
 
+def _function(draw, x):
+    """Apply a function that becomes a table, if a kernel follows."""
+    name = draw(st.sampled_from(sorted(ACTIVATIONS)))
+    return L.Activation(name)(L.Conv2D(3, 1)(x))
+
+
+def _gate(draw, x):
+    """Multiply by the values of a second branch, over all, one row or the whole image."""
+    axes = draw(st.sampled_from([None, 2, (1, 2)]))
+    gate = L.Conv2D(x.shape[-1], 1, activation=draw(st.sampled_from([None, "relu"])))(x)
+    if axes is not None:
+        gate = keras.ops.max(gate, axis=axes, keepdims=True)
+    name = draw(st.sampled_from(["sigmoid", "hard_sigmoid", "tanh", "relu"]))
+    return L.Multiply()([x, L.Activation(name)(gate)])
+
+
 BLOCKS = (
     _convolution,
     _dilated,
@@ -87,6 +104,8 @@ BLOCKS = (
     _pool,
     _leaky,
     _context,
+    _function,
+    _gate,
 )
 
 

@@ -14,7 +14,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin"}
         | {"keras_internals", "sparsity", "version"},
-        {"graph", "replacements", "config", "targets"},
+        {"graph", "replacements", "config", "targets", "functions"},
         {"record"},
         {"quantizer"},
         {"layers"},
@@ -22,7 +22,7 @@ LAYERS = {
         {"transforms"},
         {"planning", "masks"},
         {"calibration", "integer", "optimizers"},
-        {"insertion", "callbacks"},
+        {"insertion", "callbacks", "registration"},
         {"quantize", "unquantized"},
         {"report_tables", "reporting", "retargeting", "tfmot", "engines"},
         {"export", "verification"},

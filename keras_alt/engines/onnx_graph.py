@@ -53,6 +53,14 @@ class GraphWriter(ABC):
     def constant(self, name: str, constant, codes: np.ndarray) -> str:
         """Add a kernel or bias with codes in ONNX order; return the name of its float value."""
 
+    @abstractmethod
+    def index(self, position: int, first: int) -> str:
+        """Return the codes of a position, less `first`, as integers that Gather takes."""
+
+    @abstractmethod
+    def taken(self, table, index: str, position: int, name: str) -> str:
+        """Return what is held for a position, taken from a `Constant` at `index`."""
+
     def regridded(self, position: int) -> str:
         """Return the float value of a position for a quantizer with another grid."""
         return self.value(position)

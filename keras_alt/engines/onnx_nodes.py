@@ -134,6 +134,19 @@ def _requantize(writer, step):
     writer.held[step.output] = writer.store(value, step.output, rounding)
 
 
+@handles("product")
+def _product(writer, step):
+    writer.compute(step, "Mul")
+
+
+@handles("lookup")
+def _lookup(writer, step):
+    """Take the entries of a table: ONNX has no operator that maps bytes."""
+    table, name = step.attributes["table"], writer.name(step.output)
+    index = writer.index(step.inputs[0], step.attributes["first"])
+    writer.held[step.output] = writer.taken(table, index, step.output, name)
+
+
 @handles("add", "subtract")
 def _add(writer, step):
     kind = {"add": "Add", "subtract": "Sub"}[step.operation]

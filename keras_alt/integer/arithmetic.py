@@ -117,6 +117,16 @@ def multiply(codes, constant):
     return codes * constant
 
 
+def product(first, second):
+    """Return the products of two tensors."""
+    return first * second
+
+
+def lookup(codes, table, first):
+    """Return `table[code - first]` for each code."""
+    return table[codes - first]
+
+
 def add_constant(codes, constant, shifts):
     """Return the sum of codes and a constant, each shifted left first."""
     return (codes << shifts[0]) + (constant << shifts[1])

@@ -137,6 +137,27 @@ def multiply(x: Tensor, *, constant: Constant) -> Tensor:
     return replace(x, exponent=exponent, low=min(products), high=max(products), format=None)
 
 
+@operation(arithmetic.product)
+def product(first: Tensor, second: Tensor) -> Tensor:
+    products = [a * b for a in (first.low, first.high) for b in (second.low, second.high)]
+    return replace(
+        first,
+        shape=_broadcast([first, second]),
+        exponent=first.exponent + second.exponent,
+        low=min(products),
+        high=max(products),
+        format=None,
+    )
+
+
+@operation(arithmetic.lookup)
+def lookup(x: Tensor, *, table: Constant, first: int) -> Tensor:
+    """Return one of `table` for each code; a tensor's codes may not reach all of them."""
+    codes = table.codes[max(x.low - first, 0) : x.high - first + 1]
+    low, high = int(codes.min()), int(codes.max())
+    return replace(x, exponent=table.exponent, low=low, high=high, format=table.format)
+
+
 @operation(arithmetic.add_constant)
 def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
     (shifted,) = _aligned([x], shifts[:1])

@@ -9,12 +9,14 @@ import numpy as np
 
 from keras_alt.graph import Call, Graph, Replay, repeat
 from keras_alt.handlers import Handlers
+from keras_alt.integer.functions import looked_up
 from keras_alt.integer.grids import grid
 from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
+from keras_alt.layers import QuantFunction, QuantLeakyReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import kind_of
+from keras_alt.operators import kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -52,6 +54,8 @@ class Reader:
         self.taps: dict[keras.KerasTensor, int] = {}
         self.entry = set(self.graph.inputs)  # float tensors in front of the quantizers
         self.entries: list[keras.KerasTensor] = []  # those that the first quantizers take
+        # Values of functions, which wait for the quantizer behind them.
+        self.waiting: dict[keras.KerasTensor, Call] = {}
         # Float tensors behind quantizers, with the names of the float layers on the way.
         self.behind: dict[keras.KerasTensor, list[str]] = {}
 
@@ -88,10 +92,17 @@ class Reader:
         handler, name = self.handler(call), call.layer.name
         first = call.inputs[0] if call.inputs else None
         if not isinstance(call.layer, Quantizer):
+            self.require_quantizer(call)
             for tensor in call.inputs:
                 if tensor in self.positions:
                     self.require_integers(tensor)
-        if handler is not None and first in self.positions:
+        if isinstance(call.layer, QuantFunction) and first in self.positions:
+            self.waiting[call.outputs[0]] = call
+        elif isinstance(call.layer, Quantizer) and first in self.waiting:
+            function = self.waiting[first]
+            table = looked_up(self.operand(function), function, call)
+            self.positions[call.outputs[0]] = table.position
+        elif handler is not None and first in self.positions:
             self.positions[call.outputs[0]] = handler(self, call).position
         elif isinstance(call.layer, Quantizer) and first in self.entry:
             self.positions[call.outputs[0]] = self.enter(call)
@@ -110,7 +121,17 @@ class Reader:
 
     def handler(self, call: Call) -> Handler | None:
         """Return what writes a call as steps, None if nothing does."""
+        operator = operator_of(call)
+        if operator is not None and operator.inner and not self.is_quantized(call):
+            return None
         return HANDLERS.get(kind_of(call.layer))
+
+    def is_quantized(self, call: Call) -> bool:
+        """Return whether all inputs of a call lie on a grid, and a quantizer takes its output."""
+        takers = (Quantizer, QuantLeakyReLU, keras.layers.ReLU)
+        readers = self.graph.readers[call.outputs[0]]
+        on_grid = all(tensor in self.positions for tensor in call.inputs)
+        return on_grid and bool(readers) and all(isinstance(r.layer, takers) for r in readers)
 
     def enter(self, call: Call) -> int:
         """Take the quantizer that the integer program begins with."""
@@ -146,6 +167,15 @@ class Reader:
                 f"'{tensor.name}' that passes none."
             )
         return [t for i in self.graph.producer[tensor].inputs for t in self.ends(i)]
+
+    def require_quantizer(self, call: Call):
+        """Raise an error if `call` reads the value of a function, which no quantizer rounds."""
+        names = [self.waiting[t].layer.name for t in call.inputs if t in self.waiting]
+        if names:
+            raise NotIntegerError(
+                f"The function '{names[0]}' expects a quantizer behind it. "
+                f"Received: layer '{call.layer.name}'"
+            )
 
     def require_integers(self, tensor: keras.KerasTensor):
         """Raise an error if a tensor is a sum that is not yet divided into an average."""

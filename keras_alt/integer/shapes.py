@@ -1,6 +1,7 @@
 """Integer form of merges, pools and the layers that move values about."""
 
 import math
+import operator
 from collections.abc import Callable
 
 import keras
@@ -29,6 +30,7 @@ MERGES: dict[type, Callable[..., Variable]] = {
     L.Subtract: subtract,
     L.Maximum: maximum,
     L.Minimum: minimum,
+    L.Multiply: operator.mul,
 }
 
 

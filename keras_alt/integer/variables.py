@@ -130,8 +130,10 @@ class Variable:
     def __sub__(self, other: Variable) -> Variable:
         return subtract(self, other)
 
-    def __mul__(self, constant: Constant) -> Variable:
-        return self.apply("multiply", name=f"{self.layer}/product", constant=constant)
+    def __mul__(self, other: Variable | Constant) -> Variable:
+        if isinstance(other, Variable):
+            return self.apply("product", other, name=f"{self.layer}/product")
+        return self.apply("multiply", name=f"{self.layer}/product", constant=other)
 
     def __matmul__(self, kernel: Constant) -> Variable:
         return self.apply("matrix_product", name=f"{self.layer}/sum", kernel=kernel)
@@ -189,6 +191,10 @@ class Variable:
             )
         least, most = (None if c is None else int(c) for c in codes)
         return self.apply("clip", low=least, high=most)
+
+    def lookup(self, table: Constant, first: int, name: str) -> Variable:
+        """Map each code by a table, whose first entry is for the code `first`."""
+        return self.apply("lookup", name=name, table=table, first=first)
 
     # Windows and axes
 

@@ -67,6 +67,12 @@ def _sum(x, bias, log2_thresholds, rules):
     return x + bias
 
 
+def lookup(x, exponent, table, first):
+    """Return `table[code - first]` for each element of `x`, which is `code * 2**exponent`."""
+    codes = ops.cast(x * ops.power(ops.cast(2.0, "float32"), -exponent), "int32")
+    return ops.take(table, ops.clip(codes - first, 0, ops.size(table) - 1), axis=0)
+
+
 def threshold_gradient(per_element, log2_threshold, format):
     """Return the gradient of log2_threshold: the plain sum over elements."""
     return ops.sum(per_element) * (power_of_two(log2_threshold, format) * LN2)

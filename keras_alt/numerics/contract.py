@@ -31,6 +31,12 @@ class Backend(Protocol):
                 so it must consist of plain operations.
         """
 
+    def lookup(self, x, exponent, values, slopes, first: int, training: bool):
+        """Return `closed_form.lookup` of `values`, differentiable: that of `slopes`.
+
+        Only `x` has a gradient. `training` is that of `fake_quant`.
+        """
+
     def fuses_sum(self, total) -> bool:
         """Return whether `fake_quant_sum` is faster than single steps for the tensor `total`."""
 

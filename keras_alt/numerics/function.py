@@ -107,3 +107,17 @@ def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules):
 def exponent_of(log2_threshold, format: FixedPoint):
     """Return log2 of the grid step, an integer, as a float32 scalar tensor."""
     return ops.ceil(ops.cast(log2_threshold, "float32")) - (format.bits - int(format.signed))
+
+
+def lookup(x, exponent, values, slopes, first: int, training: bool):
+    """Return `values[code - first]` for each element, where `x = code * 2**exponent`.
+
+    Args:
+        x: float32 tensor on the grid.
+        exponent: float32 scalar tensor. NaN, and then every value is NaN, before calibration.
+        values: float32 vector, one for each code.
+        slopes: float32 vector; the gradient of `x` is `slopes[code - first]` times the upstream.
+        first: lowest code.
+        training: as in `fake_quant`.
+    """
+    return numerics.lookup(x, exponent, values, slopes, first, training)

@@ -28,6 +28,24 @@ def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
     return _FakeQuant.apply(x, log2_threshold, format, rounding, relu_max)
 
 
+class _Lookup(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, exponent, values, slopes, first):
+        ctx.save_for_backward(x, exponent, slopes)
+        ctx.first = first
+        return closed_form.lookup(x, exponent, values, first)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, exponent, slopes = ctx.saved_tensors
+        dx = upstream * closed_form.lookup(x, exponent, slopes, ctx.first)
+        return dx, None, None, None, None
+
+
+def lookup(x, exponent, values, slopes, first, training):
+    return _Lookup.apply(x, exponent, values, slopes, first)
+
+
 def fuses_sum(total):
     """Return False: nothing compiles the single steps into one pass."""
     return False

@@ -2,7 +2,14 @@
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Call, Graph
-from keras_alt.operators import Grid, Operator, has_grid, is_batch_norm, is_kernel, operator_of
+from keras_alt.operators import (
+    Grid,
+    Operator,
+    is_batch_norm,
+    is_function,
+    is_kernel,
+    operator_of,
+)
 from keras_alt.transforms.fold_batch_norm import linear_in_front
 
 
@@ -18,10 +25,36 @@ class Regions:
         self.graph = graph
         self.config = config
         self._outputs = set(graph.outputs)
+        self._operators, self._wanted = {}, set()
+        behind = self._behind_quantized()
+        for call in reversed(graph.calls):
+            operator = self._entry(call)
+            if operator is not None and operator.inner:
+                between = call.output in self._wanted and not behind.isdisjoint(call.inputs)
+                operator = operator if between else None
+            self._operators[call] = operator
+            passes_on = operator is not None and operator.grid is Grid.KEPT
+            if not self.is_float(call) and (
+                not passes_on or not self._wanted.isdisjoint(call.outputs)
+            ):
+                self._wanted.update(call.inputs)
+
+    def _entry(self, call):
+        return None if self.config.skips(call.layer.name) else operator_of(call)
+
+    def _behind_quantized(self):
+        """Return the tensors behind a call that gives them a grid of their own."""
+        behind = set()
+        for call in self.graph.calls:
+            operator = self._entry(call)
+            gives = operator is not None and operator.grid is not Grid.KEPT and not operator.inner
+            if gives or any(tensor in behind for tensor in call.inputs):
+                behind.update(call.outputs)
+        return behind
 
     def operator(self, call: Call) -> Operator | None:
         """Return the entry of the called layer, None if the call is not in the quantized region."""
-        return None if self.config.skips(call.layer.name) else operator_of(call)
+        return self._operators[call]
 
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float. It has no quantized form or is in `skip`."""
@@ -41,16 +74,13 @@ class Regions:
         Such a tensor is not quantized. The activation reads the sum at full precision.
         """
         readers = self.graph.readers[tensor]
+        if is_function(self.operator(self.graph.producer[tensor])):
+            return False  # its table ends with a quantizer
         return tensor not in self._outputs and bool(readers) and all(map(self._absorbs, readers))
 
     def is_wanted(self, tensor) -> bool:
         """Return whether the quantized region reads the tensor, directly or through reshapes."""
-        for reader in self.graph.readers[tensor]:
-            if self.is_float(reader):
-                continue
-            if not has_grid(reader, Grid.KEPT) or any(map(self.is_wanted, reader.outputs)):
-                return True
-        return False
+        return tensor in self._wanted
 
     def ends(self) -> set:
         """Return the first and the last kernel layers.

@@ -3,8 +3,10 @@
 from collections.abc import Collection
 
 from keras_alt.activations import leaky_slope
+from keras_alt.functions import MOST_BITS
 from keras_alt.graph import Call
-from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers import QuantAveragePoolConv2D, QuantFunction, QuantLeakyReLU
+from keras_alt.operators import is_function
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
@@ -26,12 +28,18 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
     substituting, made = _Substituting(regions, plan, sparse), {}
     for call in regions.graph.calls:
         operator, norm = regions.operator(call), norms.get(call)
+        if is_function(operator) and not _fits_a_table(plan.group_of(call.inputs[0])):
+            continue  # stays float between quantizers
         if operator is not None and operator.quantized is not None:
             arguments = substituting.arguments(call, operator.quantized, norm)
             # Calls of one layer need different Quant layers if one of these differs.
-            key = call.layer, norm, arguments.get("rounding")
+            key = call.layer, norm, arguments.get("rounding"), arguments.get("format")
             substitution = Substitution(operator.quantized, arguments, norm.name if norm else "")
             plan.layers[call] = made.setdefault(key, substitution)
+
+
+def _fits_a_table(group):
+    return group is not None and group.format.bits <= MOST_BITS
 
 
 class _Substituting:
@@ -45,6 +53,8 @@ class _Substituting:
         self.on_grid = {c.layer for c in calls if c.inputs and plan.group_of(c.inputs[0])}
 
     def arguments(self, call: Call, quantized: type, norm) -> dict:
+        if quantized is QuantFunction:
+            return {"function": call.layer, "format": self.plan.group_of(call.inputs[0]).format}
         if quantized is QuantLeakyReLU:
             return self.leaky(call)
         if quantized is QuantAveragePoolConv2D:

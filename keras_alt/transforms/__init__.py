@@ -5,6 +5,7 @@ import keras
 from keras_alt.config import QuantizeConfig
 from keras_alt.targets import get_target
 from keras_alt.transforms.absorb_zero_padding import absorb_zero_padding as absorb_zero_padding
+from keras_alt.transforms.as_keras import as_keras as as_keras
 from keras_alt.transforms.average_pool_to_depthwise import (
     average_pool_to_depthwise as average_pool_to_depthwise,
 )
@@ -23,6 +24,7 @@ from keras_alt.transforms.split_separable import split_separable as split_separa
 
 CANONICAL = (
     inline,
+    as_keras,
     operators_to_layers,
     splice_identity,
     collapse_concat,

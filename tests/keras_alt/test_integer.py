@@ -105,7 +105,7 @@ def test_a_sum_beyond_float32_is_reported():
 def test_what_has_no_integer_form_is_named(rng):
     quantized = keras_alt.quantize_model(models.float_inside())
     keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
-    with pytest.raises(integer.NotIntegerError, match="activation"):
+    with pytest.raises(integer.NotIntegerError, match="layer_normalization"):
         integer.read(quantized)
     with pytest.raises(integer.NotIntegerError, match="without any quantizer"):
         integer.read(models.residual())

@@ -154,6 +154,15 @@ def repetitions(draw):
     return [x], {"repeats": draw(st.integers(1, 3)), "axis": draw(st.integers(1, len(x.shape)))}
 
 
+@st.composite
+def lookups(draw):
+    x = draw(tensors())
+    first = x.low - draw(st.integers(0, 3))
+    count = x.high - first + 1 + draw(st.integers(0, 3))
+    codes = np.random.default_rng(draw(st.integers(0, 99))).integers(-128, 128, count)
+    return [x], {"table": Constant(codes, draw(st.integers(-6, 6)), FORMAT), "first": first}
+
+
 def of_one(**attributes):
     """Draw one operand with attributes."""
     return st.tuples(tensors(IMAGES).map(lambda x: [x]), st.fixed_dictionaries(attributes))
@@ -166,6 +175,8 @@ CASES = {
     "convolve_transposed": transposed_convolutions(),
     "matrix_product": products(),
     "multiply": of_one(constant=constants((1,))),
+    "product": merges(most=2).map(lambda drawn: (drawn[0], {})),
+    "lookup": lookups(),
     "add_constant": biases(),
     "add": merges(),
     "subtract": merges(most=2),
@@ -232,6 +243,7 @@ def values(variable, codes):
 OPERATORS = {
     "+": (lambda x, y: x + y, np.add),
     "-": (lambda x, y: x - y, np.subtract),
+    "*": (lambda x, y: x * y, np.multiply),
     "add": (add, np.add),
     "subtract": (subtract, np.subtract),
     "maximum": (maximum, np.maximum),

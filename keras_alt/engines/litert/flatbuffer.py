@@ -17,6 +17,9 @@ VERSIONS = {
     "DEPTHWISE_CONV_2D": 3,
     "DEQUANTIZE": 2,
     "FULLY_CONNECTED": 4,
+    "GATHER": 2,
+    "LOGISTIC": 2,
+    "TANH": 2,
     "MAXIMUM": 2,
     "MAX_POOL_2D": 2,
     "MEAN": 2,
@@ -37,6 +40,7 @@ OPTIONS = {
     "CONV_2D": "Conv2D",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
     "FULLY_CONNECTED": "FullyConnected",
+    "HARD_SWISH": "HardSwish",
     "MAX_POOL_2D": "Pool2D",
     "MAXIMUM": "MaximumMinimum",
     "MEAN": "Reducer",
@@ -45,6 +49,7 @@ OPTIONS = {
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighbor",
     "TRANSPOSE_CONV": "TransposeConv",
 }
+WITHOUT_OPTIONS = ("ELU", "LOGISTIC", "TANH")
 
 
 class LiteRTFile:
@@ -103,8 +108,9 @@ class LiteRTFile:
         operator.inputs = np.array(inputs, np.int32)
         operator.outputs = np.array(outputs, np.int32)
         kind = OPTIONS.get(code, code.title()) + "Options"
-        operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
-        operator.builtinOptions = getattr(self.schema, f"{kind}T")()
+        if code not in WITHOUT_OPTIONS:
+            operator.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
+            operator.builtinOptions = getattr(self.schema, f"{kind}T")()
         for name, value in options.items():
             setattr(operator.builtinOptions, name, value)
         self.graph.operators.append(operator)

@@ -198,6 +198,12 @@ def _multiply(writer, step):
     writer.pending[step.output] = Operator("MUL", [writer.at(step.inputs[0]), factor], shape)
 
 
+@handles("product")
+def _product(writer, step):
+    inputs = [writer.at(p) for p in step.inputs]
+    writer.pending[step.output] = Operator("MUL", inputs, writer.program.tensors[step.output].shape)
+
+
 @handles("add", "subtract")
 def _add(writer, step):
     code = {"add": "ADD", "subtract": "SUB"}[step.operation]

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import require
 from keras_alt.engines.litert.export import write_litert
-from keras_alt.engines.litert.writer import zero_point
+from keras_alt.engines.litert.stored import zero_point
 from keras_alt.engines.observing import require_same
 
 

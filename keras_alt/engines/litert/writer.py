@@ -9,6 +9,7 @@ from keras_alt.engines.litert.flatbuffer import LiteRTFile
 from keras_alt.engines.litert.float_layers import float_part, input_type
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.engines.litert.operators import OPERATORS
+from keras_alt.engines.litert.stored import zero_point
 from keras_alt.formats import FixedPoint
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
@@ -239,11 +240,6 @@ class Writer:
         zero = zero_point(tensor)
         name = f"{self.name(position)}/{code}/bound"
         return self.constant(name, np.array(bound + zero, np.int8), tensor.exponent, zero)
-
-
-def zero_point(tensor) -> int:
-    """Return the stored byte that stands for zero."""
-    return 0 if tensor.format.signed else -128
 
 
 def _require_size(tensor):

@@ -79,6 +79,19 @@ class QDQWriter(GraphWriter):
         name = f"{self.name(position)}/value{len(self.nodes)}"
         return self.dequantized(self.at(position), name, tensor.exponent, zero_point(tensor))
 
+    def index(self, position, first):
+        from onnx import TensorProto
+
+        lowest = int(zero_point(self.tensor(position))) + first
+        stored = self.at(position)
+        codes = self.add("Cast", [stored], f"{stored}/index{len(self.nodes)}", to=TensorProto.INT32)
+        return self.add("Sub", [codes, self.number(np.int32(lowest))]) if lowest else codes
+
+    def taken(self, table, index, position, name):
+        zero = zero_point(self.tensor(position))
+        entries = self.initializer(f"{name}/table", (table.codes + int(zero)).astype(zero.dtype))
+        return self.add("Gather", [entries, index], name)
+
     def regridded(self, position):
         """Return the maximum of the value with itself.
 

@@ -78,6 +78,20 @@ class QuantWriter(GraphWriter):
     def value(self, position):
         return self.sums[position] if position in self.sums else self.at(position)
 
+    def index(self, position, first):
+        from onnx import TensorProto
+
+        value, step = self.value(position), self.tensor(position).exponent
+        lowest = self.shared(f"{first} * 2**{step}", np.float32(first * 2.0**step))
+        steps = self.add("Sub", [value, lowest], f"{value}/above{len(self.nodes)}")
+        codes = self.add("Mul", [steps, self.shared(f"2**{-step}", np.float32(2.0**-step))])
+        return self.add("Cast", [codes], to=TensorProto.INT64)
+
+    def taken(self, table, index, position, name):
+        values = (table.codes * 2.0**table.exponent).astype(np.float32)
+        entries = self.initializer(f"{name}/table", values)
+        return self.store(self.add("Gather", [entries, index], f"{name}/entry"), position)
+
     def constant(self, name, constant, codes):
         values = (codes * 2.0**constant.exponent).astype(np.float32)
         held = self.initializer(f"{name}/values", values)
