@@ -77,6 +77,50 @@ def _context(draw, x):
     return L.Add()([x, wide])
 
 
+def _moved(draw, x):
+    axis = draw(st.integers(1, 3))
+    return draw(st.sampled_from(MOVES))(draw, x, axis)
+
+
+def _sliced(draw, x, axis):
+    first, step = draw(st.sampled_from([(None, 2), (1, 1), (-1, 1), (None, -1), (-1, -2)]))
+    first = None if x.shape[axis] == 1 else first
+    return x[(*[slice(None)] * axis, slice(first, None, step))]
+
+
+def _taken(draw, x, axis):
+    cells = st.integers(-x.shape[axis], x.shape[axis] - 1)
+    return keras.ops.take(x, draw(st.lists(cells, min_size=2, max_size=4)), axis=axis)
+
+
+def _split(draw, x, axis):
+    parts = keras.ops.split(x, x.shape[axis], axis=axis)
+    return L.Concatenate(axis=axis)([x, *(draw(_CONVOLVED)(part) for part in parts[::-1])])
+
+
+def _stacked(draw, x, axis):
+    stacked = keras.ops.stack([x, draw(_CONVOLVED)(x)], axis=axis)
+    return keras.ops.max(stacked, axis=draw(st.integers(axis, axis + 1)))
+
+
+def _padded(draw, x, axis):
+    pairs = [[0, 0] for _ in range(4)]
+    pairs[axis] = [draw(st.integers(0, 2)), 1]
+    return keras.ops.pad(x, pairs)
+
+
+def _rolled(draw, x, axis):
+    function = draw(st.sampled_from([keras.ops.roll, keras.ops.repeat]))
+    return function(x, draw(st.integers(1, 2)), axis=axis)
+
+
+def _swapped(draw, x, axis):
+    return keras.ops.swapaxes(x, axis, draw(st.integers(1, 3)))
+
+
+# A convolution as wide as its input, or nothing.
+_CONVOLVED = st.sampled_from([lambda x: x, lambda x: L.Conv2D(x.shape[-1], 1)(x)])
+MOVES = (_sliced, _taken, _split, _stacked, _padded, _rolled, _swapped)
 BLOCKS = (
     _convolution,
     _dilated,
@@ -87,6 +131,7 @@ BLOCKS = (
     _pool,
     _leaky,
     _context,
+    _moved,
 )
 
 
