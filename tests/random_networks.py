@@ -58,6 +58,12 @@ def _residual(draw, x):
     return L.ReLU()(L.Add()([x, y])) if draw(st.booleans()) else L.Subtract()([x, y])
 
 
+def _merged(draw, x):
+    kind = draw(st.sampled_from([L.Add, L.Maximum, L.Minimum]))
+    activations = draw(st.lists(st.sampled_from([None, "relu"]), min_size=2, max_size=3))
+    return kind()([x, *(L.Conv2D(x.shape[-1], 1, activation=a)(x) for a in activations)])
+
+
 def _branches(draw, x):
     y = L.Conv2D(3, 1, activation=draw(st.sampled_from([None, "relu"])))(x)
     return L.Concatenate()([x, y])
@@ -127,6 +133,7 @@ BLOCKS = (
     _depthwise,
     _transposed,
     _residual,
+    _merged,
     _branches,
     _pool,
     _leaky,
