@@ -25,6 +25,7 @@ from keras_alt.layers import (
     QuantSeparableConv2D,
 )
 from keras_alt.moves import MOVES, moves_of
+from keras_alt.noise import NOISE
 from keras_alt.reductions import reduced_axes
 
 L = keras.layers
@@ -173,8 +174,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
             *(L.MaxPooling1D, L.MaxPooling2D, L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
             *(L.Flatten, L.Reshape, L.Permute, L.RepeatVector),
             *(L.ZeroPadding1D, L.ZeroPadding2D, L.Cropping1D, L.Cropping2D),
-            *(L.Identity, L.Dropout, L.SpatialDropout1D, L.SpatialDropout2D),
-            L.ActivityRegularization,
+            *(L.Identity, *NOISE),
         ],
         MOVE,
     ),

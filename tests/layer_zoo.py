@@ -129,6 +129,8 @@ IMAGES = {
     "moveaxis": operator(lambda x: L.Dense(3)(ops.moveaxis(x, (1, 2), (-1, 1)))),
     "space_to_depth": operator(lambda x: L.Dense(3)(ops.space_to_depth(x, 2))),
     "depth_to_space": operator(lambda x: L.Conv2D(3, 3)(ops.depth_to_space(x, 2))),
+    "noise": after_conv(lambda: L.GaussianNoise(1.0), lambda: L.AlphaDropout(0.5), L.RandomFlip),
+    "noise_in_front": chain(lambda: L.RandomRotation(0.5), lambda: L.GaussianNoise(1.0)),
     "softmax": chain(L.Flatten, lambda: L.Dense(3), L.Softmax),
     "sigmoid": chain(L.Flatten, lambda: L.Dense(3, activation="sigmoid")),
     "tanh": chain(L.Flatten, lambda: L.Dense(3, activation="tanh")),

@@ -20,6 +20,7 @@ from keras_alt.integer.variables import (
     minimum,
     subtract,
 )
+from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
 from keras_alt.padding import paddings
 from keras_alt.reductions import reduced_axes
@@ -174,12 +175,6 @@ def _around(layer, cells) -> Pairs:
     return ((0, 0), *pairs) if first else (*pairs, (0, 0))
 
 
-@handles(
-    L.Identity,
-    L.Dropout,
-    L.SpatialDropout1D,
-    L.SpatialDropout2D,
-    L.ActivityRegularization,
-)
+@handles(L.Identity, *NOISE)
 def _nothing(reader: Reader, call: Call) -> Variable:
     return reader.operand(call)

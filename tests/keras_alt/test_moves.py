@@ -1,5 +1,7 @@
 """Operators that move values: elementary moves compute the same, and every move has integers."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from keras_alt.graph import Graph
 from keras_alt.integer import arithmetic, read
 from keras_alt.integer.reader import HANDLERS
 from keras_alt.moves import MOVES, moves_of
+from keras_alt.noise import NOISE
 from keras_alt.operators import OPERATORS, Operator, operator_of
 
 pytestmark = pytest.mark.check
@@ -118,6 +121,29 @@ def test_an_axis_of_open_size_is_cropped():
     (call,) = Graph(model_of(lambda x: x[:, 1:-2], size=(None, 4))).calls
     (((move),),) = moves_of(call)
     assert move.attributes == {"cropping": ((1, 2), (0, 0))}
+
+
+@pytest.mark.parametrize("layer", NOISE, ids=lambda layer: layer.__name__)
+def test_noise_is_for_training(layer, rng):
+    rank = {L.SpatialDropout1D: 3, L.SpatialDropout3D: 5}.get(layer, 4)
+    x = rng.normal(size=(2, 4, 4, 4, 3)[-rank:]).astype("float32")
+    required = [
+        1.0
+        for name, p in inspect.signature(layer).parameters.items()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    inputs = keras.Input(x.shape[1:])
+    model = keras.Model(inputs, layer(*required)(inputs))
+    np.testing.assert_array_equal(ops.convert_to_numpy(model(x, training=False)), x)
+
+
+def test_bytes_are_quantized_behind_the_noise(rng):
+    inputs = keras.Input((6, 6, 3), dtype="uint8")
+    x = L.Conv2D(4, 3)(L.RandomFlip(name="flip")(inputs))
+    quantized = keras_alt.quantize_model(keras.Model(inputs, x))
+    x = rng.integers(0, 256, (8, 6, 6, 3)).astype("uint8")
+    assert "flip/output" in keras_alt.calibrate(quantized, x, verbose=False)
+    assert keras_alt.verify(quantized, x, verbose=False)
 
 
 def test_places_that_another_tensor_tells_are_not_constant():
