@@ -27,6 +27,9 @@ from keras_alt.layers import (
     QuantLeakyReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.moves import MOVES, moves_of
+from keras_alt.noise import NOISE
+from keras_alt.reductions import reduced_axes
 
 L = keras.layers
 
@@ -123,6 +126,18 @@ def _merge(operator):
     return lambda call: operator if len(call.inputs) > 1 else None
 
 
+def _side_by_side(call):
+    return CHOICE if len(call.inputs) > 1 and call.layer.axis != 0 else None
+
+
+def _move(call):
+    return MOVE if moves_of(call) is not None else None
+
+
+def _reduction(operator):
+    return lambda call: None if reduced_axes(call) is None else operator
+
+
 def _activation(call):
     bound = relu_max(call.layer)
     if bound is not None:
@@ -161,6 +176,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Add: _merge(Operator(Grid.COMBINED, signed=any, rounding="add")),
     L.Subtract: _merge(Operator(Grid.COMBINED, rounding="add")),
     L.Concatenate: _merge(CHOICE),
+    "Stack": _side_by_side,
     L.Maximum: _merge(CHOICE),
     L.Minimum: _merge(CHOICE),
     L.Multiply: _merge(Operator(Grid.NEW, signed=any, rounding="multiply", inner=True)),
@@ -175,13 +191,12 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
             *(L.MaxPooling1D, L.MaxPooling2D, L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
             *(L.Flatten, L.Reshape, L.Permute, L.RepeatVector),
             *(L.ZeroPadding1D, L.ZeroPadding2D, L.Cropping1D, L.Cropping2D),
-            *(L.Identity, L.Dropout, L.SpatialDropout1D, L.SpatialDropout2D),
-            L.ActivityRegularization,
-            *("ExpandDims", "Flip", "GetItem", "Max", "MaxPool", "Pad", "Ravel", "Repeat"),
-            *("Reshape", "Roll", "Slice", "Squeeze", "Swapaxes", "Take", "Tile", "Transpose"),
+            *(L.Identity, *NOISE),
         ],
         MOVE,
     ),
+    **dict.fromkeys(MOVES, _move),
+    **dict.fromkeys(["Amax", "Max"], _reduction(MOVE)),
 }
 
 

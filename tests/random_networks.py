@@ -59,6 +59,12 @@ def _residual(draw, x):
     return L.ReLU()(L.Add()([x, y])) if draw(st.booleans()) else L.Subtract()([x, y])
 
 
+def _merged(draw, x):
+    kind = draw(st.sampled_from([L.Add, L.Maximum, L.Minimum]))
+    activations = draw(st.lists(st.sampled_from([None, "relu"]), min_size=2, max_size=3))
+    return kind()([x, *(L.Conv2D(x.shape[-1], 1, activation=a)(x) for a in activations)])
+
+
 def _branches(draw, x):
     y = L.Conv2D(3, 1, activation=draw(st.sampled_from([None, "relu"])))(x)
     return L.Concatenate()([x, y])
@@ -94,18 +100,64 @@ def _gate(draw, x):
     return L.Multiply()([x, L.Activation(name)(gate)])
 
 
+def _moved(draw, x):
+    axis = draw(st.integers(1, 3))
+    return draw(st.sampled_from(MOVES))(draw, x, axis)
+
+
+def _sliced(draw, x, axis):
+    first, step = draw(st.sampled_from([(None, 2), (1, 1), (-1, 1), (None, -1), (-1, -2)]))
+    first = None if x.shape[axis] == 1 else first
+    return x[(*[slice(None)] * axis, slice(first, None, step))]
+
+
+def _taken(draw, x, axis):
+    cells = st.integers(-x.shape[axis], x.shape[axis] - 1)
+    return keras.ops.take(x, draw(st.lists(cells, min_size=2, max_size=4)), axis=axis)
+
+
+def _split(draw, x, axis):
+    parts = keras.ops.split(x, x.shape[axis], axis=axis)
+    return L.Concatenate(axis=axis)([x, *(draw(_CONVOLVED)(part) for part in parts[::-1])])
+
+
+def _stacked(draw, x, axis):
+    stacked = keras.ops.stack([x, draw(_CONVOLVED)(x)], axis=axis)
+    return keras.ops.max(stacked, axis=draw(st.integers(axis, axis + 1)))
+
+
+def _padded(draw, x, axis):
+    pairs = [[0, 0] for _ in range(4)]
+    pairs[axis] = [draw(st.integers(0, 2)), 1]
+    return keras.ops.pad(x, pairs)
+
+
+def _rolled(draw, x, axis):
+    function = draw(st.sampled_from([keras.ops.roll, keras.ops.repeat]))
+    return function(x, draw(st.integers(1, 2)), axis=axis)
+
+
+def _swapped(draw, x, axis):
+    return keras.ops.swapaxes(x, axis, draw(st.integers(1, 3)))
+
+
+# A convolution as wide as its input, or nothing.
+_CONVOLVED = st.sampled_from([lambda x: x, lambda x: L.Conv2D(x.shape[-1], 1)(x)])
+MOVES = (_sliced, _taken, _split, _stacked, _padded, _rolled, _swapped)
 BLOCKS = (
     _convolution,
     _dilated,
     _depthwise,
     _transposed,
     _residual,
+    _merged,
     _branches,
     _pool,
     _leaky,
     _context,
     _function,
     _gate,
+    _moved,
 )
 
 

@@ -12,9 +12,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("keras_alt/**/*.py"), *ROOT.glob("keras_route/**/*.py")])
 LAYERS = {
     "keras_alt": [
-        {"formats", "numerics", "activations", "files", "handlers", "padding", "origin"}
+        {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version"},
-        {"graph", "replacements", "config", "targets", "functions"},
+        {"graph", "replacements", "config", "targets", "functions", "moves", "reductions"},
         {"record"},
         {"quantizer"},
         {"layers"},

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.handlers import Handlers
+from keras_alt.noise import NOISE
 
 L = keras.layers
 FLOAT_LAYERS = Handlers()
@@ -48,4 +49,9 @@ def _rescaling(writer, layer, name):
     for kind, value in (("Mul", layer.scale), ("Add", layer.offset)):
         constant = writer.initializer(f"{layer.name}/{kind}", np.array(value, np.float32))
         name = writer.add(kind, [name, constant])
+    return name
+
+
+@writes_float(*NOISE)
+def _noise(writer, layer, name):
     return name

@@ -275,6 +275,12 @@ def _transpose(writer, step):
     writer.move(step, "Transpose", perm=perm)
 
 
+@handles("take")
+def _take(writer, step):
+    axis = writer.axis(step.attributes["axis"], writer.rank(step.output))
+    writer.move(step, "Gather", step.attributes["indices"], axis=axis)
+
+
 @handles("repeat")
 def _repeat(writer, step):
     rank = writer.rank(step.output)

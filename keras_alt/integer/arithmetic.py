@@ -228,3 +228,8 @@ def transpose(codes, axes):
 def repeat(codes, repeats, axis):
     """Return codes with each cell of an axis repeated."""
     return codes.repeat(repeats, axis=axis)
+
+
+def take(codes, indices, axis):
+    """Return the cells at `indices` of an axis."""
+    return codes.take(indices, axis=axis)

@@ -316,3 +316,9 @@ def repeat(x: Tensor, *, repeats: int, axis: int) -> Tensor:
         for i, n in enumerate(x.shape, start=1)
     )
     return replace(x, shape=shape)
+
+
+@operation(arithmetic.take)
+def take(x: Tensor, *, indices: Sequence[int], axis: int) -> Tensor:
+    shape = tuple(len(indices) if i == axis else n for i, n in enumerate(x.shape, start=1))
+    return replace(x, shape=shape)

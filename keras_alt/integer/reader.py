@@ -103,7 +103,10 @@ class Reader:
             table = looked_up(self.operand(function), function, call)
             self.positions[call.outputs[0]] = table.position
         elif handler is not None and first in self.positions:
-            self.positions[call.outputs[0]] = handler(self, call).position
+            variables = keras.tree.flatten(handler(self, call))
+            # A quantizer may have a second output, its exponent, which no step computes.
+            for tensor, variable in zip(call.outputs, variables, strict=False):
+                self.positions[tensor] = variable.position
         elif isinstance(call.layer, Quantizer) and first in self.entry:
             self.positions[call.outputs[0]] = self.enter(call)
         elif any(t in self.positions or t in self.behind for t in call.inputs):
@@ -214,13 +217,13 @@ class Handler(Protocol):
     The operators of `Variable` append the steps. `call.layer` is the layer with its weights.
 
     Returns:
-        The output of the call.
+        The output of the call, or a list of its outputs.
 
     Raises:
         NotIntegerError: the layer has no integer form as it is configured. The message names it.
     """
 
-    def __call__(self, reader: Reader, call: Call) -> Variable: ...
+    def __call__(self, reader: Reader, call: Call) -> Variable | list[Variable]: ...
 
 
 HANDLERS = Handlers()  # a `Handler` for each kind of layer

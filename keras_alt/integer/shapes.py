@@ -21,8 +21,10 @@ from keras_alt.integer.variables import (
     minimum,
     subtract,
 )
+from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
 from keras_alt.padding import paddings
+from keras_alt.reductions import reduced_axes
 
 L = keras.layers
 MERGES: dict[type, Callable[..., Variable]] = {
@@ -103,17 +105,15 @@ def _space(call: Call) -> Sizes:
     return tuple(range(first, first + len(call.inputs[0].shape) - 2))
 
 
-@handles("Max")
+@handles("Amax", "Max")
 def _maximum_over_axes(reader: Reader, call: Call) -> Variable:
-    operator, rank = call.layer, len(call.inputs[0].shape)
-    axis = range(rank) if operator.axis is None else np.atleast_1d(operator.axis)
-    axes = tuple(sorted(int(a) % rank for a in axis))
-    if 0 in axes or operator.initial is not None:
+    axes = reduced_axes(call)
+    if axes is None:
         raise NotIntegerError(
             f"The maximum '{call.layer.name}' must leave the batch alone and have no `initial`. "
-            f"Received: axis={operator.axis}, initial={operator.initial}"
+            f"Received: axis={call.layer.axis}"
         )
-    return reader.operand(call).reduce_maximum(axes, bool(operator.keepdims))
+    return reader.operand(call).reduce_maximum(axes, bool(call.layer.keepdims))
 
 
 @handles(L.Flatten)
@@ -123,16 +123,6 @@ def _flatten(reader: Reader, call: Call) -> Variable:
 
 @handles(L.Reshape)
 def _reshape(reader: Reader, call: Call) -> Variable:
-    return _reshaped(reader.operand(call), call)
-
-
-@handles("Reshape", "Squeeze", "ExpandDims", "Ravel")
-def _reshape_operator(reader: Reader, call: Call) -> Variable:
-    if call.outputs[0].shape[0] != call.inputs[0].shape[0]:
-        raise NotIntegerError(
-            f"Operator '{call.layer.name}' must leave the batch alone. "
-            f"Received: shape={call.outputs[0].shape}"
-        )
     return _reshaped(reader.operand(call), call)
 
 
@@ -146,17 +136,6 @@ def _reshaped(x: Variable, call: Call) -> Variable:
 @handles(L.Permute)
 def _permute(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).transpose((0, *call.layer.dims))
-
-
-@handles("Transpose")
-def _transpose(reader: Reader, call: Call) -> Variable:
-    rank = len(call.inputs[0].shape)
-    axes = tuple(call.layer.axes or reversed(range(rank)))
-    if axes[0] != 0:
-        raise NotIntegerError(
-            f"Operator '{call.layer.name}' must leave the batch alone. Received: axes={axes}"
-        )
-    return reader.operand(call).transpose(axes)
 
 
 @handles(L.RepeatVector)
@@ -198,12 +177,6 @@ def _around(layer, cells) -> Pairs:
     return ((0, 0), *pairs) if first else (*pairs, (0, 0))
 
 
-@handles(
-    L.Identity,
-    L.Dropout,
-    L.SpatialDropout1D,
-    L.SpatialDropout2D,
-    L.ActivityRegularization,
-)
+@handles(L.Identity, *NOISE)
 def _nothing(reader: Reader, call: Call) -> Variable:
     return reader.operand(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +229,9 @@ class Variable:
 
     def repeat(self, repeats: int, axis: int) -> Variable:
         return self.apply("repeat", repeats=repeats, axis=axis)
+
+    def take(self, indices: Sequence[int], axis: int) -> Variable:
+        return self.apply("take", indices=list(indices), axis=axis)
 
 
 def _require_divided(operation: str, operands: list[Tensor]):

@@ -82,8 +82,11 @@ class _Placing:
 
     def _pass_on(self, call):
         on_grid = [tensor for tensor in call.inputs if self.plan.group_of(tensor)]
-        for tensor in call.outputs if on_grid else ():
-            self.plan.pass_on(tensor, self.plan.key_of(on_grid[0]))
+        for tensor in call.outputs:
+            if on_grid:
+                self.plan.pass_on(tensor, self.plan.key_of(on_grid[0]))
+            elif not any(map(_is_float, call.inputs)):
+                self._float_output(call, tensor)  # such as what `RandomFlip` makes of bytes
 
     def _merge(self, call, operator):
         plan, name = self.plan, call.layer.name

@@ -20,6 +20,7 @@ from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
 from keras_alt.transforms.split_activation import split_activation as split_activation
+from keras_alt.transforms.split_merge import split_merge as split_merge
 from keras_alt.transforms.split_separable import split_separable as split_separable
 
 CANONICAL = (
@@ -28,6 +29,7 @@ CANONICAL = (
     operators_to_layers,
     splice_identity,
     collapse_concat,
+    split_merge,
     split_activation,
     split_separable,
     absorb_zero_padding,

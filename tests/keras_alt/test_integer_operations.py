@@ -163,6 +163,14 @@ def lookups(draw):
     return [x], {"table": Constant(codes, draw(st.integers(-6, 6)), FORMAT), "first": first}
 
 
+@st.composite
+def selections(draw):
+    x = draw(tensors())
+    axis = draw(st.integers(1, len(x.shape)))
+    cells = st.integers(0, x.shape[axis - 1] - 1)
+    return [x], {"indices": draw(st.lists(cells, min_size=1, max_size=6)), "axis": axis}
+
+
 def of_one(**attributes):
     """Draw one operand with attributes."""
     return st.tuples(tensors(IMAGES).map(lambda x: [x]), st.fixed_dictionaries(attributes))
@@ -193,6 +201,7 @@ CASES = {
     "reshape": reshapes(),
     "transpose": transpositions(),
     "repeat": repetitions(),
+    "take": selections(),
 }
 
 

@@ -41,6 +41,7 @@ OPTIONS = {
     "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
     "FULLY_CONNECTED": "FullyConnected",
     "HARD_SWISH": "HardSwish",
+    "GATHER": "Gather",
     "MAX_POOL_2D": "Pool2D",
     "MAXIMUM": "MaximumMinimum",
     "MEAN": "Reducer",

@@ -285,6 +285,11 @@ def _transpose(writer, step):
     writer.move(step, "TRANSPOSE", step.attributes["axes"])
 
 
+@handles("take")
+def _take(writer, step):
+    writer.move(step, "GATHER", step.attributes["indices"], axis=step.attributes["axis"])
+
+
 @handles("repeat")
 def _repeat(writer, step):
     """Repeat the cells of an image; a line counts as an image of width 1."""

@@ -14,7 +14,7 @@ from keras import layers as L
 from random_networks import FEW_NETWORKS, quantized_networks
 
 import keras_alt
-from keras_alt import QuantizeConfig, integer
+from keras_alt import FixedPoint, QuantizeConfig, integer
 from keras_alt.engines.litert import writer as litert_writer
 from keras_alt.engines.litert.export import check_scales, write_litert
 from keras_alt.export import ExportError, to_litert
@@ -175,9 +175,8 @@ def test_inputs_and_outputs_are_codes(rng, tmp_path):
             ],
             "stride times the input.*'odd'",
         ),
-        ([lambda: L.Conv2D(4, 1, name="odd"), lambda: _Sum("sum")], "two tensors at a time.*'sum'"),
     ],
-    ids=["dilation", "output_padding", "three operands"],
+    ids=["dilation", "output_padding"],
 )
 def test_what_the_format_cannot_hold_is_named(layers, match, tmp_path):
     x = inputs = keras.Input((4, 4, 3))
@@ -189,8 +188,14 @@ def test_what_the_format_cannot_hold_is_named(layers, match, tmp_path):
     assert_refused(to_litert, model, tmp_path, match, ExportError)
 
 
-def _Sum(name):  # noqa: N802
-    return lambda x: L.Add(name=name)([x, L.Conv2D(4, 1)(x), L.Conv2D(4, 3, padding="same")(x)])
+def test_a_sum_of_three_that_was_not_split_is_refused():
+    inputs = keras.Input((4,))
+    x = keras_alt.Quantizer(FixedPoint(8), initial_threshold=1.0)(inputs)
+    x = L.Add(name="sum")([x, x, x])
+    x = keras_alt.Quantizer(FixedPoint(8), initial_threshold=1.0)(x, rounding="half_up")
+    writer = litert_writer.Writer(integer.read(keras.Model(inputs, x)))
+    with pytest.raises(ExportError, match="two tensors at a time.*'sum'"):
+        writer.written()
 
 
 @pytest.mark.parametrize("bits", [7, 16])
