@@ -20,6 +20,7 @@ from keras_alt.layers import (
     QuantConv2D,
     QuantConv2DTranspose,
     QuantDense,
+    QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
     QuantLeakyReLU,
     QuantSeparableConv2D,
@@ -33,7 +34,7 @@ def _convolution(reader: Reader, call: Call) -> Variable:
     return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer)
 
 
-@handles(QuantDepthwiseConv2D, QuantAveragePoolConv2D)
+@handles(QuantDepthwiseConv1D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 def _depthwise(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
     return _finished(_depthwise_sums(reader.operand(call), kernel, layer), layer)

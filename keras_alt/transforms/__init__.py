@@ -26,8 +26,8 @@ CANONICAL = (
     operators_to_layers,
     splice_identity,
     collapse_concat,
-    split_activation,
     split_separable,
+    split_activation,
     absorb_zero_padding,
 )
 

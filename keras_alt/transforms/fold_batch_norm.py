@@ -88,7 +88,7 @@ def _into_kernel(linear: Call, call: Call, new, replacements):
 
 def kernel_factor(layer, factor):
     """Reshape one factor per output channel so that it scales the kernel of `layer`."""
-    if type(layer) is L.DepthwiseConv2D:
+    if type(layer) in (L.DepthwiseConv1D, L.DepthwiseConv2D):
         return factor.reshape(-1, layer.depth_multiplier)
     return factor.reshape(-1, 1) if type(layer) is L.Conv2DTranspose else factor
 
