@@ -64,6 +64,7 @@ class Reader:
             self.require_integers(tensor)
         self.program.outputs = [self.positions[tensor] for tensor in ends]
         self.taps.update({tensor: self.positions[tensor] for tensor in ends})
+        self.program.drop_unread_transposes()
         return Reading(
             self.program,
             target,
