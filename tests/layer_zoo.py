@@ -58,6 +58,7 @@ IMAGES = {
     "conv2d_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.Conv2D(4, 3)),
     "depthwise": chain(lambda: L.DepthwiseConv2D(3, depth_multiplier=2, padding="same")),
     "depthwise_strided": chain(lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
+    "depthwise_oblong": chain(lambda: L.DepthwiseConv2D((2, 3), strides=(1, 2))),
     "depthwise_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.DepthwiseConv2D(3)),
     "separable": chain(lambda: L.SeparableConv2D(5, 3, activation="relu")),
     "channels_first": chain(
@@ -81,6 +82,8 @@ IMAGES = {
     "average_pool": after_conv(lambda: L.AveragePooling2D(2), activation="relu"),
     "average_pool_signed": after_conv(lambda: L.AveragePooling2D(3, 1)),
     "average_pool_same": after_conv(lambda: L.AveragePooling2D(3, 2, "same")),
+    "average_pool_oblong": after_conv(lambda: L.AveragePooling2D((1, 4)), activation="relu"),
+    "average_pool_oblong_strided": after_conv(lambda: L.AveragePooling2D((3, 2), (1, 2))),
     "subsampling": after_conv(lambda: L.AveragePooling2D(1, 2)),
     "global_average": after_conv(L.GlobalAveragePooling2D),
     "global_average_kept": after_conv(
