@@ -23,6 +23,7 @@ from keras_alt.layers import (
     QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
     QuantLeakyReLU,
+    QuantPReLU,
     QuantSeparableConv2D,
 )
 
@@ -153,6 +154,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.ReLU: _activation,
     L.LeakyReLU: _activation,
     L.Activation: _activation,
+    L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _upsampling,
     **dict.fromkeys(

@@ -102,6 +102,8 @@ IMAGES = {
     "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
+    "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
+    "prelu_of_cells": after_conv(L.MaxPooling2D, lambda: L.PReLU("normal")),
     "add": merged(L.Add),
     "subtract": merged(L.Subtract),
     "maximum": merged(L.Maximum),
@@ -136,6 +138,7 @@ LINES = {
     "upsampling_1d": after_conv1d(lambda: L.UpSampling1D(3)),
     "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),
     "cropping_1d": after_conv1d(lambda: L.Cropping1D((1, 2))),
+    "prelu_1d": after_conv1d(lambda: L.PReLU("normal", shared_axes=[1])),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

@@ -12,3 +12,4 @@ from keras_alt.layers.conv import QuantSeparableConv2D as QuantSeparableConv2D
 from keras_alt.layers.dense import QuantDense as QuantDense
 from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU
 from keras_alt.layers.mask import KernelMask as KernelMask
+from keras_alt.layers.prelu import QuantPReLU as QuantPReLU

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from keras_alt.activations import leaky_slope
 from keras_alt.graph import Call
-from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers import QuantAveragePoolConv2D, QuantLeakyReLU, QuantPReLU
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
@@ -47,6 +47,8 @@ class _Substituting:
     def arguments(self, call: Call, quantized: type, norm) -> dict:
         if quantized is QuantLeakyReLU:
             return self.leaky(call)
+        if quantized is QuantPReLU:
+            return self.sloped(call)
         if quantized is QuantAveragePoolConv2D:
             return self.kernel(RECIPROCAL_BITS, None, None)
         layer = call.layer
@@ -70,10 +72,15 @@ class _Substituting:
         }
 
     def leaky(self, call):
-        widths = self.regions.config.for_layer(call.layer.name)
         return {
             "negative_slope": leaky_slope(call.layer),
             "max_value": getattr(call.layer, "max_value", None),
+            **self.sloped(call),
+        }
+
+    def sloped(self, call):
+        widths = self.regions.config.for_layer(call.layer.name)
+        return {
             "internal_bits": self.target.leaky_bits or widths.accumulators,
             "activation_bits": None,
             "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]),
