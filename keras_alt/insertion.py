@@ -111,7 +111,7 @@ class _Insertion:
         if isinstance(layer, QuantFunction):
             return layer(x, input_exponent=self.exponent(call))
         if not isinstance(layer, QuantizedKernel):
-            return layer(x)
+            return call_and_fill(layer, lambda built: copy_weights(call.layer, built), x)
         if layer.bias_on_product_grid:
             arguments["input_exponent"] = self.exponent(call)
         fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
@@ -138,11 +138,16 @@ class _Insertion:
 
     def take_over(self, layer, original, norm):
         """Copy the weights of `original` to `layer`. Thresholds stay NaN until calibration."""
-        for variable, value in zip(original.weights, original.get_weights(), strict=True):
-            getattr(layer, variable.name).assign(value)
+        copy_weights(original, layer)
         for variable in norm.weights if norm is not None else ():
             getattr(layer.batch_norm, variable.name).assign(variable)
         for quantizer in quantizers_of(layer):
             quantizer.log2_threshold.assign(math.nan)
         if layer.sparse:
             layer.set_mask("kernel", self.masks[original.name])
+
+
+def copy_weights(original: keras.layers.Layer, layer: keras.layers.Layer):
+    """Copy the weights of `original` to those of `layer` that have the same names."""
+    for variable, value in zip(original.weights, original.get_weights(), strict=True):
+        getattr(layer, variable.name).assign(value)

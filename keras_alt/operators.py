@@ -22,9 +22,11 @@ from keras_alt.layers import (
     QuantConv2D,
     QuantConv2DTranspose,
     QuantDense,
+    QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
     QuantFunction,
     QuantLeakyReLU,
+    QuantPReLU,
     QuantSeparableConv2D,
 )
 from keras_alt.moves import MOVES, moves_of
@@ -163,6 +165,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Conv1D: product(QuantConv1D),
     L.Conv2D: product(QuantConv2D),
     L.Conv2DTranspose: product(QuantConv2DTranspose),
+    L.DepthwiseConv1D: product(QuantDepthwiseConv1D),
     L.DepthwiseConv2D: product(QuantDepthwiseConv2D),
     L.SeparableConv2D: product(QuantSeparableConv2D),
     L.Dense: product(QuantDense),
@@ -184,6 +187,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.ReLU: _activation,
     L.LeakyReLU: _activation,
     L.Activation: _activation,
+    L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _upsampling,
     **dict.fromkeys(

@@ -9,12 +9,15 @@ from keras import ops
 from keras_alt.calibration.batches import read_batches
 from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
-from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU
+from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import Grid, has_grid, has_kernel, operator_of, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.record import record_of
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
+
+
+QUANTIZED = (Quantizer, QuantizedKernel, QuantFunction, QuantLeakyReLU, QuantPReLU)
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
@@ -149,7 +152,7 @@ def _float_rows(graph):
 
 
 def _is_float(call, record):
-    if isinstance(call.layer, (Quantizer, QuantizedKernel, QuantFunction, QuantLeakyReLU)):
+    if isinstance(call.layer, QUANTIZED):
         return False
     if record is not None and record.config.skips(call.layer.name):
         return True
@@ -178,6 +181,8 @@ def _weight_bytes(graph):
             widths = {id(k): layer.kernel_bits for k in layer.kernels().values()}
             if layer.use_bias:
                 widths[id(layer.bias)] = layer.bias_width
+        elif isinstance(layer, QuantPReLU):
+            widths = {id(layer.alpha): layer.internal_bits}
         else:
             widths = (
                 {}

@@ -7,7 +7,7 @@ import keras
 from keras_alt.calibration.walk import calibrate
 from keras_alt.config import WIDTHS
 from keras_alt.graph import Graph
-from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU
+from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.masks import kernel_masks
 from keras_alt.operators import Grid, has_grid, operator_of
@@ -124,8 +124,9 @@ def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
 
 
 def _inside_leaky_relus(graph):
-    """Return the quantizers inside leaky ReLUs: the target decides their widths."""
-    layers = {call.layer for call in graph.calls if isinstance(call.layer, QuantLeakyReLU)}
+    """Return the quantizers inside ReLUs with slopes: the target decides their widths."""
+    sloped = (QuantLeakyReLU, QuantPReLU)
+    layers = {call.layer for call in graph.calls if isinstance(call.layer, sloped)}
     return {quantizer for layer in layers for quantizer in quantizers_of(layer)}
 
 

@@ -6,7 +6,7 @@ import keras
 
 from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import operation_behind
-from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU
+from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import float_type
 from keras_alt.quantizer import Quantizer
@@ -55,7 +55,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             return leaky(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantFunction):
             return function(layer)(new(call.inputs[0]))
-        if isinstance(layer, QuantizedKernel):
+        if isinstance(layer, (QuantizedKernel, QuantPReLU)):
             fill = functools.partial(_take_back, layer)
             return call_and_fill(kernel(layer), fill, new(call.inputs[0]))
         return None
@@ -64,6 +64,9 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
 
 
 def _take_back(layer, plain):
+    if isinstance(layer, QuantPReLU):
+        plain.set_weights([layer.alpha])
+        return
     bias = [layer.bias] if layer.use_bias else []
     plain.set_weights([*layer.kernels().values(), *bias])
 

@@ -70,8 +70,18 @@ IMAGES = {
     "conv2d_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.Conv2D(4, 3)),
     "depthwise": chain(lambda: L.DepthwiseConv2D(3, depth_multiplier=2, padding="same")),
     "depthwise_strided": chain(lambda: L.DepthwiseConv2D(3, strides=2, padding="same")),
+    "depthwise_oblong": chain(lambda: L.DepthwiseConv2D((2, 3), strides=(1, 2))),
     "depthwise_one_channel": chain(lambda: L.Conv2D(1, 1), lambda: L.DepthwiseConv2D(3)),
     "separable": chain(lambda: L.SeparableConv2D(5, 3, activation="relu")),
+    "channels_first": chain(
+        lambda: L.Permute((3, 1, 2)),
+        lambda: L.Conv2D(4, 3, groups=2, activation="relu", data_format="channels_first"),
+        lambda: L.DepthwiseConv2D(2, data_format="channels_first"),
+        lambda: L.AveragePooling2D(2, data_format="channels_first"),
+    ),
+    "batch_norm": after_conv(L.BatchNormalization, activation="relu"),
+    "batch_norm_of_rows": after_conv(lambda: L.BatchNormalization(axis=1), L.ReLU),
+    "batch_norm_of_columns": after_conv(lambda: L.BatchNormalization(axis=2)),
     "transposed_narrow": transposed(1, 2),
     "transposed_narrow_same": transposed(2, 3, padding="same"),
     "transposed_wide": transposed(3, 2, activation="relu"),
@@ -84,6 +94,8 @@ IMAGES = {
     "average_pool": after_conv(lambda: L.AveragePooling2D(2), activation="relu"),
     "average_pool_signed": after_conv(lambda: L.AveragePooling2D(3, 1)),
     "average_pool_same": after_conv(lambda: L.AveragePooling2D(3, 2, "same")),
+    "average_pool_oblong": after_conv(lambda: L.AveragePooling2D((1, 4)), activation="relu"),
+    "average_pool_oblong_strided": after_conv(lambda: L.AveragePooling2D((3, 2), (1, 2))),
     "subsampling": after_conv(lambda: L.AveragePooling2D(1, 2)),
     "global_average": after_conv(L.GlobalAveragePooling2D),
     "global_average_kept": after_conv(
@@ -102,6 +114,8 @@ IMAGES = {
     "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
+    "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
+    "prelu_of_cells": after_conv(L.MaxPooling2D, lambda: L.PReLU("normal")),
     "add": merged(L.Add),
     "subtract": merged(L.Subtract),
     "maximum": merged(L.Maximum),
@@ -167,6 +181,13 @@ LINES = {
     "conv1d_same": chain(lambda: L.Conv1D(5, 3, strides=2, padding="same")),
     "conv1d_causal": chain(lambda: L.Conv1D(5, 3, padding="causal", dilation_rate=2)),
     "conv1d_groups": chain(lambda: L.Conv1D(4, 3, groups=2)),
+    "depthwise_1d": chain(lambda: L.DepthwiseConv1D(3, depth_multiplier=2, dilation_rate=2)),
+    "depthwise_1d_strided": chain(lambda: L.DepthwiseConv1D(3, strides=2, padding="same")),
+    "separable_1d": chain(lambda: L.SeparableConv1D(5, 3, padding="same", activation="relu")),
+    "batch_norm_1d": chain(lambda: L.Conv1D(4, 3, activation="relu"), L.BatchNormalization),
+    "batch_norm_of_features": chain(
+        L.Flatten, lambda: L.Dense(5, activation="relu"), L.BatchNormalization, lambda: L.Dense(3)
+    ),
     "dense_on_lines": chain(lambda: L.Dense(5, activation="relu")),
     "max_pool_1d": after_conv1d(lambda: L.MaxPooling1D(2)),
     "average_pool_1d": after_conv1d(lambda: L.AveragePooling1D(3, 2)),
@@ -175,6 +196,7 @@ LINES = {
     "upsampling_1d": after_conv1d(lambda: L.UpSampling1D(3)),
     "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),
     "cropping_1d": after_conv1d(lambda: L.Cropping1D((1, 2))),
+    "prelu_1d": after_conv1d(lambda: L.PReLU("normal", shared_axes=[1])),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

@@ -79,6 +79,16 @@ def _leaky(draw, x):
     return L.LeakyReLU(negative_slope=draw(st.sampled_from([0.1, 0.25])))(L.Conv2D(4, 1)(x))
 
 
+def _prelu(draw, x):
+    axes = draw(st.sampled_from([None, [1, 2], [3]]))
+    slopes = keras.initializers.RandomNormal(stddev=0.5, seed=0)
+    return L.PReLU(slopes, shared_axes=axes)(L.Conv2D(4, 1)(x))
+
+
+def _norm(draw, x):
+    return L.BatchNormalization(axis=draw(st.integers(1, 3)))(L.ReLU()(x))
+
+
 def _context(draw, x):
     wide = keras.ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=2, keepdims=True)
     return L.Add()([x, wide])
@@ -154,6 +164,8 @@ BLOCKS = (
     _branches,
     _pool,
     _leaky,
+    _prelu,
+    _norm,
     _context,
     _function,
     _gate,

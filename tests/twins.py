@@ -6,6 +6,7 @@ import keras.src.layers as keras_layers
 from keras_alt import layers
 
 WIDTHS = ("kernel_bits", "bias_bits", "accumulator_bits", "activation_bits")
+OTHERS = ("LeakyReLU", "PReLU")  # these have no kernels, and other widths
 
 
 def twin(quant):
@@ -19,5 +20,5 @@ def twin(quant):
 
 for name in dir(layers):
     original = name.removeprefix("Quant")
-    if original != name and hasattr(keras_layers, original) and original != "LeakyReLU":
+    if original != name and hasattr(keras_layers, original) and original not in OTHERS:
         setattr(keras_layers, original, twin(getattr(layers, name)))

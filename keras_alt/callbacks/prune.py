@@ -9,12 +9,22 @@ from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
-from keras_alt.layers import QuantAveragePoolConv2D, QuantDepthwiseConv2D
+from keras_alt.layers import (
+    QuantAveragePoolConv2D,
+    QuantDepthwiseConv1D,
+    QuantDepthwiseConv2D,
+)
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import has_kernel
 from keras_alt.sparsity import m_by_n_mask, magnitude_mask
 
-NOT_PRUNED = (keras.layers.DepthwiseConv2D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
+NOT_PRUNED = (
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    QuantDepthwiseConv1D,
+    QuantDepthwiseConv2D,
+    QuantAveragePoolConv2D,
+)
 
 
 class Prune(StepCallback):

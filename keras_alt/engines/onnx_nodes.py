@@ -104,8 +104,11 @@ def _add_constant(writer, step):
 
 @handles("multiply")
 def _multiply(writer, step):
-    constant = step.attributes["constant"]
-    name = writer.constant(f"{writer.name(step.output)}/factor", constant, constant.codes)
+    constant, rank = step.attributes["constant"], writer.rank(step.output)
+    codes = constant.codes
+    if codes.ndim and rank > 2:
+        codes = np.moveaxis(codes.reshape(*[1] * (rank - codes.ndim), *codes.shape), -1, 1)
+    name = writer.constant(f"{writer.name(step.output)}/factor", constant, codes)
     writer.compute(step, "Mul", name)
 
 

@@ -13,15 +13,17 @@ from keras_alt.integer.axes import channels_as, channels_last, known_size
 from keras_alt.integer.grids import constant, grid, rounded
 from keras_alt.integer.program import Constant, NotIntegerError
 from keras_alt.integer.reader import Reader, handles
-from keras_alt.integer.variables import Variable, maximum
+from keras_alt.integer.variables import Grid, Variable, add, maximum
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,
     QuantConv2D,
     QuantConv2DTranspose,
     QuantDense,
+    QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
     QuantLeakyReLU,
+    QuantPReLU,
     QuantSeparableConv2D,
 )
 from keras_alt.padding import paddings
@@ -33,7 +35,7 @@ def _convolution(reader: Reader, call: Call) -> Variable:
     return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer)
 
 
-@handles(QuantDepthwiseConv2D, QuantAveragePoolConv2D)
+@handles(QuantDepthwiseConv1D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 def _depthwise(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
     return _finished(_depthwise_sums(reader.operand(call), kernel, layer), layer)
@@ -82,20 +84,40 @@ def _dense(reader: Reader, call: Call) -> Variable:
 def _leaky_relu(reader: Reader, call: Call) -> Variable:
     """`q8(max(q16(x), q16(q16(slope) * q16(x))))`, as the layer's `call` has it."""
     layer, name = call.layer, call.layer.name
+    x, slope, q16 = _sloped(reader, call)
+    y = maximum(x, (x * slope).requantize(q16, f"{name}/product"))
+    if layer.max_value is not None:
+        y = y.clip(None, layer.max_value)
+    return _stored(y, layer)
+
+
+@handles(QuantPReLU)
+def _prelu(reader: Reader, call: Call) -> Variable:
+    """`q8(max(x, 0) + q16(q16(alpha) * min(x, 0)))`, as the layer's `call` has it."""
+    layer, name = call.layer, call.layer.name
+    x, slope, q16 = _sloped(reader, call)
+    product = (x.clip(None, 0.0) * slope).requantize(q16, f"{name}/product")
+    return _stored(add(x.clip(0.0, None), product), layer)
+
+
+def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
+    """Return the input of a ReLU with slopes, the slopes, and the grid of the input."""
+    layer, name = call.layer, call.layer.name
     if layer.input_quantizer is None:
         raise NotIntegerError(
             f"Layer '{name}' has no integer form without widths. "
             f"Received: internal_bits={layer.internal_bits}"
         )
     ((quantizer, values),) = layer.constants()
-    slope, q16 = constant(values, quantizer), grid(layer.input_quantizer)
+    q16 = grid(layer.input_quantizer)
     x = reader.operand(call).requantize(replace(q16, rounding=layer.rounding), f"{name}/input")
-    y = maximum(x, (x * slope).requantize(q16, f"{name}/product"))
-    if layer.max_value is not None:
-        y = y.clip(None, layer.max_value)
-    if layer.activation_quantizer is not None:
-        y = y.requantize(grid(layer.activation_quantizer), f"{name}/activation")
-    return y
+    return x, constant(values, quantizer), q16
+
+
+def _stored(y: Variable, layer) -> Variable:
+    if layer.activation_quantizer is None:
+        return y
+    return y.requantize(grid(layer.activation_quantizer), f"{layer.name}/activation")
 
 
 def _kernels(layer) -> list[Constant]:

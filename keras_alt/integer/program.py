@@ -100,6 +100,13 @@ class Program:
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
+    def drop_unread_transposes(self):
+        """Remove transposes that nothing reads: what read them was applied in front of them."""
+        read = {position for step in self.steps for position in step.inputs} | {*self.outputs}
+        self.steps = [
+            step for step in self.steps if step.operation != "transpose" or step.output in read
+        ]
+
     def add_tensor(self, tensor: Tensor) -> int:
         """Append a tensor; return its position."""
         self.tensors.append(tensor)

@@ -14,7 +14,7 @@ from keras_alt.integer.grids import grid
 from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
-from keras_alt.layers import QuantFunction, QuantLeakyReLU
+from keras_alt.layers import QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
@@ -68,6 +68,7 @@ class Reader:
             self.require_integers(tensor)
         self.program.outputs = [self.positions[tensor] for tensor in ends]
         self.taps.update({tensor: self.positions[tensor] for tensor in ends})
+        self.program.drop_unread_transposes()
         return Reading(
             self.program,
             target,
@@ -131,7 +132,7 @@ class Reader:
 
     def is_quantized(self, call: Call) -> bool:
         """Return whether all inputs of a call lie on a grid, and a quantizer takes its output."""
-        takers = (Quantizer, QuantLeakyReLU, keras.layers.ReLU)
+        takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
         readers = self.graph.readers[call.outputs[0]]
         on_grid = all(tensor in self.positions for tensor in call.inputs)
         return on_grid and bool(readers) and all(isinstance(r.layer, takers) for r in readers)

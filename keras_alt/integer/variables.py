@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +169,9 @@ class Variable:
 
     def requantize(self, grid: Grid, name: str) -> Variable:
         """Move the tensor onto a grid; an average is divided by its cells."""
+        return self._before_transpose(lambda x: x._requantized(grid, name), name)
+
+    def _requantized(self, grid: Grid, name: str) -> Variable:
         format = grid.format
         return self.apply(
             "requantize",
@@ -191,7 +194,21 @@ class Variable:
                 f"Received: bounds {low}, {high} and a step of {2.0**self.exponent}"
             )
         least, most = (None if c is None else int(c) for c in codes)
-        return self.apply("clip", low=least, high=most)
+        return self._before_transpose(lambda x: x.apply("clip", low=least, high=most))
+
+    def _before_transpose(
+        self, compute: Callable[[Variable], Variable], name: str | None = None
+    ) -> Variable:
+        """Return what an elementwise function computes; engines transpose no sums, only codes.
+
+        If the tensor is a transposed sum, the function is applied in front of the transpose.
+        """
+        steps = (s for s in reversed(self.program.steps) if s.output == self.position)
+        step = next(steps, None)
+        if step is None or step.operation != "transpose" or self.tensor.format is not None:
+            return compute(self)
+        source = replace(self, position=step.inputs[0])
+        return compute(source).transpose(step.attributes["axes"], name=name)
 
     def lookup(self, table: Constant, first: int, name: str) -> Variable:
         """Map each code by a table, whose first entry is for the code `first`."""

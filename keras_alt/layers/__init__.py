@@ -6,9 +6,11 @@ from keras_alt.layers.conv import QuantAveragePoolConv2D as QuantAveragePoolConv
 from keras_alt.layers.conv import QuantConv1D as QuantConv1D
 from keras_alt.layers.conv import QuantConv2D as QuantConv2D
 from keras_alt.layers.conv import QuantConv2DTranspose as QuantConv2DTranspose
+from keras_alt.layers.conv import QuantDepthwiseConv1D as QuantDepthwiseConv1D
 from keras_alt.layers.conv import QuantDepthwiseConv2D as QuantDepthwiseConv2D
 from keras_alt.layers.conv import QuantSeparableConv2D as QuantSeparableConv2D
 from keras_alt.layers.dense import QuantDense as QuantDense
 from keras_alt.layers.function import QuantFunction as QuantFunction
 from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU
 from keras_alt.layers.mask import KernelMask as KernelMask
+from keras_alt.layers.prelu import QuantPReLU as QuantPReLU

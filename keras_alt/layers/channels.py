@@ -18,4 +18,9 @@ def along_channels(layer, vector):
 
 def add_bias(layer, y, bias):
     """Return `y + bias`; `y` itself if there is no bias."""
-    return y if bias is None else ops.add(y, along_channels(layer, bias))
+    if bias is None:
+        return y
+    if channel_axis(layer) == 1:
+        # Keras on TensorFlow takes a second operand for a bias of the last axis if sizes agree.
+        return ops.add(along_channels(layer, bias), y)
+    return ops.add(y, along_channels(layer, bias))

@@ -65,12 +65,8 @@ class QuantConv2DTranspose(QuantizedKernel, keras.layers.Conv2DTranspose):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_alt")
-class QuantDepthwiseConv2D(QuantizedKernel, keras.layers.DepthwiseConv2D):
-    """`DepthwiseConv2D` with quantized kernel, sum, bias and output.
-
-    Args: see `QuantizedKernel`, `DepthwiseConv2D`.
-    """
+class DepthwiseKernel(QuantizedKernel):
+    """What the depthwise convolutions share. It comes in front of the Keras class."""
 
     def kernels(self):
         return {"kernel": self.kernel}
@@ -90,6 +86,22 @@ class QuantDepthwiseConv2D(QuantizedKernel, keras.layers.DepthwiseConv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
+class QuantDepthwiseConv1D(DepthwiseKernel, keras.layers.DepthwiseConv1D):
+    """`DepthwiseConv1D` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `DepthwiseConv1D`.
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantDepthwiseConv2D(DepthwiseKernel, keras.layers.DepthwiseConv2D):
+    """`DepthwiseConv2D` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `DepthwiseConv2D`.
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
 class AveragePoolConv2D(keras.layers.DepthwiseConv2D):
     """An average pool: the depthwise convolution by the constant 1 / (height * width).
 
@@ -106,14 +118,11 @@ class AveragePoolConv2D(keras.layers.DepthwiseConv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantAveragePoolConv2D(QuantizedKernel, AveragePoolConv2D):
+class QuantAveragePoolConv2D(DepthwiseKernel, AveragePoolConv2D):
     """`AveragePoolConv2D` with its reciprocal in unsigned codes (8 bits in the paper).
 
     Args: see `QuantizedKernel`, `AveragePoolConv2D`.
     """
-
-    kernels = QuantDepthwiseConv2D.kernels
-    linear = QuantDepthwiseConv2D.linear
 
     def kernel_format(self):
         return None if self.kernel_bits is None else FixedPoint(self.kernel_bits, signed=False)

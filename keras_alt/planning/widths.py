@@ -5,7 +5,12 @@ from collections.abc import Collection
 from keras_alt.activations import leaky_slope
 from keras_alt.functions import MOST_BITS
 from keras_alt.graph import Call
-from keras_alt.layers import QuantAveragePoolConv2D, QuantFunction, QuantLeakyReLU
+from keras_alt.layers import (
+    QuantAveragePoolConv2D,
+    QuantFunction,
+    QuantLeakyReLU,
+    QuantPReLU,
+)
 from keras_alt.operators import is_function
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.placement import rounding_behind
@@ -57,6 +62,8 @@ class _Substituting:
             return {"function": call.layer, "format": self.plan.group_of(call.inputs[0]).format}
         if quantized is QuantLeakyReLU:
             return self.leaky(call)
+        if quantized is QuantPReLU:
+            return self.sloped(call)
         if quantized is QuantAveragePoolConv2D:
             return self.kernel(RECIPROCAL_BITS, None, None)
         layer = call.layer
@@ -80,10 +87,15 @@ class _Substituting:
         }
 
     def leaky(self, call):
-        widths = self.regions.config.for_layer(call.layer.name)
         return {
             "negative_slope": leaky_slope(call.layer),
             "max_value": getattr(call.layer, "max_value", None),
+            **self.sloped(call),
+        }
+
+    def sloped(self, call):
+        widths = self.regions.config.for_layer(call.layer.name)
+        return {
             "internal_bits": self.target.leaky_bits or widths.accumulators,
             "activation_bits": None,
             "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]),

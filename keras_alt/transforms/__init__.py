@@ -30,8 +30,8 @@ CANONICAL = (
     splice_identity,
     collapse_concat,
     split_merge,
-    split_activation,
     split_separable,
+    split_activation,
     absorb_zero_padding,
 )
 

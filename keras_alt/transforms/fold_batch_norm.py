@@ -7,6 +7,12 @@ from keras import ops
 from keras_alt.graph import Call, Graph, call_and_fill, replaced, rewrite
 from keras_alt.operators import has_kernel, is_batch_norm
 from keras_alt.replacements import Replacements
+from keras_alt.transforms.batch_norm_to_depthwise import (
+    DepthwiseNorms,
+    affine,
+    has_depthwise_form,
+    norm_axis,
+)
 
 L = keras.layers
 
@@ -15,8 +21,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     """Fold every batch normalization, with its moving statistics.
 
     If the norm is the only reader of a linear layer, it is folded into the kernel and the bias of
-    the layer. Otherwise, a norm over an image becomes a 1x1 depthwise convolution. Other norms
-    stay, and the report lists them.
+    the layer. Otherwise, it becomes a depthwise convolution of window 1. A norm over five or more
+    axes of which some are open stays, and the report lists it.
     """
     return _folded(model, lambda call, linear: True)
 
@@ -35,15 +41,15 @@ def _folded(model, is_folded):
     graph = Graph(model)
     norms = [call for call in graph.calls if is_batch_norm(call)]
     pairs = {call: linear_in_front(graph, call) for call in norms}
-    foldable = {call for call in norms if pairs[call] or _is_over_an_image(call)}
+    foldable = {call for call in norms if pairs[call] or has_depthwise_form(call)}
     foldable = {call for call in foldable if is_folded(call, pairs[call])}
     linear = Replacements(graph, [pairs[call] for call in foldable if pairs[call]])
-    depthwise = Replacements(graph, foldable)
+    depthwise = DepthwiseNorms(graph, foldable)
 
     def rule(call, new):
         if pairs[call]:
             return _into_kernel(pairs[call], call, new, linear)
-        return _as_depthwise(call, new, depthwise)
+        return depthwise(call, new)
 
     return rewrite(graph, rule, foldable)
 
@@ -69,7 +75,7 @@ def linear_in_front(graph: Graph, call: Call) -> Call | None:
 def _normalizes_channels(call, layer):
     rank = len(call.inputs[0].shape)
     first = getattr(layer, "data_format", "channels_last") == "channels_first"
-    return _axis(call.layer) % rank == (1 if first else rank - 1)
+    return norm_axis(call.layer) % rank == (1 if first else rank - 1)
 
 
 def _into_kernel(linear: Call, call: Call, new, replacements):
@@ -88,48 +94,6 @@ def _into_kernel(linear: Call, call: Call, new, replacements):
 
 def kernel_factor(layer, factor):
     """Reshape one factor per output channel so that it scales the kernel of `layer`."""
-    if type(layer) is L.DepthwiseConv2D:
+    if type(layer) in (L.DepthwiseConv1D, L.DepthwiseConv2D):
         return factor.reshape(-1, layer.depth_multiplier)
     return factor.reshape(-1, 1) if type(layer) is L.Conv2DTranspose else factor
-
-
-def affine(norm) -> tuple[np.ndarray, np.ndarray]:
-    """Return the factor and the offset of a batch normalization at inference.
-
-    Both have the shape `(channels,)` and are float64.
-    """
-    numbers = lambda v: ops.convert_to_numpy(v).astype(np.float64)  # noqa: E731
-    factor = 1.0 / np.sqrt(numbers(norm.moving_variance) + norm.epsilon)
-    if norm.scale:
-        factor = factor * numbers(norm.gamma)
-    offset = -numbers(norm.moving_mean) * factor
-    return factor, offset + numbers(norm.beta) if norm.center else offset
-
-
-def _is_over_an_image(call):
-    return len(call.inputs[0].shape) == 4 and _axis(call.layer) % 4 in (1, 3)
-
-
-def _as_depthwise(call, new, replacements):
-    norm = call.layer
-    depthwise = replacements(norm, None, lambda name: _depthwise(norm, name))
-
-    def fill(depthwise):
-        factor, offset = affine(norm)
-        depthwise.set_weights([factor.reshape(1, 1, -1, 1), offset])
-
-    return call_and_fill(depthwise, fill, new(call.inputs[0]))
-
-
-def _depthwise(norm, name):
-    return L.DepthwiseConv2D(
-        1,
-        data_format="channels_first" if _axis(norm) % 4 == 1 else "channels_last",
-        dtype=norm.dtype_policy,
-        trainable=norm.trainable,
-        name=name,
-    )
-
-
-def _axis(norm):
-    return norm.axis[0] if isinstance(norm.axis, (list, tuple)) else norm.axis

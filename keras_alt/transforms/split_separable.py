@@ -7,15 +7,19 @@ import keras
 from keras_alt.graph import Graph, call_and_fill, rewrite
 
 L = keras.layers
+PARTS = {
+    L.SeparableConv1D: (L.DepthwiseConv1D, L.Conv1D),
+    L.SeparableConv2D: (L.DepthwiseConv2D, L.Conv2D),
+}
 
 
 def split_separable(model: keras.Model) -> keras.Model:
-    """Turn a linear `SeparableConv2D` into a `DepthwiseConv2D` and a 1x1 `Conv2D`.
+    """Turn a separable convolution into a depthwise convolution and one of window 1.
 
-    The first is named `<name>_depthwise`, the second `<name>`.
+    The first is named `<name>_depthwise`, the second `<name>`. The second has the activation.
     """
     graph = Graph(model)
-    separable = [call for call in graph.calls if type(call.layer) is L.SeparableConv2D]
+    separable = [call for call in graph.calls if type(call.layer) in PARTS]
     split = functools.cache(lambda layer: (_depthwise(layer), _pointwise(layer)))
 
     def rule(call, new):
@@ -30,7 +34,8 @@ def split_separable(model: keras.Model) -> keras.Model:
 
 
 def _depthwise(layer):
-    return L.DepthwiseConv2D(
+    kind, _ = PARTS[type(layer)]
+    return kind(
         layer.kernel_size,
         strides=layer.strides,
         padding=layer.padding,
@@ -47,9 +52,11 @@ def _depthwise(layer):
 
 
 def _pointwise(layer):
-    return L.Conv2D(
+    _, kind = PARTS[type(layer)]
+    return kind(
         layer.filters,
         1,
+        activation=layer.activation,
         data_format=layer.data_format,
         use_bias=layer.use_bias,
         kernel_regularizer=layer.pointwise_regularizer,

@@ -30,7 +30,7 @@ from keras_alt.transforms import (
     splice_identity,
     split_merge,
 )
-from keras_alt.transforms.fold_batch_norm import affine
+from keras_alt.transforms.batch_norm_to_depthwise import affine
 
 pytestmark = pytest.mark.check
 
@@ -138,6 +138,22 @@ def test_a_norm_without_a_linear_layer_becomes_depthwise(rng):
     folded = fold_batch_norm(inline(model))
     assert types(folded).count(L.DepthwiseConv2D) == 2
     assert_same_function(model, folded, rng)
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 5), (6, 5, 4), (2, 3, 4, 5)], ids=len)
+def test_a_norm_of_any_axis_becomes_depthwise(shape, rng):
+    inputs = keras.Input(shape)
+    axes = range(1, len(shape) + 1)
+    model = keras.Model(inputs, [L.BatchNormalization(axis=axis)(inputs) for axis in axes])
+    folded = fold_batch_norm(inline(randomize(model, rng)))
+    assert L.BatchNormalization not in types(folded)
+    assert_same_function(model, folded, rng)
+
+
+def test_a_norm_over_open_axes_stays_if_no_convolution_reads_them(rng):
+    inputs = keras.Input((None, 3, 4, 5))
+    model = keras.Model(inputs, L.BatchNormalization()(inputs))
+    assert types(fold_batch_norm(inline(model))) == types(model)
 
 
 def test_a_linear_layer_that_others_read_is_not_folded(rng):
