@@ -5,19 +5,22 @@ import types
 import keras
 import numpy as np
 import pytest
+from alone import run_alone
 from conftest import randomize
 from keras import layers as L
 from keras import ops
 
+import keras_alt
 from keras_alt.engines.onnx_float.types import element_type, input_type
 from keras_alt.engines.onnxruntime.export import QDQWriter
 from keras_alt.engines.qonnx.export import QuantWriter
-from keras_alt.export import ExportError
+from keras_alt.export import ExportError, to_onnx
 from keras_alt.integer.program import Program
 
 onnx = pytest.importorskip("onnx", reason="the `onnx` extra is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the `onnx` extra is not installed")
 pytestmark = pytest.mark.tensorflow_only
+INPUTS = {"float32": "float", "int64": "int64"}
 OPSETS = {"onnx": QDQWriter, "qonnx": QuantWriter}
 
 
@@ -403,6 +406,55 @@ def test_networks(make, cls, rng):
 @pytest.mark.parametrize("options", [{}, {"use_causal_mask": True}], ids=["all", "causal"])
 def test_attention_with_masks(mask, options, rng):
     assert_same(attention(mask=mask, **options), rng)
+
+
+def tail():
+    """Layers behind the last quantizers, with an output of whole numbers."""
+    inputs = keras.Input((8, 8, 3))
+    x = L.Softmax()(L.Conv2D(4, 3)(inputs))
+    outputs = [L.Reshape((36, 4))(x), L.UpSampling2D(2)(x), L.GlobalMaxPooling2D()(x)]
+    outputs += [L.Flatten()(x), x[:, 1:3], ops.max(x, axis=-1), ops.argmax(x, axis=-1)]
+    return keras.Model(inputs, outputs)
+
+
+def front():
+    """Layers in front of the first quantizers, for words and images."""
+    words, image = keras.Input((9,), dtype="int64"), keras.Input((8, 8, 3))
+    x = L.GRU(4, return_sequences=True)(L.Embedding(6, 4)(words))
+    x = L.GlobalAveragePooling1D()(L.Conv1D(3, 3, name="lines")(x))
+    y = L.RandomFlip()(L.RandomBrightness(0.1)(L.Rescaling(0.5)(image)))
+    y = L.GlobalAveragePooling2D()(L.Conv2D(3, 3, name="images")(y))
+    return keras.Model([words, image], L.Dense(3)(L.Concatenate()([x, y])))
+
+
+@pytest.mark.parametrize("make", [tail, front])
+@pytest.mark.parametrize(("target", "engine"), [("onnx", "onnxruntime"), ("paper", "qonnx")])
+def test_the_integers_between_float_layers_are_exact(make, target, engine, rng, tmp_path):
+    model = make()
+    arrays = [drawn(tensor, rng) for tensor in model.inputs]
+    x = arrays if len(arrays) > 1 else arrays[0]
+    model = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target))
+    keras_alt.calibrate(model, x, verbose=False)
+    result = keras_alt.verify(model, x, engine, bundle=tmp_path / "bundle", verbose=False)
+    assert result and result.total, str(result)
+    process = run_alone(tmp_path, tmp_path / "bundle" / "verify.py")
+    assert process.returncode == 0, process.stderr
+
+
+def test_inputs_and_outputs_keep_their_types(rng, tmp_path):
+    for make in (tail, front):
+        model = make()
+        x = [drawn(tensor, rng) for tensor in model.inputs]
+        model = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target="onnx"))
+        keras_alt.calibrate(model, x if len(x) > 1 else x[0], verbose=False)
+        session = onnxruntime.InferenceSession(to_onnx(model, tmp_path / f"{make.__name__}.onnx"))
+        types = [node.type for node in session.get_inputs()]
+        assert types == [f"tensor({INPUTS[t.dtype]})" for t in model.inputs]
+        feed = {n.name: a for n, a in zip(session.get_inputs(), x, strict=True)}
+        expected = keras.tree.flatten(model(x if len(x) > 1 else x[0], training=False))
+        for one, other in zip(session.run(None, feed), expected, strict=True):
+            np.testing.assert_allclose(one, ops.convert_to_numpy(other), atol=1e-6)
+            assert one.dtype == ops.convert_to_numpy(other).dtype
 
 
 def test_what_has_no_form_is_named():
