@@ -16,7 +16,6 @@ from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.record import record_of
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
 
-
 QUANTIZED = (Quantizer, QuantizedKernel, QuantFunction, QuantLeakyReLU, QuantPReLU)
 
 

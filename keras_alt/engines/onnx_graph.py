@@ -10,10 +10,12 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
-from keras_alt.engines.onnx_float_layers import FLOAT_LAYERS
+from keras_alt.engines.onnx_float import FloatWriter, element_type
+from keras_alt.engines.onnx_float.types import input_type
 from keras_alt.engines.onnx_nodes import NODES
-from keras_alt.graph import Graph
 from keras_alt.integer import Reading, Step, Tensor
+
+LONGEST = 120  # a longer name is cut before it becomes the beginning of another
 
 
 class GraphWriter(ABC):
@@ -73,12 +75,12 @@ class GraphWriter(ABC):
 
     def model(self):
         """Return the `onnx.ModelProto`."""
-        from onnx import TensorProto, helper
+        from onnx import helper
 
         program = self.program
         inputs = [
             helper.make_tensor_value_info(
-                tensor.name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:])
+                tensor.name, element_type(input_type(tensor)), (self.batch, *tensor.shape[1:])
             )
             for tensor in self.reading.entry.inputs
         ]
@@ -94,7 +96,9 @@ class GraphWriter(ABC):
                 )
             NODES[step.operation](self, step)
         outputs = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
+            helper.make_tensor_value_info(
+                name, element_type(tensor.dtype), (self.batch, *tensor.shape[1:])
+            )
             for name, tensor in zip(self.end(), self.reading.exit.outputs, strict=True)
         ]
         graph = helper.make_graph(
@@ -109,10 +113,10 @@ class GraphWriter(ABC):
         """Add the float layers in front of the quantizers; return the names of their outputs."""
         entry = self.reading.entry
         names = {id(tensor): tensor.name for tensor in entry.inputs}
-        self.float_layers(entry, names)
+        floats = self.float_layers(entry, names)
         results = []
         for tensor in entry.outputs:
-            name = names[id(tensor)]
+            name = floats.operand(tensor, "float32")
             results.append(self.first(name, len(tensor.shape)))
         return results
 
@@ -122,33 +126,32 @@ class GraphWriter(ABC):
         for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
             value, rank = self.value(position), len(tensor.shape)
             names[id(tensor)] = self.last(value, rank)
-        self.float_layers(leave, names)
+        floats = self.float_layers(leave, names)
         results = []
         for name, tensor in zip(self.reading.output_names, leave.outputs, strict=True):
-            self.nodes.append(self.make("Identity", [names[id(tensor)]], name))
+            self.nodes.append(self.make("Identity", [floats.operand(tensor)], name))
             results.append(name)
         return results
 
-    def float_layers(self, model, names):
-        """Add the layers of a float model.
+    def float_layers(self, model, names) -> FloatWriter:
+        """Add the layers of a float model; return the writer that knows its tensors.
 
         `names` maps tensor ids to names. It has the inputs and gets all other tensors.
         """
-        for call in Graph(model).calls:
-            write = FLOAT_LAYERS.get(type(call.layer))
-            if write is None:
-                raise ExportError(
-                    f"Float layer '{call.layer.name}' of type {type(call.layer).__name__} has no "
-                    "ONNX form here: take it off the model, or export with `to_litert`."
-                )
-            (tensor,) = call.inputs
-            names[id(call.outputs[0])] = write(self, call.layer, names[id(tensor)])
+        floats = FloatWriter(self, names, model.inputs)
+        floats.write(model)
+        return floats
 
     def add(self, kind: str, inputs: list, name: str | None = None, **attributes) -> str:
         """Append a node; return the name of its only output."""
-        name = name or f"{inputs[0]}/{kind}{len(self.nodes)}"
+        name = name or self.fresh(kind, inputs)
         self.nodes.append(self.make(kind, inputs, name, **attributes))
         return name
+
+    def fresh(self, kind: str, inputs: list) -> str:
+        """Return a new name for a node. It begins with the name of the first input, if any."""
+        beginning = inputs[0][:LONGEST] if inputs else kind
+        return f"{beginning}/{kind}{len(self.nodes)}"
 
     def make(self, kind, inputs, name, domain="", **attributes):
         from onnx import helper

@@ -5,6 +5,9 @@ import sys
 
 import numpy as np
 
+TYPES = {"tensor(float)": "float32", "tensor(bool)": "bool"}
+TYPES.update({f"tensor({name})": name for name in ("int32", "int64")})
+
 
 def version():
     import onnxruntime
@@ -21,11 +24,13 @@ def compute(folder, about, inputs):
         onnxruntime.InferenceSession(os.path.join(folder, "model", name), providers=providers)
         for name in ("model.onnx", "observed.onnx")
     )
+    types = {node.name: TYPES[node.type] for node in plain.get_inputs()}
     names = [output.name for output in plain.get_outputs()]
     wanted = [output["tensor"] for output in about["outputs"]]
     results = [[] for _ in wanted]
     for start in range(0, about["samples"], 32):
-        feed = {name: values[start : start + 32] for name, values in inputs.items()}
+        batch = {name: values[start : start + 32] for name, values in inputs.items()}
+        feed = {name: values.astype(types[name]) for name, values in batch.items()}
         computed = observed.run(names + wanted, feed)
         for one, other in zip(plain.run(names, feed), computed):  # noqa: B905
             if not np.array_equal(one, other):

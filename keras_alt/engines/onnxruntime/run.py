@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import require
 from keras_alt.engines.observing import require_same
+from keras_alt.engines.onnx_float.types import input_type
 from keras_alt.engines.onnxruntime.export import write_onnx, zero_point
 
 
@@ -25,7 +26,7 @@ class ONNXRuntimeEngine:
         import onnx
         import onnxruntime
 
-        self.program = reading.program
+        self.program, self.inputs = reading.program, reading.entry.inputs
         path = os.path.join(folder, "model.onnx")
         written = write_onnx(reading, path)
         providers = ["CPUExecutionProvider"]
@@ -43,7 +44,10 @@ class ONNXRuntimeEngine:
 
     def fed(self, arrays, codes):
         names = [node.name for node in self.plain.get_inputs()]
-        return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+        return {
+            name: array.astype(input_type(tensor))
+            for name, array, tensor in zip(names, arrays, self.inputs, strict=True)
+        }
 
     def prepare(self, folder):
         with open(os.path.join(folder, "observed.onnx"), "wb") as file:

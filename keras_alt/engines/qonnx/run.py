@@ -6,6 +6,7 @@ from importlib import metadata, resources
 import numpy as np
 
 from keras_alt.engines.fitting import require
+from keras_alt.engines.onnx_float.types import input_type
 from keras_alt.engines.qonnx.export import shaped, write_qonnx
 
 
@@ -19,7 +20,7 @@ class QONNXEngine:
         require("qonnx", "onnx")
         import onnx
 
-        self.program = reading.program
+        self.program, self.inputs = reading.program, reading.entry.inputs
         path = os.path.join(folder, "model.onnx")
         written = write_qonnx(reading, path)
         positions = set(reading.taps.values())
@@ -42,7 +43,10 @@ class QONNXEngine:
 
     def fed(self, arrays, codes):
         names = [tensor.name for tensor in self.proto.graph.input]
-        return {n: a.astype(np.float32) for n, a in zip(names, arrays, strict=True)}
+        return {
+            name: array.astype(input_type(tensor))
+            for name, array, tensor in zip(names, arrays, self.inputs, strict=True)
+        }
 
     def prepare(self, folder):
         tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]

@@ -139,9 +139,9 @@ def test_the_batch_is_free(rng, tmp_path):
 
 def test_what_the_format_cannot_hold_is_named(rng, tmp_path):
     inputs = keras.Input((8,))
-    x = L.Activation("softplus", name="odd")(L.Dense(4)(inputs))
+    x = L.Activation("sparsemax", name="odd")(L.Dense(4)(inputs))
     model, _ = quantized(keras.Model(inputs, x), rng, "onnx")
-    assert_refused(to_onnx, model, tmp_path, "'odd'.*softplus", ExportError)
+    assert_refused(to_onnx, model, tmp_path, "'odd'.*Sparsemax", ExportError)
 
     model, _ = quantized(keras.Model(inputs, L.Dense(4)(inputs)), rng, "onnx", activations=20)
     assert_refused(to_onnx, model, tmp_path, "16 bits at most.*dense", ExportError)

@@ -108,9 +108,9 @@ def test_weights_lie_on_their_grid(rng, tmp_path):
 
 def test_what_the_format_cannot_hold_is_named(rng, tmp_path):
     inputs = keras.Input((8,))
-    x = L.Activation("softplus", name="odd")(L.Dense(4)(inputs))
+    x = L.Activation("sparsemax", name="odd")(L.Dense(4)(inputs))
     model, _ = quantized(keras.Model(inputs, x), rng, "paper")
-    assert_refused(to_qonnx, model, tmp_path, "'odd'.*softplus", ExportError)
+    assert_refused(to_qonnx, model, tmp_path, "'odd'.*Sparsemax", ExportError)
 
 
 def test_models_that_do_not_fit_are_refused(rng, tmp_path):
