@@ -22,7 +22,12 @@ class QuantizeConfig:
         weights: bits of kernels.
         activations: bits of layer outputs. Outputs that are never negative, such as those of ReLU
             and ReLU6, get unsigned codes. Others get signed codes.
-        inputs: bits of the model inputs (signed).
+        inputs: format of the model inputs: bits of signed codes, or a name such as `"uint8"`.
+            `"uint8"` is for inputs that are never negative, such as images of 0..255, whose codes
+            are then the bytes. A `Rescaling` in front of the first kernel is folded into the
+            kernel, except for its power of two. Behind float layers that may give negative values,
+            codes are signed. `"auto"` lets `quantize_model` choose `"uint8"` or `"int8"` by the
+            sign of its `calibration_data`.
         biases, accumulators: bits of biases and of the sums of kernel layers, if the target
             quantizes them. The two share one threshold if their widths are equal.
         first_and_last_weights: bits of the first and the last kernels. No kernel comes before a
@@ -53,7 +58,7 @@ class QuantizeConfig:
 
     weights: int | None = 8
     activations: int | None = 8
-    inputs: int | None = 8
+    inputs: int | str | None = 8
     biases: int | None = 16
     accumulators: int | None = 16
     first_and_last_weights: int | None = 8
@@ -66,7 +71,9 @@ class QuantizeConfig:
     def __post_init__(self):
         get_target(self.target)
         for name in WIDTHS:
-            _check_width(name, getattr(self, name))
+            if name != "inputs":
+                _check_width(name, getattr(self, name))
+        _check_inputs(self.inputs)
         if self.batch_norm not in ("fold", "train"):
             raise ValueError(
                 f"`batch_norm` must be 'fold' or 'train'. Received: batch_norm={self.batch_norm!r}"
@@ -90,6 +97,16 @@ class QuantizeConfig:
         object.__setattr__(self, "share", tuple(tuple(map(str, globs)) for globs in self.share))
         overrides = {str(glob): dict(widths) for glob, widths in self.overrides.items()}
         object.__setattr__(self, "overrides", overrides)
+
+    @property
+    def input_format(self) -> FixedPoint | None:
+        """Format of the inputs, None if they stay float."""
+        return None if self.inputs is None else FixedPoint.of(self.inputs)
+
+    @property
+    def takes_unsigned(self) -> bool:
+        """Whether the inputs are never negative and have unsigned codes."""
+        return self.input_format is not None and not self.input_format.signed
 
     def for_layer(self, name: str, first_or_last: bool = False) -> "QuantizeConfig":
         """Return a configuration with the widths of the layer called `name`."""
@@ -130,3 +147,15 @@ def _check_width(name, bits):
                 f"`{name}` must be an integer from 2 to 32, or None for float. "
                 f"Received: {name}={bits!r}"
             ) from error
+
+
+def _check_inputs(inputs):
+    if inputs is None or inputs == "auto":
+        return
+    try:
+        FixedPoint.of(inputs)
+    except ValueError as error:
+        raise ValueError(
+            "`inputs` must be an integer from 2 to 32, a format such as 'uint8', 'auto', or None "
+            f"for float. Received: inputs={inputs!r}"
+        ) from error

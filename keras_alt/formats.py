@@ -38,6 +38,22 @@ class FixedPoint:
                 f"Received: signed={self.signed}, narrow={self.narrow}"
             )
 
+    @classmethod
+    def of(cls, width: int | str) -> "FixedPoint":
+        """Return the format of signed codes of so many bits, or the one called "int8" or "uint8".
+
+        Raises:
+            ValueError: `width` is neither.
+        """
+        if not isinstance(width, str):
+            return cls(width)
+        name = width.removeprefix("u").removeprefix("int")
+        if not name.isdecimal() or width not in (f"int{name}", f"uint{name}"):
+            raise ValueError(
+                f"A format is called 'int8' or 'uint8', for instance. Received: width={width!r}"
+            )
+        return cls(int(name), signed=width.startswith("int"))
+
     @property
     def levels(self) -> int:
         """Grid steps from zero to the threshold: 2**(bits - 1) if signed, else 2**bits."""

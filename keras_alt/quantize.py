@@ -1,9 +1,12 @@
 """Quantization of a Keras model."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.calibration.input_signs import inputs_by_sign
 from keras_alt.calibration.walk import calibrate
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph
@@ -43,8 +46,8 @@ def quantize_model(
 
     Raises:
         TypeError: `model` is not a Keras 3 model.
-        ValueError: `model` was never built, a glob in `config` matches no layer, or a key of
-            `masks` names no kernel that is quantized.
+        ValueError: `model` was never built, a glob in `config` matches no layer, a key of `masks`
+            names no kernel that is quantized, or `inputs="auto"` without `calibration_data`.
 
     Example:
 
@@ -71,10 +74,24 @@ def quantize_model(
             f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
         )
     config = QuantizeConfig() if config is None else config
+    if config.inputs == "auto":
+        config, model, calibration_data = _with_inputs_by_sign(config, model, calibration_data)
     quantized = insert_quantizers(canonical(model, config), config, masks)
     if calibration_data is not None:
         calibrate(quantized, calibration_data)
     return quantized
+
+
+def _with_inputs_by_sign(config, model, data):
+    """Return a configuration with the format of the inputs, and a model and data for it."""
+    if data is None:
+        raise ValueError(
+            "`inputs='auto'` follows the sign of `calibration_data`: give it to `quantize_model`, "
+            "or say 'int8' or 'uint8'. Received: calibration_data=None"
+        )
+    plain = canonical(model, replace(config, inputs="int8"))
+    inputs, samples = inputs_by_sign(plain, data)
+    return replace(config, inputs=inputs), plain, samples
 
 
 def insert_quantizers(

@@ -20,7 +20,7 @@ from keras_alt.unquantized import fused_relu, source_name, unquantized
 
 
 def retarget(
-    model: keras.Model, target: str | None = None, calibration_data=None, **widths: int | None
+    model: keras.Model, target: str | None = None, calibration_data=None, **widths: int | str | None
 ) -> keras.Model:
     """Return `model` under the rules of `target`, with its weights and thresholds.
 

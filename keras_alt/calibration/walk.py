@@ -10,6 +10,7 @@ from keras import ops
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
+from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, Replay, functional
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers, quantizers_of
 
@@ -31,6 +32,8 @@ def calibrate(
     The samples pass through the graph once, layer by layer, and each quantizer sees values that the
     quantizers before it have rounded. If a quantizer is called several times, every call sets its
     threshold again, from all its tensors so far. Frozen thresholds stay. Weights do not change.
+    Inputs with unsigned codes (`QuantizeConfig(inputs="uint8")`) that are whole numbers within the
+    codes, such as bytes, become the codes, whatever the rule.
 
     Example:
 
@@ -115,7 +118,17 @@ class _Walk:
             if current is None:
                 break
             self.set(layer, current, self.histograms[current])
+            if layer is current:
+                self.keep_whole_numbers(call, store)
             pending.remove(current)
+
+    def keep_whole_numbers(self, call: Call, store):
+        """Let each whole number of an unsigned input be its code."""
+        x, count = call.inputs[0], range(store.count)
+        values = (ops.convert_to_numpy(store.get(batch, x)) for batch in count)
+        threshold = whole_number_threshold(self.graph, call, call.layer.format, values)
+        if threshold is not None:
+            call.layer.set_threshold(threshold)
 
     def observe_first(self, call, store, pending):
         """Run the layer on all batches and watch the first quantizer of `pending` that it calls.

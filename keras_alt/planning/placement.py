@@ -2,6 +2,7 @@
 
 import fnmatch
 import functools
+from dataclasses import replace
 
 import keras
 
@@ -11,6 +12,7 @@ from keras_alt.graph import Call
 from keras_alt.operators import OF_INPUT, Grid, Operator, is_kernel
 from keras_alt.planning.decisions import Group, Placement, Plan
 from keras_alt.planning.regions import Regions
+from keras_alt.planning.signs import may_be_negative
 from keras_alt.targets import get_target
 
 
@@ -123,8 +125,10 @@ class _Placing:
                 self.plan.fused[call] = operator.fused
 
     def _add_input(self, tensor, layer, role):
-        if self.config.inputs is not None:
-            group = Group(layer, role, FixedPoint(self.config.inputs))
+        format = self.config.input_format
+        if format is not None:
+            signed = format.signed or may_be_negative(self.graph, tensor)
+            group = Group(layer, role, replace(format, signed=signed))
             self.plan.place(tensor, self.plan.new_group(tensor, group))
 
     def _share_as_configured(self):

@@ -16,6 +16,7 @@ from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as av
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
+from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
@@ -41,13 +42,15 @@ def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
 
     Args:
         model: built `keras.Model`; not changed.
-        config: `QuantizeConfig`. Its `batch_norm` and `target` decide how batch norms and average
-            pools are transformed.
+        config: `QuantizeConfig`. Its `batch_norm`, `inputs` and `target` decide how batch norms,
+            leading rescalings and average pools are transformed.
     """
     for transform in CANONICAL:
         model = transform(model)
     fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]
     model = fold(model)
+    if config.takes_unsigned:
+        model = fold_rescaling(model)
     if get_target(config.target).pool_as_depthwise:
         return average_pool_to_depthwise(mean_to_average_pool(model))
     return average_pool_to_mean(model)

@@ -9,13 +9,19 @@ import os
 import keras
 
 from keras_alt.engines.fitting import ExportError, fitting_program, require
+from keras_alt.engines.litert.boundary import bytes_as_codes, check_types
 from keras_alt.engines.litert.float_layers import input_types
 from keras_alt.engines.litert.writer import Writer
 from keras_alt.files import written_whole
 from keras_alt.integer import Reading
 
 
-def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
+def to_litert(
+    model: keras.Model,
+    path: str | os.PathLike,
+    inputs: str | None = None,
+    outputs: str | None = None,
+) -> str:
     """Write a quantized model as a LiteRT file of 8-bit integers.
 
     No representative data is needed, because the file uses the trained ranges. Weights of fewer
@@ -26,26 +32,45 @@ def to_litert(model: keras.Model, path: str | os.PathLike) -> str:
     Args:
         model: calibrated model, quantized with target "litert".
         path: the file to write, by convention `*.tflite`.
+        inputs: type of the file's inputs: "int8", "uint8" or "float32". None is "int8", and
+            "float32" in front of float layers. Integers in front of float layers are the bytes of
+            an input of dtype "uint8", stored minus 128 as int8. A `Rescaling` that only gives bytes
+            their scale vanishes.
+        outputs: type of the file's outputs, in the same way. Behind float layers, integers need the
+            limits of a softmax, sigmoid or tanh.
 
     Returns:
         The path.
 
     Raises:
+        ValueError: there is no such type.
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("ai_edge_litert", "litert")
-    write_litert(fitting_program(model, "litert"), path)
+    check_types(inputs=inputs, outputs=outputs)
+    write_litert(fitting_program(model, "litert"), path, inputs, outputs)
     return os.fspath(path)
 
 
-def write_litert(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
+def write_litert(
+    reading: Reading,
+    path: str | os.PathLike,
+    inputs: str | None = None,
+    outputs: str | None = None,
+) -> dict[int, str]:
     """Write a program as a LiteRT file; check that it loads and has the trained scales.
+
+    Args:
+        reading: from `keras_alt.integer.read`.
+        path, inputs, outputs: as in `to_litert`.
 
     Returns:
         `{position: name of its tensor}` for each position that the file stores. Several positions
         may share a tensor.
     """
-    writer = Writer(reading)
+    if inputs in ("int8", "uint8"):
+        reading = bytes_as_codes(reading)
+    writer = Writer(reading, inputs, outputs)
     data = writer.written()
     _require_loading(data, reading.entry.inputs)
     check_scales(data, writer.exponents)

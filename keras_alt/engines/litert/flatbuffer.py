@@ -7,7 +7,14 @@ generated from it.
 import numpy as np
 
 IDENTIFIER = b"TFL3"
-TYPES = {"int8": "INT8", "int32": "INT32", "int64": "INT64", "float32": "FLOAT32", "bool": "BOOL"}
+TYPES = {
+    "int8": "INT8",
+    "uint8": "UINT8",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float32": "FLOAT32",
+    "bool": "BOOL",
+}
 # Lowest version of each operator that takes int8; version 1 for all others.
 VERSIONS = {
     "ADD": 2,
@@ -101,6 +108,20 @@ class LiteRTFile:
             tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
+
+    def dtype(self, index: int) -> str | None:
+        """Return the type of a tensor, None if it is none of `TYPES`."""
+        kinds = {getattr(self.schema.TensorType, kind): name for name, kind in TYPES.items()}
+        return kinds.get(self.graph.tensors[index].type)
+
+    def shape(self, index: int) -> tuple:
+        """Return the shape of a tensor without the batch."""
+        return tuple(map(int, self.graph.tensors[index].shape[1:]))
+
+    def grid(self, index: int) -> tuple[float, int]:
+        """Return the scale and the zero point of a tensor."""
+        quantization = self.graph.tensors[index].quantization
+        return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
     def operator(self, code: str, inputs: list, outputs: list, **options):
         """Append an operator; `options` are the fields of its options in the schema."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.litert.boundary import typed_inputs, typed_outputs
 from keras_alt.engines.litert.flatbuffer import LiteRTFile
 from keras_alt.engines.litert.float_layers import float_part, input_type
 from keras_alt.engines.litert.operator import Operator
@@ -27,6 +28,10 @@ FUSING = (  # these operators can clip their results
 class Writer:
     """Writes the steps of a program.
 
+    Args:
+        reading: from `keras_alt.integer.read`.
+        inputs, outputs: types of the inputs and outputs of the file, as in `to_litert`.
+
     Attributes:
         file: the `LiteRTFile` being built.
         stored: `{position: index of its tensor in the file}`.
@@ -35,19 +40,20 @@ class Writer:
             operator is written once the quantizer behind it defines how the result is stored.
     """
 
-    def __init__(self, reading):
+    def __init__(self, reading, inputs=None, outputs=None):
+        self.types = inputs, outputs
         self.reading, self.program = reading, reading.program
         self.file = LiteRTFile(self.program.name)
         self.stored, self.exponents = {}, {}
         self.pending = {}
 
     def written(self) -> bytes:
-        inputs = self.begin()
+        inputs = typed_inputs(self, self.begin(), self.types[0])
         for step in self.program.steps:
             if step.operation not in OPERATORS:
                 raise ExportError(f"LiteRT has no integer operator for layer '{step.layer}'.")
             OPERATORS[step.operation](self, step)
-        return self.file.finish(inputs, self.end())
+        return self.file.finish(inputs, typed_outputs(self, self.end(), self.types[1]))
 
     def begin(self):
         """Add the inputs and the layers in front of the quantizers; return names and indices."""
