@@ -90,3 +90,10 @@ def history(tensor) -> tuple[keras.Operation, int, int]:
 def build_shapes(layer: keras.layers.Layer) -> dict:
     """Return the input shapes that `layer` was built for, by the names of its arguments."""
     return layer._build_shapes_dict or {}
+
+
+def input_signature(model: keras.Model) -> list:
+    """Return the `InputSpec` of each argument of a built model, as `model.export` takes them."""
+    from keras.src.export.export_utils import get_input_signature
+
+    return get_input_signature(model)

@@ -32,7 +32,7 @@ def sparsity_masks(model: keras.Model) -> dict[str, np.ndarray]:
 def kernel_masks(model: keras.Model) -> dict[str, np.ndarray]:
     """Return the masks that the layers of a quantized model hold, named as by `sparsity_masks`."""
     return {
-        f"{name}/kernel": ops.convert_to_numpy(layer.mask_of(layer.role).mask.value)
+        f"{name}/kernel": ops.convert_to_numpy(layer.mask_of(layer.role).mask)
         for name, layer in kernel_layers(model).items()
         if isinstance(layer, QuantizedKernel) and layer.sparse
     }

@@ -128,7 +128,7 @@ def _quantizer_row(name, quantizer, fit):
         quantizer.exponent if quantizer.calibrated else None,
         fit and fit.clipped / fit.count,
         fit and fit.sqnr_db(),
-        bool(ops.convert_to_numpy(quantizer.frozen.value)),
+        bool(ops.convert_to_numpy(quantizer.frozen)),
     )
 
 

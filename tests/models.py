@@ -58,6 +58,14 @@ def leaky():
     return keras.Model(inputs, L.Dense(5)(L.Flatten()(x)))
 
 
+def augmented(model):
+    """Put layers that train by default in front of `model`."""
+    inputs = keras.Input(model.inputs[0].shape[1:])
+    flipped = L.RandomFlip(seed=1)(inputs)
+    x = L.RandomBrightness(0.8, value_range=(-1, 1), seed=1)(flipped)
+    return keras.Model(inputs, model(x))
+
+
 def kinds_of_layers():
     x = inputs = keras.Input((8, 8, 3))
     x = L.SeparableConv2D(4, 3, activation="relu")(x)

@@ -65,7 +65,7 @@ def calibrate(
             f"`keras_alt.layers`. Received: model '{model.name}' without any."
         )
     batches = read_batches(functional(model), data, samples, batch_size)
-    before = [np.array(ops.convert_to_numpy(q.log2_threshold.value)) for q in found.values()]
+    before = [np.array(ops.convert_to_numpy(q.log2_threshold)) for q in found.values()]
     try:
         _Walk(model, weights, activations, keep, verbose).run(batches)
     except BaseException:
@@ -174,6 +174,9 @@ class _Walk:
 
 def _apply(call, store, batch):
     args, kwargs = _arguments(call, store, batch)
+    if isinstance(call.layer, keras.layers.Layer):
+        # Some layers train by default, such as augmentations. `predict` overrides this too.
+        kwargs = {**kwargs, "training": False}
     return call.layer(*args, **kwargs)
 
 
@@ -191,7 +194,7 @@ def _constants(layer):
 
 
 def _is_frozen(quantizer):
-    return bool(ops.convert_to_numpy(quantizer.frozen.value))
+    return bool(ops.convert_to_numpy(quantizer.frozen))
 
 
 @contextlib.contextmanager

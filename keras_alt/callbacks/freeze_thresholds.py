@@ -115,11 +115,11 @@ class FreezeThresholds(StepCallback):
         return [
             (positions[id(quantizer.log2_threshold)], quantizer)
             for quantizer in trained_quantizers(self.model)
-            if not ops.convert_to_numpy(quantizer.frozen.value)
+            if not ops.convert_to_numpy(quantizer.frozen)
         ]
 
     def _freeze(self, count):
-        gradients = np.abs(ops.convert_to_numpy(self._gradient_sums().value))
+        gradients = np.abs(ops.convert_to_numpy(self._gradient_sums()))
         averages = self._averages()
         candidates = sorted(self._candidates(), key=lambda c: gradients[c[0]])
         at_rest = (q for i, q in candidates if np.ceil(_value(q)) == np.ceil(averages[i]))
@@ -135,8 +135,8 @@ class FreezeThresholds(StepCallback):
             quantizer.frozen.assign(True)
 
     def _averages(self):
-        return ops.convert_to_numpy(self.model.optimizer.threshold_optimizer.averages.value)
+        return ops.convert_to_numpy(self.model.optimizer.threshold_optimizer.averages)
 
 
 def _value(quantizer):
-    return float(ops.convert_to_numpy(quantizer.log2_threshold.value))
+    return float(ops.convert_to_numpy(quantizer.log2_threshold))

@@ -116,8 +116,8 @@ class Prune(StepCallback):
         if earlier is None:
             earlier = np.ones(kernel.shape, bool)
             if _holds_zeros(layer):
-                earlier = ops.convert_to_numpy(layer.mask_of(layer.role).mask.value)
-        values = ops.convert_to_numpy(kernel.value) * earlier
+                earlier = ops.convert_to_numpy(layer.mask_of(layer.role).mask)
+        values = ops.convert_to_numpy(kernel) * earlier
         if self.sparsity_m_by_n is None:
             return earlier & magnitude_mask(values, sparsity)
         axis = -1 if isinstance(layer, keras.layers.Conv2DTranspose) else -2

@@ -79,9 +79,9 @@ class ThresholdHistory(StepCallback):
     def _record(self):
         self.steps.append(self._step)
         for name, quantizer in quantizers(self.model).items():
-            value = float(ops.convert_to_numpy(quantizer.log2_threshold.value))
+            value = float(ops.convert_to_numpy(quantizer.log2_threshold))
             self.history.setdefault(name, []).append(value)
-            if ops.convert_to_numpy(quantizer.frozen.value):
+            if ops.convert_to_numpy(quantizer.frozen):
                 self.frozen.setdefault(name, self._step)
         if len(self.steps) > MOST_RECORDS:
             self._every *= 2

@@ -1,5 +1,6 @@
 """Exports to TensorFlow's SavedModel, which runs without this package."""
 
+import functools
 import os
 
 import keras
@@ -8,7 +9,7 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.folders import folder_written_whole
 from keras_alt.engines.on_tensorflow import on_tensorflow
 from keras_alt.graph import deep_recursion
-from keras_alt.keras_internals import nested_layers
+from keras_alt.keras_internals import input_signature, nested_layers
 from keras_alt.layers.batch_norm import FoldedBatchNorm
 from keras_alt.quantizer import quantizers
 
@@ -35,11 +36,20 @@ def to_saved_model(model: keras.Model, path: str | os.PathLike) -> str:
     require_final(model)
     with folder_written_whole(path) as folder:
         if keras.backend.backend() == "tensorflow":
-            with deep_recursion():
-                model.export(folder, format="tf_saved_model", verbose=False)
+            _write(model, folder)
         else:
             on_tensorflow(model, "keras_alt.export.to_saved_model(model, path)", folder)
     return os.fspath(path)
+
+
+def _write(model, folder):
+    # `model.export` leaves `training` open, and then augmentations work in the file.
+    serve = functools.partial(model.__call__, training=False)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    with deep_recursion():
+        archive.add_endpoint("serve", serve, input_signature(model))
+        archive.write_out(folder, verbose=False)
 
 
 def require_final(model: keras.Model):

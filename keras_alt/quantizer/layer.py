@@ -150,7 +150,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
     @property
     def threshold(self) -> float:
         """The clipping threshold, NaN while it is not set."""
-        return 2.0 ** float(ops.convert_to_numpy(self.log2_threshold.value))
+        return 2.0 ** float(ops.convert_to_numpy(self.log2_threshold))
 
     @property
     def calibrated(self) -> bool:
@@ -164,9 +164,9 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             raise ValueError(
                 f"The scale of quantizer '{self.name}' is not known before its threshold is set: "
                 "call `keras_alt.calibrate(model, data)`. "
-                f"Received: log2_threshold={float(ops.convert_to_numpy(self.log2_threshold.value))}"
+                f"Received: log2_threshold={float(ops.convert_to_numpy(self.log2_threshold))}"
             )
-        return self.format.scale_exponent(float(ops.convert_to_numpy(self.log2_threshold.value)))
+        return self.format.scale_exponent(float(ops.convert_to_numpy(self.log2_threshold)))
 
     def get_config(self):
         return {

@@ -1,5 +1,7 @@
 """Converts a model of tf_keras or tensorflow-model-optimization to Keras 3."""
 
+import inspect
+
 import keras
 import numpy as np
 from keras import ops
@@ -22,6 +24,7 @@ _, tf_keras = imported()
 TOLERANCE = 1e-5  # of the largest output
 BATCH = 2
 OPEN_SIZE = 64  # replaces sizes that are None
+IDS = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}  # attribute: how many ids
 
 
 def to_keras3(model) -> tuple[keras.Model, dict, dict]:
@@ -127,7 +130,8 @@ class _Conversion:
         """Run every layer of both models on random inputs.
 
         Both forms of a layer get the same inputs, because a network may amplify rounding errors.
-        The inputs are normal. If no output is finite, the comparison is repeated on [0, 1).
+        The inputs are normal, and random ids in front of a layer that reads ids. If no output is
+        finite, the comparison is repeated on [0, 1).
 
         Raises:
             ValueError: a layer differs, or no output is finite for either kind of input.
@@ -154,9 +158,13 @@ class _Conversion:
                 inputs = args[0] if args else kwargs["inputs"]
                 expected = self.nested[id(bare)].compare_on(flat(inputs))
             else:
-                expected = flat(bare(*args, **kwargs))
-                layer = self.layers[id(node.layer)]
-                _check(node, expected, layer(*new(node.args), **options(new(node.kwargs))))
+                layer, moved = self.layers[id(node.layer)], new(node.args)
+                if type(bare).__name__ in IDS:
+                    args = [_ids(bare, args[0])]
+                    moved = list(map(_moved, args))
+                expected = flat(bare(*args, **_inference(bare, kwargs)))
+                kwargs = _inference(layer, options(new(node.kwargs)))
+                _check(node, expected, layer(*moved, **kwargs))
             old.record(node, expected)
             new.record(node, list(map(_moved, expected)))
             for tensor in readers.get(i, ()):
@@ -188,6 +196,19 @@ def _name_operators(outputs, given, name):
         operation = operation_behind(tensor)
         if id(tensor) not in known and not isinstance(operation, keras.layers.Layer):
             operation.name = name
+
+
+def _inference(layer, kwargs):
+    """Return the arguments of a call outside training, where `layer` may train by default."""
+    parameters = inspect.signature(getattr(layer, "call", layer)).parameters
+    return {**kwargs, "training": False} if "training" in parameters else kwargs
+
+
+def _ids(layer, like):
+    """Return random ids that `layer` knows, in the shape of the tensor `like`."""
+    largest = getattr(layer, IDS[type(layer).__name__])
+    values = np.random.default_rng(0).integers(0, largest, size=like.shape)
+    return tf_keras.backend.constant(values, dtype=like.dtype)
 
 
 def _random(tensor, draw):

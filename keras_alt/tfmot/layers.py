@@ -47,10 +47,25 @@ def from_config(cls: type, layer, **changes):
 
     Options that Keras 3 dropped are ignored. `to_keras3` compares outputs afterwards.
     """
-    config = {key: _plain(value) for key, value in layer.get_config().items()}
+    config = {key: _plain(_inside(layer, key, value)) for key, value in layer.get_config().items()}
     config.update(name=keras3_name(layer.name), dtype=layer.dtype_policy.name, **changes)
     known = arguments_of(cls, L.Layer) | {"name", "trainable", "dtype"}
     return cls.from_config({key: value for key, value in config.items() if key in known})
+
+
+def _inside(layer, key, value):
+    """Return `value` of the configuration of `layer`; a layer inside is converted, too.
+
+    Such are the layers in `Bidirectional` and `TimeDistributed`, and the cells of an `RNN`.
+    """
+    part = getattr(layer, key, None)
+    if isinstance(part, (list, tuple)) and part and all(map(_is_layer, part)):
+        return [keras.saving.serialize_keras_object(keras3_layer(item)) for item in part]
+    return keras.saving.serialize_keras_object(keras3_layer(part)) if _is_layer(part) else value
+
+
+def _is_layer(value):
+    return hasattr(value, "call") and hasattr(value, "get_config")
 
 
 def arguments_of(cls: type, base: type) -> set[str]:

@@ -223,3 +223,29 @@ def test_a_sequential_model_written_by_hand(rng):
     x = rng.normal(size=(8, 4)).astype("float32")
     thresholds = calibrate(model, x, activations=maximum)
     assert 0 < thresholds["quant_dense/activation"] < thresholds["quant_dense/accumulator"] + 1e-6
+
+
+@pytest.mark.backend
+def test_layers_that_train_by_default_do_not_in_calibration(rng, x):
+    plain, augmented = (
+        keras_alt.quantize_model(model, QuantizeConfig(inputs=None))
+        for plain in [small()]
+        for model in (plain, models.augmented(plain))
+    )
+    x = np.clip(x, -1, 1)  # as the augmentation does outside training, too
+    assert calibrate(augmented, x) == calibrate(plain, x)
+
+
+@pytest.mark.tensorflow_only
+def test_a_distributed_model_is_calibrated_in_its_scope(x):
+    import tensorflow as tf
+
+    expected = calibrate(keras_alt.quantize_model(small()), x)
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(0)
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = keras_alt.quantize_model(small())
+        thresholds = calibrate(model, x)
+        report = keras_alt.report(model, x)
+    assert thresholds.keys() == expected.keys()
+    assert {row.name: row.threshold for row in report.quantizers} == thresholds

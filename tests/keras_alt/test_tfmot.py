@@ -69,6 +69,30 @@ def parts_of_applications():
     return tf_keras.Model(inputs, L.Normalization(mean=[1.0, 2, 3, 4], variance=[1.0, 1, 2, 2])(x))
 
 
+def layers_in_layers():
+    inputs = L.Input((12, 4))
+    x = L.Bidirectional(L.LSTM(3, return_sequences=True))(inputs)
+    x = L.Bidirectional(
+        L.GRU(2, return_sequences=True),
+        backward_layer=L.LSTM(2, go_backwards=True, return_sequences=True),
+    )(x)
+    x = L.TimeDistributed(L.BatchNormalization())(L.TimeDistributed(L.LeakyReLU(0.2))(x))
+    cells = [L.LSTMCell(3), L.GRUCell(2)]
+    return tf_keras.Model(inputs, [L.RNN(cells)(x), L.RNN(L.SimpleRNNCell(2))(x)])
+
+
+def readers_of_ids():
+    inputs = L.Input((12,))
+    x = L.Embedding(20, 4)(L.Reshape((3, 4))(inputs))
+    kinds = L.CategoryEncoding(5, output_mode="multi_hot")(inputs)
+    return tf_keras.Model(inputs, [L.Dense(2)(L.Flatten()(x)), L.Dense(2)(kinds)])
+
+
+def augmented():
+    inputs = L.Input((8, 8, 3))
+    return tf_keras.Model(inputs, L.Conv2D(2, 3)(L.RandomBrightness(0.5)(inputs)))
+
+
 def randomized(model):
     rng = np.random.default_rng(0)
     for weight in model.weights:
@@ -86,6 +110,16 @@ def assert_same_outputs(old, new, relative=1e-5):
     x = data()[0]
     expected, received = old.predict(x, verbose=0), outputs(new, x)[0]
     assert np.abs(expected - received).max() <= relative * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("make", [layers_in_layers, readers_of_ids, augmented])
+def test_what_layers_hold_and_read_is_converted(make):
+    old = randomized(make())
+    new = keras_alt.tfmot.to_keras3(old)[0]
+    x = np.random.default_rng(1).integers(0, 5, size=(4, *old.inputs[0].shape[1:]))
+    expected = old(x.astype("float32"), training=False)
+    for a, b in zip(tf.nest.flatten(expected), outputs(new, x), strict=True):
+        np.testing.assert_allclose(b, a, 1e-5, 1e-5)
 
 
 @pytest.mark.backend

@@ -98,6 +98,14 @@ def test_operations_are_plain(rng, tmp_path):
     np.testing.assert_array_equal(values, outputs(model, x)[0])
 
 
+@pytest.mark.tensorflow_only
+def test_layers_that_train_by_default_do_not_in_the_file(rng, tmp_path):
+    model, x = quantized(lambda: models.augmented(small()), rng)
+    path = to_saved_model(model, tmp_path / "saved")
+    (values,) = computed_alone(path, model, x, tmp_path)
+    np.testing.assert_array_equal(values, outputs(model, x)[0])
+
+
 def test_an_unfinished_model_is_an_error(rng, tmp_path):
     with pytest.raises(ExportError, match="keras_alt.calibrate"):
         to_saved_model(keras_alt.quantize_model(small()), tmp_path / "saved")
@@ -119,7 +127,7 @@ def test_nothing_is_written_over_or_in_part(rng, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError("disk full")
 
-    monkeypatch.setattr(keras.Model, "export", fail)
+    monkeypatch.setattr(keras.export, "ExportArchive", fail)
     monkeypatch.setattr(keras.Model, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         to_saved_model(model, tmp_path / "saved")
