@@ -13,7 +13,7 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.onnx_float_layers import FLOAT_LAYERS
 from keras_alt.engines.onnx_nodes import NODES
 from keras_alt.graph import Graph
-from keras_alt.integer import Reading, Step, Tensor
+from keras_alt.integer import Island, Reading, Source, Step, Tensor
 
 
 class GraphWriter(ABC):
@@ -31,6 +31,7 @@ class GraphWriter(ABC):
         self.nodes, self.initializers = [], []
         self.held = {}  # by position: name of the tensor that holds the codes
         self.sums = {}  # by position off the grid: name of the float value
+        self.floats = {}  # by float tensor of the Keras model that passes by integers: its name
         self.biases = _fusable_biases(self.program)
 
     # The two subclasses differ in these methods.
@@ -74,17 +75,18 @@ class GraphWriter(ABC):
             )
             for tensor in self.reading.entry.inputs
         ]
-        names = self.begin()
-        for position, name in zip(program.inputs, names, strict=True):
-            self.held[position] = self.store(name, position)
-        for step in program.steps:
-            if step.operation not in NODES:
+        self.begin()
+        for part in self.reading.sequence():
+            if isinstance(part, Island):
+                self.island(part)
+            elif part.operation in NODES:
+                NODES[part.operation](self, part)
+            else:
                 raise ExportError(
                     "ONNX needs nodes for every operation: register a function by "
                     "`keras_alt.engines.onnx_nodes.handles`, or export with `to_integers`. "
-                    f"Received: operation={step.operation!r} of layer '{step.layer}'"
+                    f"Received: operation={part.operation!r} of layer '{part.layer}'"
                 )
-            NODES[step.operation](self, step)
         outputs = [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, (self.batch, *tensor.shape[1:]))
             for name, tensor in zip(self.end(), self.reading.exit.outputs, strict=True)
@@ -97,29 +99,50 @@ class GraphWriter(ABC):
             graph, producer_name="keras_alt", opset_imports=opsets, ir_version=10
         )
 
-    def begin(self) -> list[str]:
-        """Add the float layers in front of the quantizers; return the names of their outputs."""
-        entry = self.reading.entry
-        names = {id(tensor): tensor.name for tensor in entry.inputs}
-        self.float_layers(entry, names)
-        results = []
-        for tensor in entry.outputs:
-            name = names[id(tensor)]
-            results.append(self.first(name, len(tensor.shape)))
-        return results
+    def begin(self):
+        """Add the float layers in front of the quantizers."""
+        entry, sinks = self.reading.entry, [*self.program.inputs, *self.reading.passing]
+        self.give(self.applied(entry, [tensor.name for tensor in entry.inputs]), sinks, entry)
+
+    def island(self, island: Island):
+        """Add float layers between quantizers."""
+        values = self.applied(island.model, self.take(island.inputs))
+        self.give(values, island.outputs, island.model)
+
+    def take(self, sources: list[Source]) -> list[str]:
+        """Return the names of float values, in Keras' order of axes."""
+        return [
+            self.last(self.value(source), self.rank(source))
+            if isinstance(source, int)
+            else self.floats[source]
+            for source in sources
+        ]
+
+    def give(self, values: list[str], sinks: list[Source], model):
+        """Bring the outputs of a float model onto the grids of positions, or keep what passes."""
+        firsts = [
+            self.first(value, len(tensor.shape)) if isinstance(sink, int) else value
+            for value, sink, tensor in zip(values, sinks, model.outputs, strict=True)
+        ]
+        for value, sink in zip(firsts, sinks, strict=True):
+            if isinstance(sink, int):
+                self.held[sink] = self.store(value, sink)
+            else:
+                self.floats[sink] = value
 
     def end(self) -> list[str]:
         """Add the float layers behind the quantizers; return the names of the outputs."""
-        leave, names = self.reading.exit, {}
-        for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
-            value, rank = self.value(position), len(tensor.shape)
-            names[id(tensor)] = self.last(value, rank)
-        self.float_layers(leave, names)
-        results = []
-        for name, tensor in zip(self.reading.output_names, leave.outputs, strict=True):
-            self.nodes.append(self.make("Identity", [names[id(tensor)]], name))
-            results.append(name)
+        leave, results = self.reading.exit, self.reading.output_names
+        values = self.applied(leave, self.take(self.reading.exit_inputs))
+        for name, value in zip(results, values, strict=True):
+            self.nodes.append(self.make("Identity", [value], name))
         return results
+
+    def applied(self, model, values: list[str]) -> list[str]:
+        """Add the layers of a float model to these inputs; return the names of its outputs."""
+        names = {id(tensor): value for tensor, value in zip(model.inputs, values, strict=True)}
+        self.float_layers(model, names)
+        return [names[id(tensor)] for tensor in model.outputs]
 
     def float_layers(self, model, names):
         """Add the layers of a float model.

@@ -21,7 +21,8 @@ def computed(reading, x):
     """Return the outputs of a model: its integers in NumPy, its float layers in Keras."""
     program, floats = reading.program, keras.tree.flatten(reading.entry([x], training=False))
     values = dict(zip(program.inputs, integer.quantize_inputs(reading, x), strict=True))
-    values.update(zip(reading.passing, floats[len(program.inputs) :], strict=True))
+    passing = map(keras.ops.convert_to_numpy, floats[len(program.inputs) :])
+    values.update(zip(reading.passing, passing, strict=True))
 
     def given(source):
         if not isinstance(source, int):
@@ -35,10 +36,11 @@ def computed(reading, x):
             values[part.output] = compute(*operands, **part.arguments)
             continue
         results = part.model([given(s) for s in part.inputs], training=False)
-        for sink, result in zip(part.outputs, keras.tree.flatten(results), strict=True):
+        results = map(keras.ops.convert_to_numpy, keras.tree.flatten(results))
+        for sink, result in zip(part.outputs, results, strict=True):
             values[sink] = result
             if isinstance(sink, int):
-                t, result = program.tensors[sink], keras.ops.convert_to_numpy(result)
+                t = program.tensors[sink]
                 codes = np.rint(np.ldexp(result.astype("float64"), -t.exponent))
                 values[sink] = np.clip(codes, t.low, t.high).astype(np.int64)
     outputs = reading.exit([given(source) for source in reading.exit_inputs], training=False)
