@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +90,11 @@ class Replay:
 
     def record(self, call: Call, outputs):
         """Remember the new tensors that stand for the outputs of `call`."""
-        self._tensors.update(zip(call.outputs, tree.flatten(outputs), strict=True))
+        self.update(zip(call.outputs, tree.flatten(outputs), strict=True))
+
+    def update(self, tensors: Iterable[tuple]):
+        """Remember `(old tensor, new tensor)` pairs."""
+        self._tensors.update(tensors)
 
 
 def rewrite(
@@ -133,6 +137,29 @@ def rewrite(
             new(model.output),
             name=model.name,
         )
+
+
+def cut(graph: Graph, inputs: Sequence, outputs: Sequence) -> keras.Model:
+    """Return a model of the calls between tensors of a graph. It shares their layers.
+
+    Args:
+        graph: the `Graph` to cut.
+        inputs: tensors whose values the new model takes, in this order.
+        outputs: tensors whose values it gives, in this order. Each must follow from `inputs`.
+    """
+    replaced = {t: keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in inputs}
+    wanted, calls = set(outputs) - set(inputs), []
+    for call in reversed(graph.calls):
+        if any(tensor in wanted for tensor in call.outputs):
+            calls.append(call)
+            wanted.update(tensor for tensor in call.inputs if tensor not in replaced)
+    new = Replay(dict(replaced))
+    for call in reversed(calls):
+        results = tree.flatten(repeat(call, new))
+        kept = (t for t in zip(call.outputs, results, strict=True) if t[0] not in replaced)
+        new.update(kept)
+    with deep_recursion():
+        return keras.Model(list(replaced.values()), [new(tensor) for tensor in outputs])
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import contextlib
 import os
 import platform
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -14,7 +14,7 @@ from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
 from keras_alt.engines.fitting import require_fit
 from keras_alt.engines.folders import folder_written_whole
-from keras_alt.graph import deep_recursion
+from keras_alt.graph import Graph, cut, deep_recursion
 from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
 
@@ -39,14 +39,21 @@ class Difference:
 class Verification:
     """The result of `keras_alt.verify`. It is true if all output codes are equal.
 
+    An engine may round float layers otherwise than Keras does. So behind float layers with weights,
+    Keras computes on from the codes that the engine gave there, and each part in integers is
+    compared exactly. `behind` compares the whole.
+
     Attributes:
         engine, version, cpu: name and version of the engine, and the processor. The result holds
             for these.
         samples: number of samples compared.
-        outputs: a `Difference` for each output tensor.
+        outputs: a `Difference` for each output tensor, and for each tensor that a float layer
+            between quantizers reads.
         layers: a `Difference` for each quantizer whose codes the engine shows, in the order of
             computation.
         mismatches, total, max_lsb: those of all `outputs` together.
+        floats: names of the float layers with weights in front of quantizers.
+        behind: a `Difference` from Keras' own codes for each quantizer behind these layers.
     """
 
     engine: str
@@ -55,6 +62,8 @@ class Verification:
     samples: int
     outputs: list[Difference]
     layers: list[Difference]
+    floats: list[str] = field(default_factory=list)
+    behind: list[Difference] = field(default_factory=list)
 
     @property
     def mismatches(self) -> int:
@@ -66,7 +75,7 @@ class Verification:
 
     @property
     def max_lsb(self) -> int:
-        return max(row.max_lsb for row in self.outputs)
+        return max((row.max_lsb for row in self.outputs), default=0)
 
     @property
     def first_difference(self) -> Difference | None:
@@ -77,10 +86,19 @@ class Verification:
         return self.mismatches == 0
 
     def __str__(self):
+        given = " of the integer parts" if self.floats else ""
         lines = [
-            f"{self.mismatches} of {self.total} output codes differ (by {self.max_lsb} at most), "
-            f"{self.samples} samples, {self.engine} {self.version} on {self.cpu}"
+            f"{self.mismatches} of {self.total} output codes{given} differ (by {self.max_lsb} at "
+            f"most), {self.samples} samples, {self.engine} {self.version} on {self.cpu}"
         ]
+        if self.floats:
+            mismatches, total = (
+                sum(getattr(row, name) for row in self.behind) for name in ("mismatches", "total")
+            )
+            lines.append(
+                f"behind the float layers {', '.join(self.floats)}, {mismatches} of {total} codes "
+                f"differ from Keras' own (by {max(row.max_lsb for row in self.behind)} at most)"
+            )
         first = self.first_difference
         if first is not None:
             lines.append(
@@ -145,12 +163,17 @@ def verify(
     codes = quantize_inputs(reading, arrays)
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
         session = chosen(reading, folder)
-        counts = _Counts(program)
+        counts, behind = _Counts(program), _Counts(program)
+        restart = _Restart(model, reading)
         record = None if destination is None else Bundle(session, folder)
         progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
         for batch, quantized, expected in _expected(model, reading, arrays, codes, batch_size):
             computed = session.compute(batch, quantized)
+            _require_shown(reading, computed, engine)
             for position, values in expected.items():
+                if position in computed and position in restart.behind:
+                    behind.add(position, values, computed[position])
+            for position, values in restart.expected(batch, expected, computed).items():
                 if position in computed:
                     counts.add(position, values, computed[position])
             if record is not None:
@@ -158,14 +181,15 @@ def verify(
                 record.add(batch, quantized, outputs)
             progress.add(len(batch[0]))
         rows = counts.rows()
-        _require_outputs(program, rows, engine)
         result = Verification(
             engine,
             chosen.version(),
             _cpu(),
             len(codes[0]),
-            [rows[position] for position in program.outputs],
+            [rows[position] for position in reading.ends() if position in rows],
             list(rows.values()),
+            reading.weighty_layers(),
+            list(behind.rows().values()),
         )
         if record is not None:
             record.write(destination, result)
@@ -183,11 +207,53 @@ def _expected(model, reading, arrays, codes, batch_size):
         part = slice(start, start + batch_size)
         batch = [a[part] for a in arrays]
         simulated = keras.tree.flatten(simulate(batch, training=False))
-        expected = {}
-        for position, values in zip(reading.taps.values(), simulated, strict=True):
-            values = ops.convert_to_numpy(values).astype(np.float64)
-            expected[position] = np.ldexp(values, -reading.program.tensors[position].exponent)
+        expected = _codes(reading, reading.taps.values(), simulated)
         yield batch, [c[part] for c in codes], expected
+
+
+def _codes(reading, positions, tensors):
+    """Return `{position: codes}` of the values that Keras computes at positions."""
+    codes = {}
+    for position, values in zip(positions, tensors, strict=True):
+        values = ops.convert_to_numpy(values).astype(np.float64)
+        codes[position] = np.ldexp(values, -reading.program.tensors[position].exponent)
+    return codes
+
+
+class _Restart:
+    """Computes on in Keras from the codes that an engine gives behind float layers.
+
+    Attributes:
+        behind: the positions behind float layers with weights.
+    """
+
+    def __init__(self, model, reading):
+        self.reading, self.behind = reading, reading.behind()
+        fed = set(reading.fed())
+        self.given = {t: p for t, p in reading.taps.items() if p in fed}
+        self.taps = {t: p for t, p in reading.taps.items() if p in self.behind - fed}
+        if self.taps:
+            graph = Graph(model)
+            self.model = cut(graph, [*graph.inputs, *self.given], list(self.taps))
+
+    def expected(self, batch, expected, computed):
+        """Return the codes to expect of an engine at each position that float layers do not feed.
+
+        Args:
+            batch: inputs of the model.
+            expected: codes that Keras computes for them.
+            computed: codes that the engine computed for them.
+        """
+        exact = {p: codes for p, codes in expected.items() if p not in self.behind}
+        if not self.taps:
+            return exact
+        exponents = {p: self.reading.program.tensors[p].exponent for p in self.given.values()}
+        values = [
+            np.ldexp(computed[p].astype(np.float64), exponents[p]).astype(np.float32)
+            for p in self.given.values()
+        ]
+        simulated = keras.tree.flatten(self.model([*batch, *values], training=False))
+        return {**exact, **_codes(self.reading, self.taps.values(), simulated)}
 
 
 def _destination(bundle):
@@ -195,12 +261,13 @@ def _destination(bundle):
     return contextlib.nullcontext() if bundle is None else folder_written_whole(bundle)
 
 
-def _require_outputs(program, rows, engine):
-    hidden = [program.tensors[p].name for p in program.outputs if p not in rows]
+def _require_shown(reading, computed, engine):
+    wanted = [*reading.program.outputs, *reading.fed()]
+    hidden = [reading.program.tensors[p].name for p in wanted if p not in computed]
     if hidden:
         raise RuntimeError(
-            f"Engine '{engine}' does not show the codes of every output: verify the model without "
-            f"the layers after its last quantizers. Received: {hidden}"
+            f"Engine '{engine}' does not show the codes of every output and behind every float "
+            f"layer: verify the model without its float layers. Received: {hidden}"
         )
 
 

@@ -7,6 +7,8 @@ import keras
 from keras_alt.integer import Reading, accumulators, read
 from keras_alt.targets import get_target
 
+WRITE_FLOATS = ("litert", "onnxruntime")  # engines whose files hold float layers anywhere
+
 
 class ExportError(ValueError):
     """A model that a file format cannot hold."""
@@ -33,7 +35,8 @@ def _require_width(reading):
 def require_fit(reading: Reading, engine: str):
     """Raise an error unless `engine` computes the integers of a model.
 
-    The engine must follow the rules of the model's target, and every sum must fit its width.
+    The engine must follow the rules of the model's target, and every sum must fit its width. Its
+    file must hold the float layers between quantizers, if there are any.
     """
     fitting = get_target(reading.target).engines
     if engine not in fitting:
@@ -42,6 +45,8 @@ def require_fit(reading: Reading, engine: str):
             f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
             f"Received: engine={engine!r}"
         )
+    if engine not in WRITE_FLOATS:
+        reading.require_integers(f"Engine '{engine}'")
     _require_width(reading)
 
 

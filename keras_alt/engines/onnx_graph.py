@@ -13,7 +13,7 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.onnx_float import FloatWriter, element_type
 from keras_alt.engines.onnx_float.types import input_type
 from keras_alt.engines.onnx_nodes import NODES
-from keras_alt.integer import Reading, Step, Tensor
+from keras_alt.integer import Island, Reading, Source, Step, Tensor
 
 LONGEST = 120  # a longer name is cut before it becomes the beginning of another
 
@@ -33,6 +33,7 @@ class GraphWriter(ABC):
         self.nodes, self.initializers = [], []
         self.held = {}  # by position: name of the tensor that holds the codes
         self.sums = {}  # by position off the grid: name of the float value
+        self.floats = {}  # by float tensor of the Keras model that passes by integers: its name
         self.biases = _fusable_biases(self.program)
 
     # The two subclasses differ in these methods.
@@ -84,17 +85,18 @@ class GraphWriter(ABC):
             )
             for tensor in self.reading.entry.inputs
         ]
-        names = self.begin()
-        for position, name in zip(program.inputs, names, strict=True):
-            self.held[position] = self.store(name, position)
-        for step in program.steps:
-            if step.operation not in NODES:
+        self.begin()
+        for part in self.reading.sequence():
+            if isinstance(part, Island):
+                self.island(part)
+            elif part.operation in NODES:
+                NODES[part.operation](self, part)
+            else:
                 raise ExportError(
                     "ONNX needs nodes for every operation: register a function by "
                     "`keras_alt.engines.onnx_nodes.handles`, or export with `to_integers`. "
-                    f"Received: operation={step.operation!r} of layer '{step.layer}'"
+                    f"Received: operation={part.operation!r} of layer '{part.layer}'"
                 )
-            NODES[step.operation](self, step)
         outputs = [
             helper.make_tensor_value_info(
                 name, element_type(tensor.dtype), (self.batch, *tensor.shape[1:])
@@ -109,29 +111,46 @@ class GraphWriter(ABC):
             graph, producer_name="keras_alt", opset_imports=opsets, ir_version=10
         )
 
-    def begin(self) -> list[str]:
-        """Add the float layers in front of the quantizers; return the names of their outputs."""
-        entry = self.reading.entry
-        names = {id(tensor): tensor.name for tensor in entry.inputs}
-        floats = self.float_layers(entry, names)
-        results = []
-        for tensor in entry.outputs:
-            name = floats.operand(tensor, "float32")
-            results.append(self.first(name, len(tensor.shape)))
-        return results
+    def begin(self):
+        """Add the float layers in front of the quantizers."""
+        entry, sinks = self.reading.entry, [*self.program.inputs, *self.reading.passing]
+        self.give(entry, [tensor.name for tensor in entry.inputs], sinks)
+
+    def island(self, island: Island):
+        """Add float layers between quantizers."""
+        self.give(island.model, self.take(island.inputs), island.outputs)
+
+    def take(self, sources: list[Source]) -> list[str]:
+        """Return the names of float values, in Keras' order of axes."""
+        return [
+            self.last(self.value(source), self.rank(source))
+            if isinstance(source, int)
+            else self.floats[source]
+            for source in sources
+        ]
+
+    def give(self, model, values: list[str], sinks: list[Source]):
+        """Add a float model; bring its outputs onto the grids of positions, or keep what passes."""
+        floats = self.applied(model, values)
+        for tensor, sink in zip(model.outputs, sinks, strict=True):
+            if isinstance(sink, int):
+                value = self.first(floats.operand(tensor, "float32"), len(tensor.shape))
+                self.held[sink] = self.store(value, sink)
+            else:
+                self.floats[sink] = floats.operand(tensor)
 
     def end(self) -> list[str]:
         """Add the float layers behind the quantizers; return the names of the outputs."""
-        leave, names = self.reading.exit, {}
-        for tensor, position in zip(leave.inputs, self.program.outputs, strict=True):
-            value, rank = self.value(position), len(tensor.shape)
-            names[id(tensor)] = self.last(value, rank)
-        floats = self.float_layers(leave, names)
-        results = []
-        for name, tensor in zip(self.reading.output_names, leave.outputs, strict=True):
+        leave, results = self.reading.exit, self.reading.output_names
+        floats = self.applied(leave, self.take(self.reading.exit_inputs))
+        for name, tensor in zip(results, leave.outputs, strict=True):
             self.nodes.append(self.make("Identity", [floats.operand(tensor)], name))
-            results.append(name)
         return results
+
+    def applied(self, model, values: list[str]) -> FloatWriter:
+        """Add the layers of a float model to these inputs; return the writer of its tensors."""
+        names = {id(tensor): value for tensor, value in zip(model.inputs, values, strict=True)}
+        return self.float_layers(model, names)
 
     def float_layers(self, model, names) -> FloatWriter:
         """Add the layers of a float model; return the writer that knows its tensors.

@@ -18,7 +18,9 @@ from keras_alt.integer.reader import Handler as Handler
 from keras_alt.integer.reader import Reader as Reader
 from keras_alt.integer.reader import handles as handles
 from keras_alt.integer.reader import read as read
+from keras_alt.integer.reading import Island as Island
 from keras_alt.integer.reading import Reading as Reading
+from keras_alt.integer.reading import Source as Source
 from keras_alt.integer.running import input_arrays as input_arrays
 from keras_alt.integer.running import quantize_inputs as quantize_inputs
 from keras_alt.integer.running import run as run

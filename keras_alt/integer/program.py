@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,11 +101,17 @@ class Program:
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
-    def drop_unread_transposes(self):
-        """Remove transposes that nothing reads: what read them was applied in front of them."""
+    def drop_unread_transposes(self, kept: Container[int] = ()):
+        """Remove transposes that no step reads: what read them was applied in front of them.
+
+        Args:
+            kept: positions that something outside of the program reads.
+        """
         read = {position for step in self.steps for position in step.inputs} | {*self.outputs}
         self.steps = [
-            step for step in self.steps if step.operation != "transpose" or step.output in read
+            step
+            for step in self.steps
+            if step.operation != "transpose" or step.output in read or step.output in kept
         ]
 
     def add_tensor(self, tensor: Tensor) -> int:

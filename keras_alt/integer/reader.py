@@ -7,10 +7,11 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from keras_alt.graph import Call, Graph, Replay, repeat
+from keras_alt.graph import Call, Graph, cut
 from keras_alt.handlers import Handlers
 from keras_alt.integer.functions import looked_up
 from keras_alt.integer.grids import grid
+from keras_alt.integer.islands import FloatLayers
 from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
@@ -24,14 +25,16 @@ from keras_alt.record import record_of
 def read(model: keras.Model) -> Reading:
     """Read a quantized model into an integer program.
 
-    The program leaves out the float layers in front of the first quantizers (Rescaling) and behind
-    the last ones (softmax). `Reading.entry` and `Reading.exit` are models of them.
+    The program leaves out the float layers in front of the first quantizers (Rescaling), between
+    quantizers (LSTM) and behind the last ones (softmax). `Reading.entry`, `Reading.islands` and
+    `Reading.exit` have models of them.
 
     Args:
         model: from `keras_alt.quantize_model`, or hand-written with `keras_alt.layers`; calibrated.
 
     Raises:
-        NotIntegerError: names the layers that have no integer form.
+        NotIntegerError: a layer that should compute in integers has no integer form as it is
+            configured. The message names it.
     """
     if not quantizers(model):
         raise NotIntegerError(
@@ -52,75 +55,75 @@ class Reader:
         self.program = Program(model.name)
         self.positions: dict[keras.KerasTensor, int] = {}  # of tensors on a grid
         self.taps: dict[keras.KerasTensor, int] = {}
-        self.entry = set(self.graph.inputs)  # float tensors in front of the quantizers
-        self.entries: list[keras.KerasTensor] = []  # those that the first quantizers take
+        self.floats = FloatLayers(self.graph)
+        self.entries: list[keras.KerasTensor] = []  # floats that the first quantizers take
         # Values of functions, which wait for the quantizer behind them.
         self.waiting: dict[keras.KerasTensor, Call] = {}
-        # Float tensors behind quantizers, with the names of the float layers on the way.
-        self.behind: dict[keras.KerasTensor, list[str]] = {}
 
     def read(self) -> Reading:
         target = _target(self.graph)
         for call in self.graph.calls:
             self.visit(call)
-        ends = list(dict.fromkeys(t for o in self.graph.outputs for t in self.ends(o)))
+        self.require_quantizers()
+        islands, ends = self.floats.islands(self.positions), self.floats.ends()
+        ends = sorted(ends, key=lambda tensor: tensor not in self.positions)
         for tensor in ends:
-            self.require_integers(tensor)
-        self.program.outputs = [self.positions[tensor] for tensor in ends]
-        self.taps.update({tensor: self.positions[tensor] for tensor in ends})
-        self.program.drop_unread_transposes()
+            if tensor in self.positions:
+                self.require_integers(tensor)
+        sources = [source for island in islands for source in island.inputs]
+        sources += [self.positions.get(tensor, tensor) for tensor in ends]
+        passing = [t for t in dict.fromkeys(sources) if self.is_in_front(t)]
+        self.program.outputs = [self.positions[t] for t in ends if t in self.positions]
+        read = (t for call in self.floats.calls for t in call.inputs)
+        self.taps.update({t: self.positions[t] for t in [*ends, *read] if t in self.positions})
+        self.program.drop_unread_transposes(kept=set(self.taps.values()))
         return Reading(
             self.program,
             target,
-            entry=keras.Model(self.graph.inputs, self.entries),
-            exit=self.behind_ends(ends),
+            entry=keras.Model(self.graph.inputs, [*self.entries, *passing]),
+            exit=cut(self.graph, ends, self.graph.outputs),
+            exit_inputs=[self.positions.get(tensor, tensor) for tensor in ends],
             input_keys=_input_keys(self.graph.model),
             output_names=_unique(self.graph.model.output_names),
             taps=self.taps,
+            islands=islands,
+            passing=passing,
         )
-
-    def behind_ends(self, ends: list[keras.KerasTensor]) -> keras.Model:
-        """Return a model of the calls behind the last tensors on a grid."""
-        inputs = {t: keras.Input(batch_shape=t.shape, dtype=t.dtype) for t in ends}
-        new = Replay(dict(inputs))
-        for call in self.graph.calls:
-            if call.outputs[0] in self.behind:
-                new.record(call, repeat(call, new))
-        return keras.Model(list(inputs.values()), [new(t) for t in self.graph.outputs])
 
     def visit(self, call: Call):
         """Write a call as steps, or note that it stays float."""
         handler, name = self.handler(call), call.layer.name
         first = call.inputs[0] if call.inputs else None
-        if not isinstance(call.layer, Quantizer):
+        is_quantizer = isinstance(call.layer, Quantizer)
+        reads_float = any(tensor in self.floats.tensors for tensor in call.inputs)
+        if not is_quantizer:
             self.require_quantizer(call)
             for tensor in call.inputs:
                 if tensor in self.positions:
                     self.require_integers(tensor)
+        self.floats.deepen(call, enters=is_quantizer and reads_float)
         if isinstance(call.layer, QuantFunction) and first in self.positions:
             self.waiting[call.outputs[0]] = call
-        elif isinstance(call.layer, Quantizer) and first in self.waiting:
+        elif is_quantizer and first in self.waiting:
             function = self.waiting[first]
             table = looked_up(self.operand(function), function, call)
             self.positions[call.outputs[0]] = table.position
-        elif handler is not None and first in self.positions:
+        elif is_quantizer and reads_float:
+            self.positions[call.outputs[0]] = self.enter(call)
+        elif handler is not None and first in self.positions and not reads_float:
             variables = keras.tree.flatten(handler(self, call))
             # A quantizer may have a second output, its exponent, which no step computes.
             for tensor, variable in zip(call.outputs, variables, strict=False):
                 self.positions[tensor] = variable.position
-        elif isinstance(call.layer, Quantizer) and first in self.entry:
-            self.positions[call.outputs[0]] = self.enter(call)
-        elif any(t in self.positions or t in self.behind for t in call.inputs):
-            self.leave(call)
         elif isinstance(call.layer, QuantizedKernel) and call.layer.is_quantized:
             raise NotIntegerError(
                 f"Layer '{name}' expects a quantized input: call a `keras_alt.Quantizer`"
                 "on it, as `quantize_model` does. Received: an input in floating point."
             )
         else:
-            self.entry.update(call.outputs)
+            self.floats.add(call)
 
-        if isinstance(call.layer, Quantizer) and call.outputs[0] in self.positions:
+        if is_quantizer and call.outputs[0] in self.positions:
             self.taps[call.outputs[0]] = self.positions[call.outputs[0]]
 
     def handler(self, call: Call) -> Handler | None:
@@ -138,39 +141,32 @@ class Reader:
         return on_grid and bool(readers) and all(isinstance(r.layer, takers) for r in readers)
 
     def enter(self, call: Call) -> int:
-        """Take the quantizer that the integer program begins with."""
-        self.entries.append(call.inputs[0])
-        name, shape = quantizer_name(call.layer, call.layer), tuple(call.inputs[0].shape[1:])
+        """Take a quantizer that integers begin with."""
+        value = call.inputs[0]
+        name, shape = quantizer_name(call.layer, call.layer), tuple(value.shape[1:])
         codes = grid(call.layer, call)
         position = self.program.add_tensor(
             Tensor(name, shape, codes.exponent, codes.low, codes.high, codes.format)
         )
-        self.program.inputs.append(position)
+        if self.is_in_front(value):
+            self.entries.append(value)
+            self.program.inputs.append(position)
+        else:
+            self.floats.entered.append((value, position))
         return position
 
-    def leave(self, call: Call):
-        """Note a float layer behind quantizers; nothing quantized may follow it."""
-        name = call.layer.name
-        names = {n: None for t in call.inputs for n in self.behind.get(t, ())}
-        if isinstance(call.layer, (Quantizer, QuantizedKernel)):
-            raise NotIntegerError(
-                f"Between quantizers, '{name}' reads layers that stay float: "
-                f"{', '.join(names) or 'an unquantized tensor'}. Integers need a model without; "
-                "`keras_alt.report` gives the reason for each."
-            )
-        names[name] = None
-        self.behind.update(dict.fromkeys(call.outputs, list(names)))
+    def is_in_front(self, source) -> bool:
+        """Return whether this is a float tensor with no quantizer on any path to it."""
+        return source in self.floats.tensors and self.floats.depths[source] == 0
 
-    def ends(self, tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
-        """Return the last tensors on a grid in front of an output."""
-        if tensor in self.positions:
-            return [tensor]
-        if tensor not in self.graph.producer:
-            raise NotIntegerError(
-                f"Every path to an output must pass a quantizer. Received: one from input "
-                f"'{tensor.name}' that passes none."
-            )
-        return [t for i in self.graph.producer[tensor].inputs for t in self.ends(i)]
+    def require_quantizers(self):
+        """Raise an error if an output of the model follows from no quantizer."""
+        for tensor in self.graph.outputs:
+            if self.is_in_front(tensor):
+                raise NotIntegerError(
+                    "The path to an output must pass a quantizer. "
+                    f"Received: output '{tensor.name}', which passes none."
+                )
 
     def require_quantizer(self, call: Call):
         """Raise an error if `call` reads the value of a function, which no quantizer rounds."""

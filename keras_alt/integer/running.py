@@ -20,7 +20,11 @@ def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list
 
     Returns:
         One int64 array for each position in `reading.program.outputs`.
+
+    Raises:
+        NotIntegerError: float layers lie between quantizers; the message names them.
     """
+    reading.require_integers("`keras_alt.integer.run`")
     program = reading.program
     codes = quantize_inputs(reading, x)
     count = len(codes[0])
@@ -72,6 +76,7 @@ def quantize_inputs(reading: Reading, x) -> list[np.ndarray]:
     program, arrays = reading.program, input_arrays(reading, x)
     entries = keras.tree.flatten(reading.entry(arrays, training=False))
     results = []
+    entries = entries[: len(program.inputs)]  # others are floats that pass by
     for entry, position in zip(entries, program.inputs, strict=True):
         tensor = program.tensors[position]
         values = ops.convert_to_numpy(entry)

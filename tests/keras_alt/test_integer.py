@@ -104,9 +104,10 @@ def test_a_sum_beyond_float32_is_reported():
 
 def test_what_has_no_integer_form_is_named(rng):
     quantized = keras_alt.quantize_model(models.float_inside())
-    keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
-    with pytest.raises(integer.NotIntegerError, match="layer_normalization"):
-        integer.read(quantized)
+    x = sample(quantized, rng, 8)
+    keras_alt.calibrate(quantized, x, verbose=False)
+    with pytest.raises(integer.NotIntegerError, match="float layers layer_normalization"):
+        integer.run(integer.read(quantized), x)
     with pytest.raises(integer.NotIntegerError, match="without any quantizer"):
         integer.read(models.residual())
 

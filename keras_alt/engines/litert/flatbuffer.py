@@ -157,29 +157,48 @@ class LiteRTFile:
         return len(self.model.operatorCodes) - 1
 
     def splice(self, data: bytes, inputs: list) -> list:
-        """Append the graph of another file with these inputs; return the indices of its outputs."""
+        """Append the graph of another file with these inputs; return the indices of its outputs.
+
+        Its further graphs, such as the bodies of loops, are adopted too.
+        """
         other = self.schema.ModelT.InitFromPackedBuf(data, 0)
-        (graph,) = other.subgraphs
+        graph, *others = other.subgraphs
+        first = len(self.model.subgraphs) - 1
+        for part in other.subgraphs:
+            for tensor in part.tensors:
+                tensor.buffer = self._adopted(other.buffers[tensor.buffer])
+            for operator in part.operators:
+                operator.opcodeIndex = self._registered(other.operatorCodes[operator.opcodeIndex])
+                self._renumber_graphs(operator, first)
+        self.model.subgraphs.extend(others)
         moved = dict(zip(map(int, graph.inputs), inputs, strict=True))
         for index, tensor in enumerate(graph.tensors):
             if index not in moved:
-                moved[index] = self._adopt(tensor, other.buffers[tensor.buffer])
+                self.graph.tensors.append(tensor)
+                moved[index] = len(self.graph.tensors) - 1
         moved[-1] = -1  # an omitted optional input
         for operator in graph.operators:
-            operator.opcodeIndex = self._registered(other.operatorCodes[operator.opcodeIndex])
             for field in ("inputs", "outputs"):
                 indices = [moved[int(i)] for i in getattr(operator, field)]
                 setattr(operator, field, np.array(indices, np.int32))
             self.graph.operators.append(operator)
         return [moved[int(i)] for i in graph.outputs]
 
-    def _adopt(self, tensor, buffer):
-        tensor.buffer = 0
-        if buffer.data is not None and len(buffer.data):
-            self.model.buffers.append(buffer)
-            tensor.buffer = len(self.model.buffers) - 1
-        self.graph.tensors.append(tensor)
-        return len(self.graph.tensors) - 1
+    def _adopted(self, buffer):
+        """Return the index of a buffer of another file in this one."""
+        if buffer.data is None or not len(buffer.data):
+            return 0
+        self.model.buffers.append(buffer)
+        return len(self.model.buffers) - 1
+
+    @staticmethod
+    def _renumber_graphs(operator, first):
+        """Renumber the graphs that an operator runs: graph 1 of its file becomes `first + 1`."""
+        for options in (operator.builtinOptions, operator.builtinOptions2):
+            fields = vars(options) if options is not None else {}
+            for field, index in fields.items():
+                if field.endswith("SubgraphIndex"):
+                    setattr(options, field, index + first)
 
     def finish(self, inputs: dict, outputs: dict) -> bytes:
         """Return the contents of the file.

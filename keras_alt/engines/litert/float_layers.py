@@ -1,12 +1,14 @@
-"""Converts the float layers around the integers of a LiteRT file with TensorFlow's converter."""
+"""Converts the float layers of a LiteRT file with TensorFlow's converter."""
 
 import os
+import re
 import tempfile
 
 import keras
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.on_tensorflow import on_tensorflow
+from keras_alt.graph import Graph, cut
 
 TAKEN = ("int32", "int64", "bool")  # input types that a file keeps
 
@@ -36,6 +38,21 @@ def float_part(model: keras.Model) -> bytes:
 
 def write_float_part(model: keras.Model, path: str):
     """Write a float model with inputs of `input_type`, using TensorFlow's converter."""
+    try:
+        data = _converted(model)
+    except Exception as error:  # TensorFlow has no public class for it
+        names, message = _refused(model) or (_names(model), str(error))
+        raise ExportError(
+            "TensorFlow's converter must know every float layer for the types of its inputs: apply "
+            "the layer outside of the model, or give the model inputs of float32. "
+            f"Received: layer '{names}' with inputs of the model {input_types(model.inputs)}, "
+            f"of which it says: {_cause(message)}"
+        ) from error
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _converted(model):
     import tensorflow as tf
 
     def outputs(*arrays):
@@ -43,16 +60,29 @@ def write_float_part(model: keras.Model, path: str):
         return keras.tree.flatten(model(x, training=False))
 
     specs = [tf.TensorSpec((1, *t.shape[1:]), input_type(t)) for t in model.inputs]
-    function = tf.function(outputs, specs)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    try:
-        data = converter.convert()
-    except Exception as error:  # TensorFlow has no public class for it
-        raise ExportError(
-            "TensorFlow's converter must know the float layers around the quantizers for the types "
-            "of their inputs: apply them outside of the model, or give it inputs of float32. "
-            f"Received: {', '.join(layer.name for layer in model.operations)} with inputs "
-            f"{input_types(model.inputs)}, of which it says: {str(error).splitlines()[0]}"
-        ) from error
-    with open(path, "wb") as file:
-        file.write(data)
+    function = tf.function(outputs, specs).get_concrete_function()
+    return tf.lite.TFLiteConverter.from_concrete_functions([function]).convert()
+
+
+def _refused(model):
+    """Return the name of the first layer that does not convert by itself, and what is said of it.
+
+    Returns None if each layer converts.
+    """
+    graph = Graph(model)
+    for call in graph.calls:
+        try:
+            _converted(cut(graph, list(dict.fromkeys(call.inputs)), list(call.outputs)))
+        except Exception as error:
+            return call.layer.name, str(error)
+    return None
+
+
+def _names(model):
+    return "', '".join(call.layer.name for call in Graph(model).calls)
+
+
+def _cause(message):
+    """Return the operators that LiteRT lacks, or the first line of the message."""
+    missing = sorted(set(re.findall(r"'tf\.(\w+)' op is neither a custom op", message)))
+    return f"LiteRT has no {', '.join(missing)}" if missing else message.splitlines()[0]

@@ -12,6 +12,7 @@ from keras_alt.engines.litert.operator import Operator
 from keras_alt.engines.litert.operators import OPERATORS
 from keras_alt.engines.litert.stored import zero_point
 from keras_alt.formats import FixedPoint
+from keras_alt.integer import Island, Source
 
 STORED = (FixedPoint(8), FixedPoint(8, signed=False))
 FUSING = (  # these operators can clip their results
@@ -38,6 +39,7 @@ class Writer:
         exponents: `{name: log2 of the scale}` of each tensor with a scale.
         pending: `{position: Operator that computes it}` for positions that are not stored yet. An
             operator is written once the quantizer behind it defines how the result is stored.
+        floats: `{float tensor of the Keras model: its index}` for floats that pass by integers.
     """
 
     def __init__(self, reading, inputs=None, outputs=None):
@@ -46,13 +48,17 @@ class Writer:
         self.file = LiteRTFile(self.program.name)
         self.stored, self.exponents = {}, {}
         self.pending = {}
+        self.floats = {}
 
     def written(self) -> bytes:
         inputs = typed_inputs(self, self.begin(), self.types[0])
-        for step in self.program.steps:
-            if step.operation not in OPERATORS:
-                raise ExportError(f"LiteRT has no integer operator for layer '{step.layer}'.")
-            OPERATORS[step.operation](self, step)
+        for part in self.reading.sequence():
+            if isinstance(part, Island):
+                self.island(part)
+            elif part.operation in OPERATORS:
+                OPERATORS[part.operation](self, part)
+            else:
+                raise ExportError(f"LiteRT has no integer operator for layer '{part.layer}'.")
         return self.file.finish(inputs, typed_outputs(self, self.end(), self.types[1]))
 
     def begin(self):
@@ -69,25 +75,49 @@ class Writer:
         inputs = {
             t.name: self.file.tensor(t.name, t.shape[1:], input_type(t)) for t in entry.inputs
         }
-        values = self.file.splice(float_part(entry), list(inputs.values()))
-        for position, value in zip(program.inputs, values, strict=True):
-            self.file.operator("QUANTIZE", [value], [self.store(position)])
+        sinks = [*program.inputs, *self.reading.passing]
+        self.give(self.file.splice(float_part(entry), list(inputs.values())), sinks)
         return inputs
+
+    def island(self, island: Island):
+        """Add float layers between quantizers."""
+        values = self.file.splice(float_part(island.model), self.take(island.inputs))
+        self.give(values, island.outputs)
+
+    def take(self, sources: list[Source]) -> list[int]:
+        """Return the indices of float tensors with the values of positions, or of what passes."""
+        indices = []
+        for source in sources:
+            if isinstance(source, int):
+                tensor = self.program.tensors[source]
+                name = f"{self.name(source)}/float{len(self.file.graph.tensors)}"
+                indices.append(self.file.tensor(name, tensor.shape, "float32"))
+                self.file.operator("DEQUANTIZE", [self.at(source)], [indices[-1]])
+            else:
+                indices.append(self.floats[source])
+        return indices
+
+    def give(self, values: list[int], sinks: list[Source]):
+        """Quantize float tensors to their positions, or keep what passes."""
+        for value, sink in zip(values, sinks, strict=True):
+            if isinstance(sink, int):
+                self.file.operator("QUANTIZE", [value], [self.store(sink)])
+            else:
+                self.floats[sink] = value
 
     def end(self):
         """Add the layers behind the quantizers; return names and indices of the outputs."""
-        program, leave = self.program, self.reading.exit
-        ends = [self.at(position) for position in program.outputs]
-        names = self.reading.output_names
+        leave, sources, names = (
+            self.reading.exit,
+            self.reading.exit_inputs,
+            self.reading.output_names,
+        )
         if not self.reading.exit_layers:
+            ends = [self.at(s) if isinstance(s, int) else self.floats[s] for s in sources]
             order = [self._index(leave.inputs, tensor) for tensor in leave.outputs]
             return dict(zip(names, [ends[i] for i in order], strict=True))
-        values = []
-        for position, index in zip(program.outputs, ends, strict=True):
-            shape = program.tensors[position].shape
-            values.append(self.file.tensor(f"output{position}/float", shape, "float32"))
-            self.file.operator("DEQUANTIZE", [index], [values[-1]])
-        return dict(zip(names, self.file.splice(float_part(leave), values), strict=True))
+        values = self.file.splice(float_part(leave), self.take(sources))
+        return dict(zip(names, values, strict=True))
 
     @staticmethod
     def _index(tensors, tensor):

@@ -115,6 +115,7 @@ def test_what_the_format_cannot_hold_is_named(rng, tmp_path):
 
 def test_models_that_do_not_fit_are_refused(rng, tmp_path):
     exported.assert_usual_refusals(to_qonnx, rng, tmp_path, "paper", "litert")
+    exported.assert_refuses_floats(to_qonnx, rng, tmp_path, "paper")
 
 
 def test_a_missing_package_is_named(rng, tmp_path, monkeypatch):
