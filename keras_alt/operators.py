@@ -96,6 +96,7 @@ MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
 CHOICE = Operator(Grid.COMMON, signed=any)
 POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
+SUM = Operator(Grid.NEW, signed=any)
 
 
 def product(quantized: type) -> Operator:
@@ -179,7 +180,9 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
         MOVE,
     ),
     **dict.fromkeys(MOVES, _move),
-    **dict.fromkeys(["Amax", "Max"], _reduction(MOVE)),
+    **dict.fromkeys(["Amax", "Amin", "Max", "Min"], _reduction(MOVE)),
+    "Mean": _reduction(MEAN),
+    "Sum": _reduction(SUM),
 }
 
 

@@ -23,7 +23,6 @@ from keras_alt.integer.variables import (
 from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
 from keras_alt.padding import paddings
-from keras_alt.reductions import reduced_axes
 
 L = keras.layers
 MERGES: dict[type, Callable[..., Variable]] = {
@@ -101,17 +100,6 @@ def _space(call: Call) -> Sizes:
     """Return the space axes of a layer; the batch counts."""
     first = 1 if call.layer.data_format == "channels_last" else 2
     return tuple(range(first, first + len(call.inputs[0].shape) - 2))
-
-
-@handles("Amax", "Max")
-def _maximum_over_axes(reader: Reader, call: Call) -> Variable:
-    axes = reduced_axes(call)
-    if axes is None:
-        raise NotIntegerError(
-            f"The maximum '{call.layer.name}' must leave the batch alone and have no `initial`. "
-            f"Received: axis={call.layer.axis}"
-        )
-    return reader.operand(call).reduce_maximum(axes, bool(call.layer.keepdims))
 
 
 @handles(L.Flatten)

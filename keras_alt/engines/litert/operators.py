@@ -21,6 +21,7 @@ ROUNDINGS = {
     "MUL": "half_even",
     "QUANTIZE": "half_up",
     "SUB": "half_up",
+    "SUM": "half_even",
 }
 
 
@@ -233,18 +234,20 @@ def _pool(writer, step):
         writer.finish(Operator("MAX_POOL_2D", [value], size, options), step.output)
 
 
-@handles("reduce_sum")
-def _mean(writer, step):
+@handles("reduce_sum", "total")
+def _sum(writer, step):
+    code = {"reduce_sum": "MEAN", "total": "SUM"}[step.operation]
     axes = writer.values(f"{step.layer}/axes", step.attributes["axes"])
     inputs, shape = [writer.at(step.inputs[0]), axes], writer.program.tensors[step.output].shape
     options = {"keepDims": step.attributes["keepdims"]}
-    writer.pending[step.output] = Operator("MEAN", inputs, shape, options)
+    writer.pending[step.output] = Operator(code, inputs, shape, options)
 
 
-@handles("reduce_maximum")
-def _maximum_over_axes(writer, step):
+@handles("reduce_maximum", "reduce_minimum")
+def _extreme_over_axes(writer, step):
     a = step.attributes
-    writer.move(step, "REDUCE_MAX", a["axes"], keepDims=a["keepdims"])
+    code = {"reduce_maximum": "REDUCE_MAX", "reduce_minimum": "REDUCE_MIN"}[step.operation]
+    writer.move(step, code, a["axes"], keepDims=a["keepdims"])
 
 
 @handles("maximum", "minimum")
