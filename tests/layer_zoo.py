@@ -42,6 +42,10 @@ def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
+def after_volume(layer):
+    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), layer)
+
+
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
 
@@ -139,6 +143,13 @@ IMAGES = {
     "moveaxis": operator(lambda x: L.Dense(3)(ops.moveaxis(x, (1, 2), (-1, 1)))),
     "space_to_depth": operator(lambda x: L.Dense(3)(ops.space_to_depth(x, 2))),
     "depth_to_space": operator(lambda x: L.Conv2D(3, 3)(ops.depth_to_space(x, 2))),
+    "zero_padding_3d": after_volume(lambda: L.ZeroPadding3D(((1, 0), (0, 2), (1, 1)))),
+    "cropping_3d": after_volume(lambda: L.Cropping3D(((0, 1), (0, 0), (1, 1)))),
+    "upsampling_3d": after_volume(lambda: L.UpSampling3D((1, 2, 3))),
+    "global_average_3d": after_volume(L.GlobalAveragePooling3D),
+    "global_max_3d": after_volume(lambda: L.GlobalMaxPooling3D(keepdims=True)),
+    "max_pool_operator": operator(lambda x: ops.max_pool(x, 2, strides=1, padding="same")),
+    "average_pool_operator": operator(lambda x: ops.average_pool(x, (1, 2))),
     "noise": after_conv(lambda: L.GaussianNoise(1.0), lambda: L.AlphaDropout(0.5), L.RandomFlip),
     "noise_in_front": chain(lambda: L.RandomRotation(0.5), lambda: L.GaussianNoise(1.0)),
     "softmax": chain(L.Flatten, lambda: L.Dense(3), L.Softmax),

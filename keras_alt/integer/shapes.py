@@ -84,14 +84,14 @@ def _windows(layer, space: Shape) -> tuple[Sizes, Sizes, Pairs]:
     return window, strides, paddings(layer.padding, space, window, strides, (1,) * len(space))
 
 
-@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D)
+@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D)
 def _mean(reader: Reader, call: Call) -> Variable:
     x, axes = reader.operand(call), _space(call)
     known_size(call.layer, [x.shape[axis - 1] for axis in axes])
     return x.reduce_sum(axes, call.layer.keepdims)
 
 
-@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D)
+@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D)
 def _maximum(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).reduce_maximum(_space(call), call.layer.keepdims)
 
@@ -130,7 +130,7 @@ def _repeat_vector(reader: Reader, call: Call) -> Variable:
     return x.reshape((1, *x.shape)).repeat(call.layer.n, axis=1)
 
 
-@handles(L.UpSampling1D, L.UpSampling2D)
+@handles(L.UpSampling1D, L.UpSampling2D, L.UpSampling3D)
 def _upsample(reader: Reader, call: Call) -> Variable:
     layer = call.layer
     if getattr(layer, "interpolation", "nearest") != "nearest":
@@ -145,12 +145,12 @@ def _upsample(reader: Reader, call: Call) -> Variable:
     return channels_as(x, layer)
 
 
-@handles(L.ZeroPadding1D, L.ZeroPadding2D)
+@handles(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D)
 def _zero_padding(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).pad(_around(call.layer, call.layer.padding))
 
 
-@handles(L.Cropping1D, L.Cropping2D)
+@handles(L.Cropping1D, L.Cropping2D, L.Cropping3D)
 def _cropping(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).crop(_around(call.layer, call.layer.cropping))
 

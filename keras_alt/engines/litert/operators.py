@@ -289,14 +289,16 @@ def _take(writer, step):
 
 @handles("repeat")
 def _repeat(writer, step):
-    """Repeat the cells of an image; a line counts as an image of width 1."""
-    shape = writer.program.tensors[step.output].shape
-    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])
-    if len(shape) not in (2, 3) or step.attributes["axis"] == len(shape):
-        raise ExportError(f"LiteRT repeats the cells of lines and images. Received: '{step.layer}'")
+    """Resize lines and images. Other tensors, and channels, are gathered."""
+    shape, axis = writer.program.tensors[step.output].shape, step.attributes["axis"]
+    before = writer.program.tensors[step.inputs[0]].shape
+    if len(shape) not in (2, 3) or axis == len(shape):
+        indices = np.arange(before[axis - 1]).repeat(step.attributes["repeats"])
+        writer.move(step, "GATHER", indices, axis=axis)
+        return
+    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])  # a line is an image of width 1
     value = writer.at(step.inputs[0])
     if len(shape) == 2:
-        before = writer.program.tensors[step.inputs[0]].shape
         value = writer.reshaped(value, step.inputs[0], (before[0], 1, before[-1]))
     cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
     writer.finish(Operator("RESIZE_NEAREST_NEIGHBOR", [value, cells], size), step.output)
