@@ -104,6 +104,7 @@ MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
 CHOICE = Operator(Grid.COMMON, signed=any)
 POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
+SUM = Operator(Grid.NEW, signed=any)
 
 
 def product(quantized: type) -> Operator:
@@ -129,7 +130,8 @@ def _merge(operator):
 
 
 def _side_by_side(call):
-    return CHOICE if len(call.inputs) > 1 and call.layer.axis != 0 else None
+    moves_samples = call.layer.axis % len(call.outputs[0].shape) == 0
+    return CHOICE if len(call.inputs) > 1 and not moves_samples else None
 
 
 def _move(call):
@@ -176,9 +178,10 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.AveragePooling2D: _average_pool,
     L.GlobalAveragePooling1D: MEAN,
     L.GlobalAveragePooling2D: MEAN,
+    L.GlobalAveragePooling3D: MEAN,
     L.Add: _merge(Operator(Grid.COMBINED, signed=any, rounding="add")),
     L.Subtract: _merge(Operator(Grid.COMBINED, rounding="add")),
-    L.Concatenate: _merge(CHOICE),
+    L.Concatenate: _side_by_side,
     "Stack": _side_by_side,
     L.Maximum: _merge(CHOICE),
     L.Minimum: _merge(CHOICE),
@@ -190,17 +193,22 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _upsampling,
+    L.UpSampling3D: MOVE,
     **dict.fromkeys(
         [
-            *(L.MaxPooling1D, L.MaxPooling2D, L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
+            *(L.MaxPooling1D, L.MaxPooling2D),
+            *(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D),
             *(L.Flatten, L.Reshape, L.Permute, L.RepeatVector),
-            *(L.ZeroPadding1D, L.ZeroPadding2D, L.Cropping1D, L.Cropping2D),
+            *(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D),
+            *(L.Cropping1D, L.Cropping2D, L.Cropping3D),
             *(L.Identity, *NOISE),
         ],
         MOVE,
     ),
     **dict.fromkeys(MOVES, _move),
-    **dict.fromkeys(["Amax", "Max"], _reduction(MOVE)),
+    **dict.fromkeys(["Amax", "Amin", "Max", "Min"], _reduction(MOVE)),
+    "Mean": _reduction(MEAN),
+    "Sum": _reduction(SUM),
 }
 
 

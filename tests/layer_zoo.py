@@ -54,6 +54,10 @@ def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
+def after_volume(layer):
+    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), layer)
+
+
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
 
@@ -127,6 +131,16 @@ IMAGES = {
     "concatenate": merged(L.Concatenate, 3),
     "concatenate_rows": merged(lambda: L.Concatenate(axis=1)),
     "max_of_rows": operator(lambda x: x + ops.max(x, axis=2, keepdims=True)),
+    "min_of_rows": operator(lambda x: x - ops.min(x, axis=2, keepdims=True)),
+    "min_of_image": operator(lambda x: ops.min(x, axis=(1, 2, 3))),
+    "mean_of_rows": operator(lambda x: ops.mean(x, axis=2)),
+    "mean_of_channels": operator(lambda x: x - ops.mean(x, axis=-1, keepdims=True)),
+    "mean_of_all": operator(lambda x: ops.mean(x, axis=(1, 2, 3), keepdims=True)),
+    "mean_of_lines": operator(lambda x: L.Dense(3)(ops.mean(x, axis=(1, 3)))),
+    "sum_of_rows": operator(lambda x: ops.sum(x, axis=1)),
+    "sum_of_channels": operator(lambda x: ops.sum(x, axis=-1, keepdims=True)),
+    "sum_of_image": operator(lambda x: ops.sum(x, axis=(1, 2))),
+    "sum_of_all": operator(lambda x: ops.sum(x, axis=(1, 2, 3))),
     "max_of_channels": operator(lambda x: ops.max(x, axis=-1)),
     "transpose": operator(lambda x: L.Dense(3)(ops.transpose(x, (0, 2, 3, 1)))),
     "squeeze": operator(lambda x: ops.squeeze(ops.max(x, axis=1, keepdims=True), axis=1)),
@@ -170,6 +184,13 @@ IMAGES = {
     "moveaxis": operator(lambda x: L.Dense(3)(ops.moveaxis(x, (1, 2), (-1, 1)))),
     "space_to_depth": operator(lambda x: L.Dense(3)(ops.space_to_depth(x, 2))),
     "depth_to_space": operator(lambda x: L.Conv2D(3, 3)(ops.depth_to_space(x, 2))),
+    "zero_padding_3d": after_volume(lambda: L.ZeroPadding3D(((1, 0), (0, 2), (1, 1)))),
+    "cropping_3d": after_volume(lambda: L.Cropping3D(((0, 1), (0, 0), (1, 1)))),
+    "upsampling_3d": after_volume(lambda: L.UpSampling3D((1, 2, 3))),
+    "global_average_3d": after_volume(L.GlobalAveragePooling3D),
+    "global_max_3d": after_volume(lambda: L.GlobalMaxPooling3D(keepdims=True)),
+    "max_pool_operator": operator(lambda x: ops.max_pool(x, 2, strides=1, padding="same")),
+    "average_pool_operator": operator(lambda x: ops.average_pool(x, (1, 2))),
     "noise": after_conv(lambda: L.GaussianNoise(1.0), lambda: L.AlphaDropout(0.5), L.RandomFlip),
     "noise_in_front": chain(lambda: L.RandomRotation(0.5), lambda: L.GaussianNoise(1.0)),
     "softmax": chain(L.Flatten, lambda: L.Dense(3), L.Softmax),

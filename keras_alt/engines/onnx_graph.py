@@ -194,9 +194,9 @@ class GraphWriter(ABC):
         name = f"integers{len(self.initializers)}"
         return self.initializer(name, np.array(values, np.int64).ravel())
 
-    def axes(self, axes) -> tuple[list, dict]:
+    def axes(self, kind: str, axes) -> tuple[list, dict]:
         """Return the axes of a reduction as inputs and attributes of its node."""
-        if self.opsets[""] < 18:
+        if self.opsets[""] < (13 if kind == "ReduceSum" else 18):
             return [], {"axes": axes}
         return [self.integers(axes)], {}
 

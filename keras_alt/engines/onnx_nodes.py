@@ -218,9 +218,15 @@ def _mean(writer, step):
         writer.sums[step.output] = writer.add("Squeeze", [value, writer.integers([2, 3])])
 
 
-@handles("reduce_maximum")
-def _maximum_over_axes(writer, step):
-    value = _reduced(writer, step, "ReduceMax")
+@handles("total")
+def _total(writer, step):
+    writer.sums[step.output] = _reduced(writer, step, "ReduceSum")
+
+
+@handles("reduce_maximum", "reduce_minimum")
+def _extreme_over_axes(writer, step):
+    kinds = {"reduce_maximum": "ReduceMax", "reduce_minimum": "ReduceMin"}
+    value = _reduced(writer, step, kinds[step.operation])
     writer.held[step.output] = writer.store(value, step.output)
 
 
@@ -234,7 +240,7 @@ def _reduced(writer, step, kind):
         value = writer.last(value, rank)
     else:
         axes = sorted(writer.axis(axis, rank) for axis in axes)
-    inputs, attributes = writer.axes(axes)
+    inputs, attributes = writer.axes(kind, axes)
     name = f"{writer.name(step.output)}/{kind}"
     value = writer.add(kind, [value, *inputs], name, keepdims=int(keepdims), **attributes)
     return writer.first(value, left) if reordered else value

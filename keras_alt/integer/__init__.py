@@ -3,6 +3,7 @@
 # The imports register what reads each kind of layer.
 from keras_alt.integer import kernels as _kernels  # noqa: F401
 from keras_alt.integer import moves as _moves  # noqa: F401
+from keras_alt.integer import reductions as _reductions  # noqa: F401
 from keras_alt.integer import shapes as _shapes  # noqa: F401
 from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.grids import constant as constant

@@ -215,6 +215,16 @@ def reduce_maximum(codes, axes, keepdims):
     return codes.max(axis=tuple(axes), keepdims=keepdims)
 
 
+def reduce_minimum(codes, axes, keepdims):
+    """Return the minima over axes."""
+    return codes.min(axis=tuple(axes), keepdims=keepdims)
+
+
+def total(codes, axes, keepdims):
+    """Return the sums over axes, which are no averages."""
+    return reduce_sum(codes, axes, keepdims)
+
+
 def reshape(codes, shape):
     """Return codes in another shape, the batch aside."""
     return codes.reshape(len(codes), *shape)

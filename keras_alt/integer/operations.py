@@ -247,8 +247,14 @@ def reduce_sum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
     return _summed(x, _reduced(x.shape, axes, keepdims), cells)
 
 
+@operation(arithmetic.total)
+def total(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
+    return replace(reduce_sum(x, axes=axes, keepdims=keepdims), divisor=1)
+
+
 @operation(arithmetic.reduce_maximum)
-def reduce_maximum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
+@operation(arithmetic.reduce_minimum)
+def reduce_extremum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
     return replace(x, shape=_reduced(x.shape, axes, keepdims))
 
 

@@ -24,7 +24,6 @@ from keras_alt.integer.variables import (
 from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
 from keras_alt.padding import paddings
-from keras_alt.reductions import reduced_axes
 
 L = keras.layers
 MERGES: dict[type, Callable[..., Variable]] = {
@@ -87,14 +86,14 @@ def _windows(layer, space: Shape) -> tuple[Sizes, Sizes, Pairs]:
     return window, strides, paddings(layer.padding, space, window, strides, (1,) * len(space))
 
 
-@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D)
+@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D)
 def _mean(reader: Reader, call: Call) -> Variable:
     x, axes = reader.operand(call), _space(call)
     known_size(call.layer, [x.shape[axis - 1] for axis in axes])
     return x.reduce_sum(axes, call.layer.keepdims)
 
 
-@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D)
+@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D)
 def _maximum(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).reduce_maximum(_space(call), call.layer.keepdims)
 
@@ -103,17 +102,6 @@ def _space(call: Call) -> Sizes:
     """Return the space axes of a layer; the batch counts."""
     first = 1 if call.layer.data_format == "channels_last" else 2
     return tuple(range(first, first + len(call.inputs[0].shape) - 2))
-
-
-@handles("Amax", "Max")
-def _maximum_over_axes(reader: Reader, call: Call) -> Variable:
-    axes = reduced_axes(call)
-    if axes is None:
-        raise NotIntegerError(
-            f"The maximum '{call.layer.name}' must leave the batch alone and have no `initial`. "
-            f"Received: axis={call.layer.axis}"
-        )
-    return reader.operand(call).reduce_maximum(axes, bool(call.layer.keepdims))
 
 
 @handles(L.Flatten)
@@ -144,7 +132,7 @@ def _repeat_vector(reader: Reader, call: Call) -> Variable:
     return x.reshape((1, *x.shape)).repeat(call.layer.n, axis=1)
 
 
-@handles(L.UpSampling1D, L.UpSampling2D)
+@handles(L.UpSampling1D, L.UpSampling2D, L.UpSampling3D)
 def _upsample(reader: Reader, call: Call) -> Variable:
     layer = call.layer
     if getattr(layer, "interpolation", "nearest") != "nearest":
@@ -159,12 +147,12 @@ def _upsample(reader: Reader, call: Call) -> Variable:
     return channels_as(x, layer)
 
 
-@handles(L.ZeroPadding1D, L.ZeroPadding2D)
+@handles(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D)
 def _zero_padding(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).pad(_around(call.layer, call.layer.padding))
 
 
-@handles(L.Cropping1D, L.Cropping2D)
+@handles(L.Cropping1D, L.Cropping2D, L.Cropping3D)
 def _cropping(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).crop(_around(call.layer, call.layer.cropping))
 

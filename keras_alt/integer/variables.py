@@ -230,6 +230,13 @@ class Variable:
     def reduce_maximum(self, axes: Sizes, keepdims: bool) -> Variable:
         return self.apply("reduce_maximum", axes=axes, keepdims=keepdims)
 
+    def reduce_minimum(self, axes: Sizes, keepdims: bool) -> Variable:
+        return self.apply("reduce_minimum", axes=axes, keepdims=keepdims)
+
+    def total(self, axes: Sizes, keepdims: bool) -> Variable:
+        """Return the sums over axes, which are no averages."""
+        return self.apply("total", axes=axes, keepdims=keepdims)
+
     # Moves
 
     def pad(self, padding: Pairs) -> Variable:

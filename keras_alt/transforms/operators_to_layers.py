@@ -1,6 +1,7 @@
 """Replacement of Keras operators by layers that compute the same."""
 
 import inspect
+import math
 
 import keras
 
@@ -16,6 +17,12 @@ MERGES = {
     "Subtract": L.Subtract,
     "Maximum": L.Maximum,
     "Minimum": L.Minimum,
+}
+POOLS = {
+    ("MaxPool", 3): L.MaxPooling1D,
+    ("MaxPool", 4): L.MaxPooling2D,
+    ("AveragePool", 3): L.AveragePooling1D,
+    ("AveragePool", 4): L.AveragePooling2D,
 }
 ACTIVATIONS = {
     name.replace("_", ""): name
@@ -92,7 +99,8 @@ def _layer_for(call: Call):
         return _reshape(call)
     if kind == "Mean":
         return _mean(operator, call.inputs[0])
-    return None
+    pool = POOLS.get((kind, len(call.inputs[0].shape)))
+    return pool and _pool(operator, pool)
 
 
 def _is_masked(operand):
@@ -139,10 +147,22 @@ def _rescaling(call):
 
 
 def _reshape(call):
-    shape = call.output.shape
-    if shape[0] != call.inputs[0].shape[0] or None in shape[1:]:
+    before, shape = call.inputs[0].shape, call.output.shape
+    if shape[0] != before[0] or None in shape[1:]:
         return None
+    if None not in before[1:] and math.prod(before[1:]) != math.prod(shape[1:]):
+        return None  # it moves samples
     return L.Reshape(shape[1:], name=call.layer.name)
+
+
+def _pool(operator, pool):
+    return pool(
+        operator.pool_size,
+        strides=operator.strides,
+        padding=operator.padding,
+        data_format=operator.data_format,
+        name=operator.name,
+    )
 
 
 def _mean(operator, x):

@@ -196,6 +196,8 @@ CASES = {
     "window_maximum": windows(),
     "reduce_sum": reductions(),
     "reduce_maximum": reductions(),
+    "reduce_minimum": reductions(),
+    "total": reductions(),
     "pad": of_one(padding=pairs(3)),
     "crop": of_one(cropping=pairs(3, most=1)),
     "reshape": reshapes(),

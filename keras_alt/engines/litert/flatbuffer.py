@@ -34,10 +34,12 @@ VERSIONS = {
     "PAD": 2,
     "QUANTIZE": 2,
     "REDUCE_MAX": 2,
+    "REDUCE_MIN": 2,
     "MUL": 2,
     "RESIZE_NEAREST_NEIGHBOR": 2,
     "SLICE": 2,
     "SUB": 2,
+    "SUM": 2,
     "TRANSPOSE": 2,
     "TRANSPOSE_CONV": 3,
 }
@@ -54,7 +56,9 @@ OPTIONS = {
     "MEAN": "Reducer",
     "MINIMUM": "MaximumMinimum",
     "REDUCE_MAX": "Reducer",
+    "REDUCE_MIN": "Reducer",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighbor",
+    "SUM": "Reducer",
     "TRANSPOSE_CONV": "TransposeConv",
 }
 WITHOUT_OPTIONS = ("ELU", "LOGISTIC", "TANH")

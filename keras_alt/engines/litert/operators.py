@@ -21,6 +21,7 @@ ROUNDINGS = {
     "MUL": "half_even",
     "QUANTIZE": "half_up",
     "SUB": "half_up",
+    "SUM": "half_even",
 }
 
 
@@ -239,18 +240,20 @@ def _pool(writer, step):
         writer.finish(Operator("MAX_POOL_2D", [value], size, options), step.output)
 
 
-@handles("reduce_sum")
-def _mean(writer, step):
+@handles("reduce_sum", "total")
+def _sum(writer, step):
+    code = {"reduce_sum": "MEAN", "total": "SUM"}[step.operation]
     axes = writer.values(f"{step.layer}/axes", step.attributes["axes"])
     inputs, shape = [writer.at(step.inputs[0]), axes], writer.program.tensors[step.output].shape
     options = {"keepDims": step.attributes["keepdims"]}
-    writer.pending[step.output] = Operator("MEAN", inputs, shape, options)
+    writer.pending[step.output] = Operator(code, inputs, shape, options)
 
 
-@handles("reduce_maximum")
-def _maximum_over_axes(writer, step):
+@handles("reduce_maximum", "reduce_minimum")
+def _extreme_over_axes(writer, step):
     a = step.attributes
-    writer.move(step, "REDUCE_MAX", a["axes"], keepDims=a["keepdims"])
+    code = {"reduce_maximum": "REDUCE_MAX", "reduce_minimum": "REDUCE_MIN"}[step.operation]
+    writer.move(step, code, a["axes"], keepDims=a["keepdims"])
 
 
 @handles("maximum", "minimum")
@@ -292,14 +295,16 @@ def _take(writer, step):
 
 @handles("repeat")
 def _repeat(writer, step):
-    """Repeat the cells of an image; a line counts as an image of width 1."""
-    shape = writer.program.tensors[step.output].shape
-    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])
-    if len(shape) not in (2, 3) or step.attributes["axis"] == len(shape):
-        raise ExportError(f"LiteRT repeats the cells of lines and images. Received: '{step.layer}'")
+    """Resize lines and images. Other tensors, and channels, are gathered."""
+    shape, axis = writer.program.tensors[step.output].shape, step.attributes["axis"]
+    before = writer.program.tensors[step.inputs[0]].shape
+    if len(shape) not in (2, 3) or axis == len(shape):
+        indices = np.arange(before[axis - 1]).repeat(step.attributes["repeats"])
+        writer.move(step, "GATHER", indices, axis=axis)
+        return
+    size = shape if len(shape) == 3 else (shape[0], 1, shape[-1])  # a line is an image of width 1
     value = writer.at(step.inputs[0])
     if len(shape) == 2:
-        before = writer.program.tensors[step.inputs[0]].shape
         value = writer.reshaped(value, step.inputs[0], (before[0], 1, before[-1]))
     cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
     writer.finish(Operator("RESIZE_NEAREST_NEIGHBOR", [value, cells], size), step.output)
