@@ -17,8 +17,10 @@ from keras_alt.layers import (
     AveragePoolConv2D,
     QuantAveragePoolConv2D,
     QuantConv1D,
+    QuantConv1DTranspose,
     QuantConv2D,
     QuantConv2DTranspose,
+    QuantConv3D,
     QuantDense,
     QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
@@ -26,6 +28,7 @@ from keras_alt.layers import (
     QuantPReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.targets import get_target
 
 L = keras.layers
 
@@ -133,8 +136,10 @@ def _activation(call):
 # Keras' operators are looked up by class name.
 OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Conv1D: product(QuantConv1D),
+    L.Conv1DTranspose: product(QuantConv1DTranspose),
     L.Conv2D: product(QuantConv2D),
     L.Conv2DTranspose: product(QuantConv2DTranspose),
+    L.Conv3D: product(QuantConv3D),
     L.DepthwiseConv1D: product(QuantDepthwiseConv1D),
     L.DepthwiseConv2D: product(QuantDepthwiseConv2D),
     L.SeparableConv2D: product(QuantSeparableConv2D),
@@ -144,8 +149,10 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     ),
     L.AveragePooling1D: _average_pool,
     L.AveragePooling2D: _average_pool,
+    L.AveragePooling3D: _average_pool,
     L.GlobalAveragePooling1D: MEAN,
     L.GlobalAveragePooling2D: MEAN,
+    L.GlobalAveragePooling3D: MEAN,
     L.Add: _merge(Operator(Grid.COMBINED, signed=any, rounding="add")),
     L.Subtract: _merge(Operator(Grid.COMBINED, rounding="add")),
     L.Concatenate: _merge(CHOICE),
@@ -159,7 +166,8 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.UpSampling2D: _upsampling,
     **dict.fromkeys(
         [
-            *(L.MaxPooling1D, L.MaxPooling2D, L.GlobalMaxPooling1D, L.GlobalMaxPooling2D),
+            *(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D),
+            *(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D),
             *(L.Flatten, L.Reshape, L.Permute, L.RepeatVector),
             *(L.ZeroPadding1D, L.ZeroPadding2D, L.Cropping1D, L.Cropping2D),
             *(L.Identity, L.Dropout, L.SpatialDropout1D, L.SpatialDropout2D),
@@ -176,6 +184,11 @@ def operator_of(call: Call) -> Operator | None:
     """Return the entry of the called layer, None if it has no fixed-point form."""
     entry = OPERATORS.get(kind_of(call.layer))
     return entry if entry is None or isinstance(entry, Operator) else entry(call)
+
+
+def is_float_in(call: Call, target: str) -> bool:
+    """Return whether the engine of `target` has no integer form of the called layer."""
+    return type(call.layer).__name__ in get_target(target).float_layers
 
 
 def kind_of(layer: keras.Operation) -> type | str | None:

@@ -1,6 +1,6 @@
 """Every layer that has an integer form, in the ways of using it that engines tell apart.
 
-Each entry is a function of an image (6, 6, 4) or of a line (8, 4) of floats.
+Each entry is a function of an image (6, 6, 4), a line (8, 4) or a volume (3, 4, 5, 2) of floats.
 """
 
 import keras
@@ -25,6 +25,10 @@ def after_conv(*layers, activation=None):
 
 def after_conv1d(*layers):
     return chain(lambda: L.Conv1D(4, 3), *layers)
+
+
+def after_conv3d(*layers):
+    return chain(lambda: L.Conv3D(3, 2), *layers)
 
 
 def merged(layer, count=2):
@@ -123,6 +127,8 @@ LINES = {
     "conv1d_same": chain(lambda: L.Conv1D(5, 3, strides=2, padding="same")),
     "conv1d_causal": chain(lambda: L.Conv1D(5, 3, padding="causal", dilation_rate=2)),
     "conv1d_groups": chain(lambda: L.Conv1D(4, 3, groups=2)),
+    "transposed_1d": chain(lambda: L.Conv1DTranspose(4, 3, strides=2, activation="relu")),
+    "transposed_1d_same": chain(lambda: L.Conv1DTranspose(4, 4, strides=2, padding="same")),
     "depthwise_1d": chain(lambda: L.DepthwiseConv1D(3, depth_multiplier=2, dilation_rate=2)),
     "depthwise_1d_strided": chain(lambda: L.DepthwiseConv1D(3, strides=2, padding="same")),
     "separable_1d": chain(lambda: L.SeparableConv1D(5, 3, padding="same", activation="relu")),
@@ -143,8 +149,23 @@ LINES = {
 }
 
 
+VOLUMES = {
+    "conv3d": chain(lambda: L.Conv3D(3, (2, 3, 3), strides=(1, 2, 2), activation="relu")),
+    "conv3d_same": chain(lambda: L.Conv3D(3, (2, 3, 2), strides=(2, 1, 2), padding="same")),
+    "conv3d_groups": chain(lambda: L.Conv3D(4, 2, groups=2, dilation_rate=(1, 2, 2))),
+    "conv3d_channels_first": chain(lambda: L.Conv3D(3, 2, data_format="channels_first")),
+    "max_pool_3d": after_conv3d(lambda: L.MaxPooling3D((1, 2, 3), 1, "same")),
+    "max_pool_3d_strided": after_conv3d(lambda: L.MaxPooling3D(2, (1, 1, 2))),
+    "global_average_3d": after_conv3d(L.GlobalAveragePooling3D),
+    "global_max_3d": after_conv3d(lambda: L.GlobalMaxPooling3D(keepdims=True)),
+    "batch_norm_3d": after_conv3d(L.ReLU, L.BatchNormalization),
+    "dense_on_volumes": chain(lambda: L.Dense(3)),
+}
+BRANCHES = {2: LINES, 3: IMAGES, 4: VOLUMES}
+
+
 def network(*layers, size=(6, 6, 4)) -> keras.Model:
     """Return a model with one output for each of the named layers, or for all of them."""
-    branches = LINES if len(size) == 2 else IMAGES
+    branches = BRANCHES[len(size)]
     inputs = keras.Input(size)
     return keras.Model(inputs, {name: branches[name](inputs) for name in layers or branches})

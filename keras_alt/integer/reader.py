@@ -14,7 +14,7 @@ from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import kind_of
+from keras_alt.operators import is_float_in, kind_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -47,6 +47,7 @@ class Reader:
 
     def __init__(self, model: keras.Model):
         self.graph = Graph(model)
+        self.target = _target(self.graph)
         self.program = Program(model.name)
         self.positions: dict[keras.KerasTensor, int] = {}  # of tensors on a grid
         self.taps: dict[keras.KerasTensor, int] = {}
@@ -56,7 +57,6 @@ class Reader:
         self.behind: dict[keras.KerasTensor, list[str]] = {}
 
     def read(self) -> Reading:
-        target = _target(self.graph)
         for call in self.graph.calls:
             self.visit(call)
         ends = list(dict.fromkeys(t for o in self.graph.outputs for t in self.ends(o)))
@@ -67,7 +67,7 @@ class Reader:
         self.program.drop_unread_transposes()
         return Reading(
             self.program,
-            target,
+            self.target,
             entry=keras.Model(self.graph.inputs, self.entries),
             exit=self.behind_ends(ends),
             input_keys=_input_keys(self.graph.model),
@@ -111,7 +111,7 @@ class Reader:
 
     def handler(self, call: Call) -> Handler | None:
         """Return what writes a call as steps, None if nothing does."""
-        return HANDLERS.get(kind_of(call.layer))
+        return None if is_float_in(call, self.target) else HANDLERS.get(kind_of(call.layer))
 
     def enter(self, call: Call) -> int:
         """Take the quantizer that the integer program begins with."""

@@ -61,7 +61,7 @@ def _relu(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).clip(0.0, None if bound == np.inf else bound)
 
 
-@handles(L.AveragePooling1D, L.AveragePooling2D)
+@handles(L.AveragePooling1D, L.AveragePooling2D, L.AveragePooling3D)
 def _average_pool(reader: Reader, call: Call) -> Variable:
     if pool_cells(call.layer) == 1:
         return _maximum_pool(reader, call)  # subsampling
@@ -69,7 +69,7 @@ def _average_pool(reader: Reader, call: Call) -> Variable:
     return channels_as(x.window_sum(*_windows(call.layer, x.shape[:-1])), call.layer)
 
 
-@handles(L.MaxPooling1D, L.MaxPooling2D)
+@handles(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D)
 def _maximum_pool(reader: Reader, call: Call) -> Variable:
     x = channels_last(reader.operand(call), call.layer)
     return channels_as(x.window_maximum(*_windows(call.layer, x.shape[:-1])), call.layer)
@@ -83,14 +83,14 @@ def _windows(layer, space: Shape) -> tuple[Sizes, Sizes, Pairs]:
     return window, strides, paddings(layer.padding, space, window, strides, (1,) * len(space))
 
 
-@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D)
+@handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D)
 def _mean(reader: Reader, call: Call) -> Variable:
     x, axes = reader.operand(call), _space(call)
     known_size(call.layer, [x.shape[axis - 1] for axis in axes])
     return x.reduce_sum(axes, call.layer.keepdims)
 
 
-@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D)
+@handles(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D)
 def _maximum(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).reduce_maximum(_space(call), call.layer.keepdims)
 

@@ -2,7 +2,15 @@
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Call, Graph
-from keras_alt.operators import Grid, Operator, has_grid, is_batch_norm, is_kernel, operator_of
+from keras_alt.operators import (
+    Grid,
+    Operator,
+    has_grid,
+    is_batch_norm,
+    is_float_in,
+    is_kernel,
+    operator_of,
+)
 from keras_alt.transforms.fold_batch_norm import linear_in_front
 
 
@@ -21,7 +29,8 @@ class Regions:
 
     def operator(self, call: Call) -> Operator | None:
         """Return the entry of the called layer, None if the call is not in the quantized region."""
-        return None if self.config.skips(call.layer.name) else operator_of(call)
+        skipped = self.config.skips(call.layer.name) or is_float_in(call, self.config.target)
+        return None if skipped else operator_of(call)
 
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float. It has no quantized form or is in `skip`."""
