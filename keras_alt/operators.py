@@ -28,6 +28,7 @@ from keras_alt.layers import (
     QuantPReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.resizing import enlargement, has_exact_weights
 from keras_alt.targets import get_target
 
 L = keras.layers
@@ -114,8 +115,10 @@ def _average_pool(call):
     return POOL if pool_cells(call.layer) > 1 else MOVE  # a window of one cell subsamples
 
 
-def _upsampling(call):
-    return MOVE if call.layer.interpolation == "nearest" else None
+def _enlargement(call):
+    if enlargement(call, "nearest"):
+        return MOVE
+    return Operator(Grid.NEW, signed=any) if has_exact_weights(call) else None
 
 
 def _merge(operator):
@@ -163,7 +166,8 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Activation: _activation,
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
-    L.UpSampling2D: _upsampling,
+    L.UpSampling2D: _enlargement,
+    L.Resizing: _enlargement,
     **dict.fromkeys(
         [
             *(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D),

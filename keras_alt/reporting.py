@@ -22,6 +22,7 @@ from keras_alt.operators import (
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.record import record_of
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
+from keras_alt.resizing import has_exact_weights
 
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
 
@@ -149,7 +150,7 @@ def _float_rows(graph):
             quantized_after.update(call.inputs)
     rows, record = {}, record_of(graph.model)
     for call in graph.calls:
-        if _is_float(call, record):
+        if _is_float(call, record) or _prepares(call, quantized_before):
             before = any(t in quantized_before for t in call.inputs)
             after = any(t in quantized_after for t in call.outputs)
             reason = _reason(call, before, after, record)
@@ -166,6 +167,11 @@ def _is_float(call, record):
     return operator is None or operator.quantized is not None
 
 
+def _prepares(call, quantized_before):
+    """Return whether a layer resizes the input in front of the first quantizer."""
+    return has_exact_weights(call) and quantized_before.isdisjoint(call.inputs)
+
+
 def _is_left_float(call, record):
     return record.config.skips(call.layer.name) or is_float_in(call, record.config.target)
 
@@ -173,7 +179,7 @@ def _is_left_float(call, record):
 def _reason(call, before, after, record):
     if record is not None and is_float_in(call, record.config.target):
         return f"the engine of target '{record.config.target}' has no integer form of it"
-    if operator_of(call) is not None:
+    if operator_of(call) is not None and (before or not has_exact_weights(call)):
         return "left float by `skip`"
     if not before:
         return "prepares the input, in front of the first quantizer"

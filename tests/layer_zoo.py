@@ -95,6 +95,16 @@ IMAGES = {
     ),
     "global_max": after_conv(lambda: L.GlobalMaxPooling2D(keepdims=True)),
     "upsampling": after_conv(lambda: L.UpSampling2D((2, 3))),
+    "upsampling_by_resizing": after_conv(lambda: L.Resizing(8, 12, "nearest")),
+    "bilinear": after_conv(lambda: L.UpSampling2D(2, interpolation="bilinear")),
+    "bilinear_oblong": after_conv(lambda: L.UpSampling2D((4, 1), interpolation="bilinear"), L.ReLU),
+    "bilinear_channels_first": after_conv(
+        lambda: L.UpSampling2D((2, 4), interpolation="bilinear", data_format="channels_first")
+    ),
+    "bilinear_by_resizing": after_conv(lambda: L.Resizing(32, 8), activation="relu"),
+    "bilinear_one_channel": chain(
+        lambda: L.Conv2D(1, 3), lambda: L.UpSampling2D(2, interpolation="bilinear")
+    ),
     "zero_padding": chain(lambda: L.ZeroPadding2D(((1, 0), (2, 1))), lambda: L.Conv2D(4, 3)),
     "zero_padding_of_channels": after_conv(
         lambda: L.ZeroPadding2D((1, 0), data_format="channels_first"), activation="relu"

@@ -82,6 +82,11 @@ def _norm(draw, x):
     return L.BatchNormalization(axis=draw(st.integers(1, 3)))(L.ReLU()(x))
 
 
+def _enlarged(draw, x):
+    size = draw(st.sampled_from([(2, 2), (1, 4)]))
+    return L.Conv2D(3, 2, strides=2)(L.UpSampling2D(size, interpolation="bilinear")(x))
+
+
 def _context(draw, x):
     wide = keras.ops.max(L.Conv2D(x.shape[-1], 1)(x), axis=2, keepdims=True)
     return L.Add()([x, wide])
@@ -98,6 +103,7 @@ BLOCKS = (
     _leaky,
     _prelu,
     _norm,
+    _enlarged,
     _context,
 )
 

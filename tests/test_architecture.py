@@ -14,7 +14,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin"}
         | {"keras_internals", "sparsity", "version"},
-        {"graph", "replacements", "config", "targets"},
+        {"graph", "replacements", "resizing", "config", "targets"},
         {"record"},
         {"quantizer"},
         {"layers"},

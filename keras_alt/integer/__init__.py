@@ -2,6 +2,7 @@
 
 # The imports register what reads each kind of layer.
 from keras_alt.integer import kernels as _kernels  # noqa: F401
+from keras_alt.integer import resizing as _resizing  # noqa: F401
 from keras_alt.integer import shapes as _shapes  # noqa: F401
 from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.grids import constant as constant

@@ -163,21 +163,6 @@ def _repeat_vector(reader: Reader, call: Call) -> Variable:
     return x.reshape((1, *x.shape)).repeat(call.layer.n, axis=1)
 
 
-@handles(L.UpSampling1D, L.UpSampling2D)
-def _upsample(reader: Reader, call: Call) -> Variable:
-    layer = call.layer
-    if getattr(layer, "interpolation", "nearest") != "nearest":
-        raise NotIntegerError(
-            f"Layer '{layer.name}' has an integer form for nearest neighbours only. "
-            f"Received: interpolation={layer.interpolation!r}"
-        )
-    x = channels_last(reader.operand(call), layer)
-    known_size(layer, x.shape[:-1])
-    for axis, repeats in enumerate(np.atleast_1d(layer.size), start=1):
-        x = x.repeat(int(repeats), axis)
-    return channels_as(x, layer)
-
-
 @handles(L.ZeroPadding1D, L.ZeroPadding2D)
 def _zero_padding(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).pad(_around(call.layer, call.layer.padding))

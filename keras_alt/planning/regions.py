@@ -11,6 +11,7 @@ from keras_alt.operators import (
     is_kernel,
     operator_of,
 )
+from keras_alt.resizing import has_exact_weights
 from keras_alt.transforms.fold_batch_norm import linear_in_front
 
 
@@ -26,11 +27,18 @@ class Regions:
         self.graph = graph
         self.config = config
         self._outputs = set(graph.outputs)
+        self._behind_kernels = set()
+        for call in graph.calls:
+            if is_kernel(call) or not self._behind_kernels.isdisjoint(call.inputs):
+                self._behind_kernels.update(call.outputs)
 
     def operator(self, call: Call) -> Operator | None:
         """Return the entry of the called layer, None if the call is not in the quantized region."""
-        skipped = self.config.skips(call.layer.name) or is_float_in(call, self.config.target)
-        return None if skipped else operator_of(call)
+        if self.config.skips(call.layer.name) or is_float_in(call, self.config.target):
+            return None
+        if has_exact_weights(call) and self._behind_kernels.isdisjoint(call.inputs):
+            return None  # it prepares the input
+        return operator_of(call)
 
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float. It has no quantized form or is in `skip`."""
