@@ -82,6 +82,9 @@ IMAGES = {
     "transposed_oblong": transposed((2, 3), (3, 1), padding="same"),
     "dense": chain(L.Flatten, lambda: L.Dense(5, activation="relu"), lambda: L.Dense(3)),
     "dense_on_images": chain(lambda: L.Dense(5)),
+    "einsum": chain(lambda: L.EinsumDense("abcd,de->abce", (6, 6, 5), bias_axes="e")),
+    "einsum_heads": chain(lambda: L.EinsumDense("...d,def->...ef", (6, 6, 2, 3), bias_axes="ef")),
+    "einsum_of_rows": chain(lambda: L.EinsumDense("abcd,eb->aecd", (3, 6, 4), activation="relu")),
     "max_pool": after_conv(lambda: L.MaxPooling2D((2, 3), 1, "same")),
     "average_pool": after_conv(lambda: L.AveragePooling2D(2), activation="relu"),
     "average_pool_signed": after_conv(lambda: L.AveragePooling2D(3, 1)),
@@ -147,6 +150,7 @@ LINES = {
         L.Flatten, lambda: L.Dense(5, activation="relu"), L.BatchNormalization, lambda: L.Dense(3)
     ),
     "dense_on_lines": chain(lambda: L.Dense(5, activation="relu")),
+    "einsum_of_lines": chain(lambda: L.EinsumDense("abc,bcd->ad", 5, bias_axes="d")),
     "max_pool_1d": after_conv1d(lambda: L.MaxPooling1D(2)),
     "average_pool_1d": after_conv1d(lambda: L.AveragePooling1D(3, 2)),
     "global_average_1d": after_conv1d(L.GlobalAveragePooling1D),
