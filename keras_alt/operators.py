@@ -19,8 +19,10 @@ from keras_alt.layers import (
     AveragePoolConv2D,
     QuantAveragePoolConv2D,
     QuantConv1D,
+    QuantConv1DTranspose,
     QuantConv2D,
     QuantConv2DTranspose,
+    QuantConv3D,
     QuantDense,
     QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
@@ -32,6 +34,8 @@ from keras_alt.layers import (
 from keras_alt.moves import MOVES, moves_of
 from keras_alt.noise import NOISE
 from keras_alt.reductions import reduced_axes
+from keras_alt.resizing import enlargement, has_exact_weights
+from keras_alt.targets import get_target
 
 L = keras.layers
 
@@ -121,8 +125,10 @@ def _average_pool(call):
     return POOL if pool_cells(call.layer) > 1 else MOVE  # a window of one cell subsamples
 
 
-def _upsampling(call):
-    return MOVE if call.layer.interpolation == "nearest" else None
+def _enlargement(call):
+    if enlargement(call, "nearest"):
+        return MOVE
+    return Operator(Grid.NEW, signed=any) if has_exact_weights(call) else None
 
 
 def _merge(operator):
@@ -165,8 +171,10 @@ def elementwise(call):
 # Keras' operators are looked up by class name.
 OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Conv1D: product(QuantConv1D),
+    L.Conv1DTranspose: product(QuantConv1DTranspose),
     L.Conv2D: product(QuantConv2D),
     L.Conv2DTranspose: product(QuantConv2DTranspose),
+    L.Conv3D: product(QuantConv3D),
     L.DepthwiseConv1D: product(QuantDepthwiseConv1D),
     L.DepthwiseConv2D: product(QuantDepthwiseConv2D),
     L.SeparableConv2D: product(QuantSeparableConv2D),
@@ -176,6 +184,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     ),
     L.AveragePooling1D: _average_pool,
     L.AveragePooling2D: _average_pool,
+    L.AveragePooling3D: _average_pool,
     L.GlobalAveragePooling1D: MEAN,
     L.GlobalAveragePooling2D: MEAN,
     L.GlobalAveragePooling3D: MEAN,
@@ -192,11 +201,12 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Activation: _activation,
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
-    L.UpSampling2D: _upsampling,
+    L.UpSampling2D: _enlargement,
     L.UpSampling3D: MOVE,
+    L.Resizing: _enlargement,
     **dict.fromkeys(
         [
-            *(L.MaxPooling1D, L.MaxPooling2D),
+            *(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D),
             *(L.GlobalMaxPooling1D, L.GlobalMaxPooling2D, L.GlobalMaxPooling3D),
             *(L.Flatten, L.Reshape, L.Permute, L.RepeatVector),
             *(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D),
@@ -221,6 +231,11 @@ def operator_of(call: Call) -> Operator | None:
 def is_function(operator: Operator | None) -> bool:
     """Return whether the entry is that of an elementwise function, computed by a table."""
     return operator is not None and operator.quantized is QuantFunction
+
+
+def is_float_in(call: Call, target: str) -> bool:
+    """Return whether the engine of `target` has no integer form of the called layer."""
+    return type(call.layer).__name__ in get_target(target).float_layers
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:

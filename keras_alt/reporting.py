@@ -11,10 +11,20 @@ from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
 from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import Grid, has_grid, has_kernel, operator_of, shares_grid
+from keras_alt.operators import (
+    Grid,
+    has_grid,
+    has_kernel,
+    is_float_in,
+    operator_of,
+    shares_grid,
+)
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.record import record_of
 from keras_alt.report_tables import FloatRow, QuantizerRow, Report
+from keras_alt.resizing import has_exact_weights
+
+TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
 
 QUANTIZED = (Quantizer, QuantizedKernel, QuantFunction, QuantLeakyReLU, QuantPReLU)
 
@@ -142,10 +152,10 @@ def _float_rows(graph):
             quantized_after.update(call.inputs)
     rows, record = {}, record_of(graph.model)
     for call in graph.calls:
-        if _is_float(call, record):
+        if _is_float(call, record) or _prepares(call, quantized_before):
             before = any(t in quantized_before for t in call.inputs)
             after = any(t in quantized_after for t in call.outputs)
-            reason = _reason(call, before, after)
+            reason = _reason(call, before, after, record)
             rows[call.layer] = FloatRow(call.layer.name, type(call.layer).__name__, reason)
     return list(rows.values())
 
@@ -153,21 +163,30 @@ def _float_rows(graph):
 def _is_float(call, record):
     if isinstance(call.layer, QUANTIZED):
         return False
-    if record is not None and record.config.skips(call.layer.name):
+    if record is not None and _is_left_float(call, record):
         return True
     operator = operator_of(call)
     return operator is None or operator.quantized is not None
 
 
-def _reason(call, before, after):
-    if operator_of(call) is not None:
+def _prepares(call, quantized_before):
+    """Return whether a layer resizes the input in front of the first quantizer."""
+    return has_exact_weights(call) and quantized_before.isdisjoint(call.inputs)
+
+
+def _is_left_float(call, record):
+    return record.config.skips(call.layer.name) or is_float_in(call, record.config.target)
+
+
+def _reason(call, before, after, record):
+    if record is not None and is_float_in(call, record.config.target):
+        return f"the engine of target '{record.config.target}' has no integer form of it"
+    if operator_of(call) is not None and (before or not has_exact_weights(call)):
         return "left float by `skip`"
     if not before:
         return "prepares the input, in front of the first quantizer"
     if not after:
         return "shapes the output, behind the last quantizer"
-    if isinstance(call.layer, keras.layers.BatchNormalization):
-        return "no linear layer to fold into; stays float between quantizers"
     return "no fixed-point form; stays float between quantizers"
 
 
@@ -207,7 +226,7 @@ def _multiply_accumulates(graph):
 def _products(call):
     """Return the number of products of one call for one sample; 0 if a size is unknown."""
     layer = call.layer
-    transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+    transposed = isinstance(layer, TRANSPOSED)
     shape = (call.inputs[0] if transposed else call.output).shape[1:]
     first = getattr(layer, "data_format", None) == "channels_first"
     positions = shape[1:] if first else shape[:-1]

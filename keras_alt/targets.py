@@ -28,6 +28,8 @@ class Target:
         leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
             reciprocal. If not, the output of the pool keeps the scale of the input.
+        float_layers: layers that the engine cannot compute in integers, by the names of their
+            classes.
         engines: engines of `keras_alt.verify` that follow these rules.
     """
 
@@ -42,6 +44,7 @@ class Target:
     rescale: str = "half_even"
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
+    float_layers: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("integer",)
 
 
@@ -67,6 +70,7 @@ TARGETS = {
             average_pool="half_away_stored",
             rescale="half_up",
             leaky_bits=8,
+            float_layers=("AveragePooling3D",),
             engines=("integer", "litert"),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.

@@ -1,6 +1,6 @@
 """Every layer that has an integer form, in the ways of using it that engines tell apart.
 
-Each entry is a function of an image (6, 6, 4) or of a line (8, 4) of floats.
+Each entry is a function of an image (6, 6, 4), a line (8, 4) or a volume (3, 4, 5, 2) of floats.
 """
 
 import keras
@@ -25,6 +25,10 @@ def after_conv(*layers, activation=None):
 
 def after_conv1d(*layers):
     return chain(lambda: L.Conv1D(4, 3), *layers)
+
+
+def after_conv3d(*layers):
+    return chain(lambda: L.Conv3D(3, 2), *layers)
 
 
 def merged(layer, count=2):
@@ -94,6 +98,9 @@ IMAGES = {
     "transposed_oblong": transposed((2, 3), (3, 1), padding="same"),
     "dense": chain(L.Flatten, lambda: L.Dense(5, activation="relu"), lambda: L.Dense(3)),
     "dense_on_images": chain(lambda: L.Dense(5)),
+    "einsum": chain(lambda: L.EinsumDense("abcd,de->abce", (6, 6, 5), bias_axes="e")),
+    "einsum_heads": chain(lambda: L.EinsumDense("...d,def->...ef", (6, 6, 2, 3), bias_axes="ef")),
+    "einsum_of_rows": chain(lambda: L.EinsumDense("abcd,eb->aecd", (3, 6, 4), activation="relu")),
     "max_pool": after_conv(lambda: L.MaxPooling2D((2, 3), 1, "same")),
     "average_pool": after_conv(lambda: L.AveragePooling2D(2), activation="relu"),
     "average_pool_signed": after_conv(lambda: L.AveragePooling2D(3, 1)),
@@ -107,6 +114,16 @@ IMAGES = {
     ),
     "global_max": after_conv(lambda: L.GlobalMaxPooling2D(keepdims=True)),
     "upsampling": after_conv(lambda: L.UpSampling2D((2, 3))),
+    "upsampling_by_resizing": after_conv(lambda: L.Resizing(8, 12, "nearest")),
+    "bilinear": after_conv(lambda: L.UpSampling2D(2, interpolation="bilinear")),
+    "bilinear_oblong": after_conv(lambda: L.UpSampling2D((4, 1), interpolation="bilinear"), L.ReLU),
+    "bilinear_channels_first": after_conv(
+        lambda: L.UpSampling2D((2, 4), interpolation="bilinear", data_format="channels_first")
+    ),
+    "bilinear_by_resizing": after_conv(lambda: L.Resizing(32, 8), activation="relu"),
+    "bilinear_one_channel": chain(
+        lambda: L.Conv2D(1, 3), lambda: L.UpSampling2D(2, interpolation="bilinear")
+    ),
     "zero_padding": chain(lambda: L.ZeroPadding2D(((1, 0), (2, 1))), lambda: L.Conv2D(4, 3)),
     "zero_padding_of_channels": after_conv(
         lambda: L.ZeroPadding2D((1, 0), data_format="channels_first"), activation="relu"
@@ -202,6 +219,8 @@ LINES = {
     "conv1d_same": chain(lambda: L.Conv1D(5, 3, strides=2, padding="same")),
     "conv1d_causal": chain(lambda: L.Conv1D(5, 3, padding="causal", dilation_rate=2)),
     "conv1d_groups": chain(lambda: L.Conv1D(4, 3, groups=2)),
+    "transposed_1d": chain(lambda: L.Conv1DTranspose(4, 3, strides=2, activation="relu")),
+    "transposed_1d_same": chain(lambda: L.Conv1DTranspose(4, 4, strides=2, padding="same")),
     "depthwise_1d": chain(lambda: L.DepthwiseConv1D(3, depth_multiplier=2, dilation_rate=2)),
     "depthwise_1d_strided": chain(lambda: L.DepthwiseConv1D(3, strides=2, padding="same")),
     "separable_1d": chain(lambda: L.SeparableConv1D(5, 3, padding="same", activation="relu")),
@@ -210,6 +229,7 @@ LINES = {
         L.Flatten, lambda: L.Dense(5, activation="relu"), L.BatchNormalization, lambda: L.Dense(3)
     ),
     "dense_on_lines": chain(lambda: L.Dense(5, activation="relu")),
+    "einsum_of_lines": chain(lambda: L.EinsumDense("abc,bcd->ad", 5, bias_axes="d")),
     "max_pool_1d": after_conv1d(lambda: L.MaxPooling1D(2)),
     "average_pool_1d": after_conv1d(lambda: L.AveragePooling1D(3, 2)),
     "global_average_1d": after_conv1d(L.GlobalAveragePooling1D),
@@ -222,8 +242,23 @@ LINES = {
 }
 
 
+VOLUMES = {
+    "conv3d": chain(lambda: L.Conv3D(3, (2, 3, 3), strides=(1, 2, 2), activation="relu")),
+    "conv3d_same": chain(lambda: L.Conv3D(3, (2, 3, 2), strides=(2, 1, 2), padding="same")),
+    "conv3d_groups": chain(lambda: L.Conv3D(4, 2, groups=2, dilation_rate=(1, 2, 2))),
+    "conv3d_channels_first": chain(lambda: L.Conv3D(3, 2, data_format="channels_first")),
+    "max_pool_3d": after_conv3d(lambda: L.MaxPooling3D((1, 2, 3), 1, "same")),
+    "max_pool_3d_strided": after_conv3d(lambda: L.MaxPooling3D(2, (1, 1, 2))),
+    "global_average_3d": after_conv3d(L.GlobalAveragePooling3D),
+    "global_max_3d": after_conv3d(lambda: L.GlobalMaxPooling3D(keepdims=True)),
+    "batch_norm_3d": after_conv3d(L.ReLU, L.BatchNormalization),
+    "dense_on_volumes": chain(lambda: L.Dense(3)),
+}
+BRANCHES = {2: LINES, 3: IMAGES, 4: VOLUMES}
+
+
 def network(*layers, size=(6, 6, 4)) -> keras.Model:
     """Return a model with one output for each of the named layers, or for all of them."""
-    branches = LINES if len(size) == 2 else IMAGES
+    branches = BRANCHES[len(size)]
     inputs = keras.Input(size)
     return keras.Model(inputs, {name: branches[name](inputs) for name in layers or branches})

@@ -89,6 +89,11 @@ def _norm(draw, x):
     return L.BatchNormalization(axis=draw(st.integers(1, 3)))(L.ReLU()(x))
 
 
+def _enlarged(draw, x):
+    size = draw(st.sampled_from([(2, 2), (1, 4)]))
+    return L.Conv2D(3, 2, strides=2)(L.UpSampling2D(size, interpolation="bilinear")(x))
+
+
 def _context(draw, x):
     y, axis = L.Conv2D(x.shape[-1], 1)(x), draw(st.integers(1, 3))
     functions = [keras.ops.max, keras.ops.min, keras.ops.sum]
@@ -178,6 +183,7 @@ BLOCKS = (
     _leaky,
     _prelu,
     _norm,
+    _enlarged,
     _context,
     _function,
     _gate,

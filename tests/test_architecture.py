@@ -14,7 +14,8 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version"},
-        {"graph", "replacements", "config", "targets", "functions", "moves", "reductions"},
+        {"graph", "replacements", "resizing", "config", "targets"}
+        | {"functions", "moves", "reductions"},
         {"record"},
         {"quantizer"},
         {"layers"},

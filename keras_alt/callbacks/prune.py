@@ -120,7 +120,8 @@ class Prune(StepCallback):
         values = ops.convert_to_numpy(kernel) * earlier
         if self.sparsity_m_by_n is None:
             return earlier & magnitude_mask(values, sparsity)
-        axis = -1 if isinstance(layer, keras.layers.Conv2DTranspose) else -2
+        transposed = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
+        axis = -1 if isinstance(layer, transposed) else -2
         return earlier & m_by_n_mask(values, *self.sparsity_m_by_n, axis=axis)
 
     def _is_pruned(self, layer):

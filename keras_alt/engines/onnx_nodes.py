@@ -66,7 +66,7 @@ def _convolve_transposed(writer, step):
     cells = zip(space, codes.shape, a["strides"], a["dilation"], a["crop"], a["size"], strict=False)
     after = [(n - 1) * s + (k - 1) * d + 1 - c - out for n, k, s, d, c, out in cells]
     kernel = writer.constant(
-        f"{writer.name(step.output)}/kernel", a["kernel"], codes.transpose(3, 2, 0, 1)
+        f"{writer.name(step.output)}/kernel", a["kernel"], np.moveaxis(codes, (-1, -2), (0, 1))
     )
     writer.compute(
         step,
@@ -74,7 +74,7 @@ def _convolve_transposed(writer, step):
         kernel,
         strides=a["strides"],
         dilations=a["dilation"],
-        kernel_shape=codes.shape[:2],
+        kernel_shape=codes.shape[:-2],
         pads=[*a["crop"], *(max(cells, 0) for cells in after)],
         output_padding=[max(-cells, 0) for cells in after],
     )

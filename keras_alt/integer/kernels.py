@@ -17,8 +17,10 @@ from keras_alt.integer.variables import Grid, Variable, add, maximum
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantConv1D,
+    QuantConv1DTranspose,
     QuantConv2D,
     QuantConv2DTranspose,
+    QuantConv3D,
     QuantDense,
     QuantDepthwiseConv1D,
     QuantDepthwiseConv2D,
@@ -29,7 +31,7 @@ from keras_alt.layers import (
 from keras_alt.padding import paddings
 
 
-@handles(QuantConv1D, QuantConv2D)
+@handles(QuantConv1D, QuantConv2D, QuantConv3D)
 def _convolution(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
     return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer)
@@ -57,18 +59,18 @@ def _separable(reader: Reader, call: Call) -> Variable:
     return _finished(x, layer)
 
 
-@handles(QuantConv2DTranspose)
+@handles(QuantConv1DTranspose, QuantConv2DTranspose)
 def _transposed(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
     x = channels_last(reader.operand(call), layer)
     shape = call.outputs[0].shape[1:]
     size = known_size(layer, shape[:-1] if layer.data_format == "channels_last" else shape[1:])
     strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-    crop = [0, 0]
+    crop = [0] * layer.rank
     if layer.padding == "same":
         # The padding of the convolution whose gradient this is.
         space = known_size(layer, x.shape[:-1])
-        pairs = zip(space, kernel.codes.shape[:2], strides, dilation, size, strict=True)
+        pairs = zip(space, kernel.codes.shape[:-2], strides, dilation, size, strict=True)
         crop = [max((n - 1) * s + (k - 1) * d + 1 - out, 0) // 2 for n, k, s, d, out in pairs]
     x = x.convolve_transposed(kernel, strides, tuple(crop), size, dilation)
     return _finished(x, layer)

@@ -17,7 +17,7 @@ from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
 from keras_alt.layers import QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import kind_of, operator_of
+from keras_alt.operators import is_float_in, kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -52,6 +52,7 @@ class Reader:
 
     def __init__(self, model: keras.Model):
         self.graph = Graph(model)
+        self.target = _target(self.graph)
         self.program = Program(model.name)
         self.positions: dict[keras.KerasTensor, int] = {}  # of tensors on a grid
         self.taps: dict[keras.KerasTensor, int] = {}
@@ -61,7 +62,6 @@ class Reader:
         self.waiting: dict[keras.KerasTensor, Call] = {}
 
     def read(self) -> Reading:
-        target = _target(self.graph)
         for call in self.graph.calls:
             self.visit(call)
         self.require_quantizers()
@@ -79,7 +79,7 @@ class Reader:
         self.program.drop_unread_transposes(kept=set(self.taps.values()))
         return Reading(
             self.program,
-            target,
+            self.target,
             entry=keras.Model(self.graph.inputs, [*self.entries, *passing]),
             exit=cut(self.graph, ends, self.graph.outputs),
             exit_inputs=[self.positions.get(tensor, tensor) for tensor in ends],
@@ -128,6 +128,8 @@ class Reader:
 
     def handler(self, call: Call) -> Handler | None:
         """Return what writes a call as steps, None if nothing does."""
+        if is_float_in(call, self.target):
+            return None
         operator = operator_of(call)
         if operator is not None and operator.inner and not self.is_quantized(call):
             return None

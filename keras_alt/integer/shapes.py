@@ -64,7 +64,7 @@ def _relu(reader: Reader, call: Call) -> Variable:
     return reader.operand(call).clip(0.0, None if bound == np.inf else bound)
 
 
-@handles(L.AveragePooling1D, L.AveragePooling2D)
+@handles(L.AveragePooling1D, L.AveragePooling2D, L.AveragePooling3D)
 def _average_pool(reader: Reader, call: Call) -> Variable:
     if pool_cells(call.layer) == 1:
         return _maximum_pool(reader, call)  # subsampling
@@ -72,7 +72,7 @@ def _average_pool(reader: Reader, call: Call) -> Variable:
     return channels_as(x.window_sum(*_windows(call.layer, x.shape[:-1])), call.layer)
 
 
-@handles(L.MaxPooling1D, L.MaxPooling2D)
+@handles(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D)
 def _maximum_pool(reader: Reader, call: Call) -> Variable:
     x = channels_last(reader.operand(call), call.layer)
     return channels_as(x.window_maximum(*_windows(call.layer, x.shape[:-1])), call.layer)
@@ -130,21 +130,6 @@ def _permute(reader: Reader, call: Call) -> Variable:
 def _repeat_vector(reader: Reader, call: Call) -> Variable:
     x = reader.operand(call)
     return x.reshape((1, *x.shape)).repeat(call.layer.n, axis=1)
-
-
-@handles(L.UpSampling1D, L.UpSampling2D, L.UpSampling3D)
-def _upsample(reader: Reader, call: Call) -> Variable:
-    layer = call.layer
-    if getattr(layer, "interpolation", "nearest") != "nearest":
-        raise NotIntegerError(
-            f"Layer '{layer.name}' has an integer form for nearest neighbours only. "
-            f"Received: interpolation={layer.interpolation!r}"
-        )
-    x = channels_last(reader.operand(call), layer)
-    known_size(layer, x.shape[:-1])
-    for axis, repeats in enumerate(np.atleast_1d(layer.size), start=1):
-        x = x.repeat(int(repeats), axis)
-    return channels_as(x, layer)
 
 
 @handles(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D)

@@ -4,8 +4,10 @@ from keras_alt.layers.batch_norm import FoldedBatchNorm as FoldedBatchNorm
 from keras_alt.layers.conv import AveragePoolConv2D as AveragePoolConv2D
 from keras_alt.layers.conv import QuantAveragePoolConv2D as QuantAveragePoolConv2D
 from keras_alt.layers.conv import QuantConv1D as QuantConv1D
+from keras_alt.layers.conv import QuantConv1DTranspose as QuantConv1DTranspose
 from keras_alt.layers.conv import QuantConv2D as QuantConv2D
 from keras_alt.layers.conv import QuantConv2DTranspose as QuantConv2DTranspose
+from keras_alt.layers.conv import QuantConv3D as QuantConv3D
 from keras_alt.layers.conv import QuantDepthwiseConv1D as QuantDepthwiseConv1D
 from keras_alt.layers.conv import QuantDepthwiseConv2D as QuantDepthwiseConv2D
 from keras_alt.layers.conv import QuantSeparableConv2D as QuantSeparableConv2D

@@ -41,11 +41,18 @@ class QuantConv2D(QuantizedKernel, keras.layers.Conv2D):
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantConv2DTranspose(QuantizedKernel, keras.layers.Conv2DTranspose):
-    """`Conv2DTranspose` with quantized kernel, sum, bias and output.
+class QuantConv3D(QuantizedKernel, keras.layers.Conv3D):
+    """`Conv3D` with quantized kernel, sum, bias and output.
 
-    Args: see `QuantizedKernel`, `Conv2DTranspose`.
+    Args: see `QuantizedKernel`, `Conv3D`.
     """
+
+    def linear(self, inputs, kernel):
+        return _conv(self, inputs, kernel, self.padding)
+
+
+class TransposedKernel(QuantizedKernel):
+    """What the transposed convolutions share. It comes in front of the Keras class."""
 
     def kernels(self):
         return {"kernel": self.kernel}
@@ -63,6 +70,22 @@ class QuantConv2DTranspose(QuantizedKernel, keras.layers.Conv2DTranspose):
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,
         )
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantConv1DTranspose(TransposedKernel, keras.layers.Conv1DTranspose):
+    """`Conv1DTranspose` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `Conv1DTranspose`.
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantConv2DTranspose(TransposedKernel, keras.layers.Conv2DTranspose):
+    """`Conv2DTranspose` with quantized kernel, sum, bias and output.
+
+    Args: see `QuantizedKernel`, `Conv2DTranspose`.
+    """
 
 
 class DepthwiseKernel(QuantizedKernel):

@@ -6,10 +6,12 @@ from keras_alt.operators import (
     Grid,
     Operator,
     is_batch_norm,
+    is_float_in,
     is_function,
     is_kernel,
     operator_of,
 )
+from keras_alt.resizing import has_exact_weights
 from keras_alt.transforms.fold_batch_norm import linear_in_front
 
 
@@ -32,6 +34,8 @@ class Regions:
             if operator is not None and operator.inner:
                 between = call.output in self._wanted and not behind.isdisjoint(call.inputs)
                 operator = operator if between else None
+            if has_exact_weights(call) and behind.isdisjoint(call.inputs):
+                operator = None  # it prepares the input
             self._operators[call] = operator
             passes_on = operator is not None and operator.grid is Grid.KEPT
             if not self.is_float(call) and (
@@ -40,17 +44,21 @@ class Regions:
                 self._wanted.update(call.inputs)
 
     def _entry(self, call):
-        return None if self.config.skips(call.layer.name) else operator_of(call)
+        skipped = self.config.skips(call.layer.name)
+        return None if skipped or is_float_in(call, self.config.target) else operator_of(call)
 
     def _behind_quantized(self):
         """Return the tensors behind a call that gives them a grid of their own."""
         behind = set()
         for call in self.graph.calls:
-            operator = self._entry(call)
-            gives = operator is not None and operator.grid is not Grid.KEPT and not operator.inner
-            if gives or any(tensor in behind for tensor in call.inputs):
+            if self._gives_grid(call) or not behind.isdisjoint(call.inputs):
                 behind.update(call.outputs)
         return behind
+
+    def _gives_grid(self, call):
+        operator = self._entry(call)
+        depends = operator is None or operator.inner or has_exact_weights(call)
+        return not depends and operator.grid is not Grid.KEPT
 
     def operator(self, call: Call) -> Operator | None:
         """Return the entry of the called layer, None if the call is not in the quantized region."""

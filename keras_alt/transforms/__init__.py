@@ -14,6 +14,7 @@ from keras_alt.transforms.average_pool_to_depthwise import (
 )
 from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
+from keras_alt.transforms.einsum_to_dense import einsum_to_dense as einsum_to_dense
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
 from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
@@ -31,6 +32,7 @@ CANONICAL = (
     splice_identity,
     collapse_concat,
     split_merge,
+    einsum_to_dense,
     split_separable,
     split_activation,
     absorb_zero_padding,

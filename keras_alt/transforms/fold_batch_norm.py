@@ -96,4 +96,5 @@ def kernel_factor(layer, factor):
     """Reshape one factor per output channel so that it scales the kernel of `layer`."""
     if type(layer) in (L.DepthwiseConv1D, L.DepthwiseConv2D):
         return factor.reshape(-1, layer.depth_multiplier)
-    return factor.reshape(-1, 1) if type(layer) is L.Conv2DTranspose else factor
+    is_transposed = type(layer) in (L.Conv1DTranspose, L.Conv2DTranspose)
+    return factor.reshape(-1, 1) if is_transposed else factor

@@ -118,6 +118,10 @@ OPEN = {
     "maximum pool": ((None, None, 4), lambda name: L.MaxPooling2D(padding="same", name=name)),
     "average pool": ((None, 4), lambda name: L.AveragePooling1D(2, name=name)),
     "upsampling": ((None, 4), lambda name: L.UpSampling1D(name=name)),
+    "bilinear": (
+        (None, None, 4),
+        lambda name: L.UpSampling2D(interpolation="bilinear", name=name),
+    ),
     "reshape": ((None, 4), lambda name: L.Reshape((-1, 2), name=name)),
     "convolution": ((None, None, 4), lambda name: L.Conv2D(4, 3, name=name)),
 }

@@ -15,7 +15,7 @@ from keras_alt.quantizer import quantizers_of
 
 pytestmark = pytest.mark.backend
 
-IMAGE = (2, 8, 8, 4)
+IMAGE, LINE = (2, 8, 8, 4), (2, 8, 4)
 TABLE = {
     "conv1d causal": (
         L.Conv1D,
@@ -34,6 +34,9 @@ TABLE = {
         IMAGE,
     ),
     "transposed": (L.Conv2DTranspose, Q.QuantConv2DTranspose, (3, 2), {"strides": 2}, IMAGE),
+    "conv3d": (L.Conv3D, Q.QuantConv3D, (3, 2), {"padding": "same"}, (2, 4, 5, 6, 2)),
+    "transposed 1d": (L.Conv1DTranspose, Q.QuantConv1DTranspose, (3, 2), {"strides": 2}, LINE),
+    "depthwise 1d": (L.DepthwiseConv1D, Q.QuantDepthwiseConv1D, (3,), {"dilation_rate": 2}, LINE),
     "depthwise": (L.DepthwiseConv2D, Q.QuantDepthwiseConv2D, (3,), {"depth_multiplier": 2}, IMAGE),
     "separable": (
         L.SeparableConv2D,

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
+from keras_alt.engines.litert import volumes
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.handlers import Handlers
 from keras_alt.padding import paddings
@@ -47,6 +48,9 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
 @handles("convolve")
 def _convolve(writer, step):
     kernel, a = step.attributes["kernel"], step.attributes
+    if len(a["strides"]) == 3:
+        volumes.convolve(writer, step)
+        return
     x, codes = writer.program.tensors[step.inputs[0]], kernel.codes
     size = writer.program.tensors[step.output].shape
     strides, dilation = a["strides"], a["dilation"]
@@ -90,18 +94,19 @@ def _convolve_transposed(writer, step):
     a, y = step.attributes, writer.program.tensors[step.output]
     if any(d != 1 for d in a["dilation"]):
         raise ExportError(f"LiteRT has no dilation in the transposed convolution '{step.layer}'.")
-    codes, same = _widened(writer.program.tensors[step.inputs[0]].shape, step)
-    size = writer.values(f"{step.layer}/size{step.output}", (1, *y.shape))
+    before, strides, size = writer.program.tensors[step.inputs[0]].shape, a["strides"], y.shape
+    codes, same = _widened(before, step)
+    value = writer.at(step.inputs[0])
+    if len(strides) == 1:  # a line is an image of height 1
+        value = writer.reshaped(value, step.inputs[0], (1, *before))
+        codes, strides, size = codes[None], (1, *strides), (1, *size)
+    target = writer.values(f"{step.layer}/size{step.output}", (1, *size))
     kernel = writer.kernel(step, codes.transpose(2, 0, 1, 3))
     writer.pending[step.output] = Operator(
         "TRANSPOSE_CONV",
-        [size, kernel, writer.at(step.inputs[0])],
-        y.shape,
-        {
-            "padding": writer.padding(same),
-            "strideH": a["strides"][0],
-            "strideW": a["strides"][1],
-        },
+        [target, kernel, value],
+        size,
+        {"padding": writer.padding(same), "strideH": strides[0], "strideW": strides[1]},
         layer=step.layer,
     )
 
@@ -113,7 +118,7 @@ def _widened(space, step):
     twice.
     """
     codes, a = step.arguments["kernel"], step.attributes
-    axes = list(zip(space, codes.shape, a["strides"], a["size"], strict=False))
+    axes = list(zip(space[:-1], codes.shape[:-2], a["strides"], a["size"], strict=True))
     wider = [max(size - (n - 1) * s - k, 0) for n, k, s, size in axes]
     codes = np.pad(codes, [*((0, cells) for cells in wider), (0, 0), (0, 0)])
     cropped = any(size < (n - 1) * s + k for n, k, s, size in axes)
@@ -121,7 +126,7 @@ def _widened(space, step):
         raise ExportError(
             f"LiteRT expects an output of stride times the input from the transposed convolution "
             f"'{step.layer}'; leave `output_padding` at None. Received: sizes {a['size']} from "
-            f"{tuple(space[:2])}"
+            f"{tuple(space[:-1])}"
         )
     return codes, cropped
 
@@ -145,7 +150,8 @@ def _add_constant(writer, step):
             f"LiteRT needs the bias of '{step.layer}' on the grid of its products. "
             f"Received: an exponent of {bias.exponent}"
         )
-    writer.pending[step.output] = replace(operator, bias=bias.codes)
+    codes = np.tile(bias.codes, operator.shape[-1] // bias.codes.size)
+    writer.pending[step.output] = replace(operator, bias=codes)
 
 
 @handles("clip")
@@ -220,6 +226,9 @@ def _add(writer, step):
 @handles("window_sum", "window_maximum")
 def _pool(writer, step):
     a, position = step.attributes, step.inputs[0]
+    if len(a["window"]) == 3 and step.operation == "window_maximum":
+        volumes.maximum_pool(writer, step)
+        return
     x, y = writer.program.tensors[position], writer.program.tensors[step.output]
     window, strides = a["window"], a["strides"]
     same = a["padding"] == paddings("same", x.shape[:-1], window, strides, (1,) * len(window))
@@ -243,10 +252,15 @@ def _pool(writer, step):
 @handles("reduce_sum", "total")
 def _sum(writer, step):
     code = {"reduce_sum": "MEAN", "total": "SUM"}[step.operation]
-    axes = writer.values(f"{step.layer}/axes", step.attributes["axes"])
-    inputs, shape = [writer.at(step.inputs[0]), axes], writer.program.tensors[step.output].shape
-    options = {"keepDims": step.attributes["keepdims"]}
-    writer.pending[step.output] = Operator(code, inputs, shape, options)
+    a, position = step.attributes, step.inputs[0]
+    x, shape = writer.program.tensors[position].shape, writer.program.tensors[step.output].shape
+    before, axes = volumes.reduced_shape(x, a["axes"])
+    value = writer.at(position)
+    if before != x:
+        value = writer.reshaped(value, position, before)
+        shape = (1, 1, shape[-1]) if a["keepdims"] else shape
+    inputs = [value, writer.values(f"{step.layer}/axes", axes)]
+    writer.pending[step.output] = Operator(code, inputs, shape, {"keepDims": a["keepdims"]})
 
 
 @handles("reduce_maximum", "reduce_minimum")

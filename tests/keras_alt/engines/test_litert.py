@@ -38,11 +38,22 @@ def test_every_topology_is_exact(make, rng):
 
 @pytest.mark.parametrize(
     "size",
-    [pytest.param((6, 6, 4), marks=pytest.mark.full), (8, 4)],
-    ids=["images", "lines"],
+    [pytest.param((6, 6, 4), marks=pytest.mark.full), (8, 4), (3, 4, 5, 2)],
+    ids=["images", "lines", "volumes"],
 )
 def test_every_layer_is_exact(size, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "litert"), "litert")
+
+
+def test_an_average_pool_over_volumes_is_told_before_training(rng):
+    inputs = keras.Input((4, 4, 4, 2))
+    x = L.AveragePooling3D(2, name="pool")(L.Conv3D(3, 1)(inputs))
+    model = keras_alt.quantize_model(
+        keras.Model(inputs, L.Conv3D(3, 1)(x)), QuantizeConfig(target="litert")
+    )
+    (row,) = keras_alt.report(model).floats
+    assert row.name == "pool"
+    assert row.reason == "the engine of target 'litert' has no integer form of it"
 
 
 @FEW_NETWORKS

@@ -40,11 +40,18 @@ def test_every_topology_is_exact(make, rng):
         pytest.param((6, 6, 4), {}, marks=pytest.mark.full),
         ((8, 4), {"weights": 4, "activations": 5}),
         ((8, 4), {"weights": 12, "activations": 12, "inputs": 16}),
+        ((3, 4, 5, 2), {}),
     ],
-    ids=["images", "lines of 5 bits", "lines of 12 bits"],
+    ids=["images", "lines of 5 bits", "lines of 12 bits", "volumes"],
 )
 def test_every_layer_is_exact(size, widths, rng):
     assert_exact(*quantized(layer_zoo.network(size=size), rng, "onnx", **widths), "onnxruntime")
+
+
+def test_an_average_pool_over_volumes_is_exact(rng):
+    inputs = keras.Input((4, 4, 4, 2))
+    model = keras.Model(inputs, L.AveragePooling3D((2, 1, 3))(L.Conv3D(3, 1)(inputs)))
+    assert_exact(*quantized(model, rng, "onnx"), "onnxruntime")
 
 
 @FEW_NETWORKS

@@ -57,8 +57,9 @@ def test_every_topology_is_exact(make, target, rng):
             ),
         ),
         ((8, 4), layer_zoo.LINES),
+        ((3, 4, 5, 2), layer_zoo.VOLUMES),
     ],
-    ids=["images", "lines"],
+    ids=["images", "lines", "volumes"],
 )
 def test_layers_are_exact(size, layers, rng):
     network = layer_zoo.network(*layers, size=size)
