@@ -25,7 +25,7 @@ class ONNXRuntimeEngine:
         import onnx
         import onnxruntime
 
-        self.program = reading.program
+        self.reading, self.program = reading, reading.program
         path = os.path.join(folder, "model.onnx")
         written = write_onnx(reading, path)
         providers = ["CPUExecutionProvider"]
@@ -48,7 +48,7 @@ class ONNXRuntimeEngine:
     def prepare(self, folder):
         with open(os.path.join(folder, "observed.onnx"), "wb") as file:
             file.write(self.shown)
-        tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
+        tensors = [(self.names[p], self.program.tensors[p]) for p in self.reading.ends()]
         return [{"tensor": name, "zero_point": int(zero_point(t))} for name, t in tensors]
 
     def compute(self, arrays, codes):
