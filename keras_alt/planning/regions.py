@@ -1,5 +1,7 @@
 """Which calls of a canonical float model are quantized, and which stay float."""
 
+from collections.abc import Collection
+
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Call, Graph
 from keras_alt.operators import Grid, Operator, has_grid, is_batch_norm, is_kernel, operator_of
@@ -18,10 +20,12 @@ class Regions:
         self.graph = graph
         self.config = config
         self._outputs = set(graph.outputs)
+        self._tail = self._float_tail()
 
     def operator(self, call: Call) -> Operator | None:
         """Return the entry of the called layer, None if the call is not in the quantized region."""
-        return None if self.config.skips(call.layer.name) else operator_of(call)
+        stays_float = call in self._tail or self.config.skips(call.layer.name)
+        return None if stays_float else operator_of(call)
 
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float. It has no quantized form or is in `skip`."""
@@ -58,16 +62,40 @@ class Regions:
         No kernel comes before a first one, and none after a last one.
         """
         kernels = [call for call in self.graph.calls if is_kernel(call)]
-        behind, ahead = set(), set()  # tensors after a kernel, and before a kernel
+        behind, ahead = self._reached(kernels)
+        first = {c.layer for c in kernels if not any(t in behind for t in c.inputs)}
+        last = {c.layer for c in kernels if not any(t in ahead for t in c.outputs)}
+        return first | last
+
+    def _float_tail(self) -> Collection[Call]:
+        """Return the calls behind the last kernels that read floats from behind a kernel.
+
+        A quantizer in front of them would be the last one, so they stay float. A merge of a sigmoid
+        with another head is such a call.
+        """
+        self._tail = frozenset()
+        kernels = [c for c in self.graph.calls if is_kernel(c) and not self.is_float(c)]
+        behind, ahead = self._reached(kernels)
+        floats, tail = set(), set()
+        for call in self.graph.calls:
+            reads_float = any(tensor in floats for tensor in call.inputs)
+            if self.is_float(call) and any(tensor in behind for tensor in call.outputs):
+                floats.update(call.outputs)
+            elif reads_float and call not in kernels and ahead.isdisjoint(call.outputs):
+                floats.update(call.outputs)
+                tail.add(call)
+        return tail
+
+    def _reached(self, kernels):
+        """Return the tensors behind a kernel, and those in front of one."""
+        behind, ahead = set(), set()
         for call in self.graph.calls:
             if call in kernels or any(tensor in behind for tensor in call.inputs):
                 behind.update(call.outputs)
         for call in reversed(self.graph.calls):
             if call in kernels or any(tensor in ahead for tensor in call.outputs):
                 ahead.update(call.inputs)
-        first = {c.layer for c in kernels if not any(t in behind for t in c.inputs)}
-        last = {c.layer for c in kernels if not any(t in ahead for t in c.outputs)}
-        return first | last
+        return behind, ahead
 
     def _absorbs(self, reader):
         operator = self.operator(reader)
