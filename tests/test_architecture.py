@@ -24,7 +24,7 @@ LAYERS = {
         {"calibration", "integer", "optimizers"},
         {"insertion", "callbacks"},
         {"quantize", "unquantized"},
-        {"report_tables", "reporting", "retargeting", "tfmot", "engines"},
+        {"report_tables", "float_rows", "reporting", "retargeting", "tfmot", "engines"},
         {"export", "verification"},
         {"__init__"},
     ],
