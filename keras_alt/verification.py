@@ -121,7 +121,7 @@ def verify(
 
     The model is exported by the public exporter, and the engine runs the file. The codes of every
     quantizer in the graph are compared. The output codes are those of the last quantizer before
-    each output of the model.
+    each output of the model. Behind float layers, see `Verification`.
 
     Args:
         model: quantized and calibrated model from `keras_alt.quantize_model`. The engine must
