@@ -28,8 +28,8 @@ def quantize_model(
 
     Batch norms are folded. Kernels, biases, sums and activations get quantizers. The log2 of each
     clipping threshold is a trained variable. Layers without a fixed-point form stay float between
-    quantizers; `keras_alt.report` lists them. The thresholds are NaN until `calibration_data` or
-    `keras_alt.calibrate` sets them.
+    quantizers; `keras_alt.report` lists them, and which exporters write them. The thresholds are
+    NaN until `calibration_data` or `keras_alt.calibrate` sets them.
 
     Args:
         model: built `keras.Model`: Sequential, functional, nested, or a subclass that Keras can

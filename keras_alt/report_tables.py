@@ -34,13 +34,30 @@ class QuantizerRow:
     frozen: bool
 
 
+# What an exporter makes of a float layer.
+FLOAT = "float"  # the file computes it in float
+OUTSIDE = "outside"  # the file leaves it out: the program around computes it
+REFUSED = "refused"  # the exporter refuses the model
+
+
 @dataclass(frozen=True)
 class FloatRow:
-    """One layer that stays float, and the reason."""
+    """One layer or operator that stays float.
+
+    Attributes:
+        name, type: of the layer.
+        reason: why it stays float.
+        place: "in front of", "between" or "behind" the quantizers.
+        exports: `{exporter: "float", "outside" or "refused"}` for each exporter of the model's
+            target. "float" is written in float; "outside" is left to the program around the file.
+            Only TensorFlow's converter knows for sure what `to_litert` can write.
+    """
 
     name: str
     type: str
     reason: str
+    place: str
+    exports: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -68,8 +85,7 @@ class Report:
     def __str__(self):
         sections = [_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
-            header = ("stays float", "type", "reason")
-            sections.append(_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+            sections.append(_table(*_float_cells(self.floats)))
         return "\n\n".join([*sections, "\n".join(self._totals())])
 
     def _totals(self):
@@ -78,6 +94,13 @@ class Report:
         yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({ratio:.1f} x)"
         for widths, count in self.multiply_accumulates.items():
             yield f"multiply-accumulates {widths}: {count:,}"
+        for exporter in self.floats[0].exports if self.floats else ():
+            refused = [row.name for row in self.floats if row.exports[exporter] == REFUSED]
+            if refused:
+                yield (
+                    f"{exporter} refuses {', '.join(refused)}: take them off the model, or retarget"
+                    " the model for an exporter that writes them"
+                )
         if self.no_integers:
             yield f"no integer form: {self.no_integers}"
         elif self.accumulators:
@@ -96,8 +119,7 @@ class Report:
         """Write the report as one HTML page that needs no other files."""
         tables = [_html_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
-            header = ("stays float", "type", "reason")
-            tables.append(_html_table(header, [(r.name, r.type, r.reason) for r in self.floats]))
+            tables.append(_html_table(*_float_cells(self.floats)))
         totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
         head = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}"
         page = head + "".join(tables) + totals
@@ -126,6 +148,12 @@ def _quantizer_cells(rows):
         )
         for row in rows
     ]
+
+
+def _float_cells(rows):
+    exporters = list(rows[0].exports)
+    header = ("stays float", "type", "reason", *exporters)
+    return header, [(r.name, r.type, r.reason, *map(r.exports.get, exporters)) for r in rows]
 
 
 def _table(header, rows):

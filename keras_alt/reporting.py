@@ -7,34 +7,25 @@ import numpy as np
 from keras import ops
 
 from keras_alt.calibration.batches import read_batches
+from keras_alt.float_rows import float_rows
 from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
-from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU, QuantPReLU
+from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import (
-    Grid,
-    has_grid,
-    has_kernel,
-    is_float_in,
-    operator_of,
-    shares_grid,
-)
+from keras_alt.operators import Grid, has_grid, has_kernel, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
-from keras_alt.record import record_of
-from keras_alt.report_tables import FloatRow, QuantizerRow, Report
-from keras_alt.resizing import has_exact_weights
+from keras_alt.report_tables import QuantizerRow, Report
 
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
-
-QUANTIZED = (Quantizer, QuantizedKernel, QuantFunction, QuantLeakyReLU, QuantPReLU)
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
     """Report the quantizers, the float layers and the totals of a quantized model.
 
     Each quantizer is listed with its format, its threshold and its measured error. Each float layer
-    is listed with the reason. The totals are the bytes of the weights, the multiply-accumulates of
-    one sample and the widths of the accumulators.
+    and operator is listed with the reason, and with the exporters that write it in float, leave it
+    out or refuse it. This is known before training. The totals are the bytes of the weights, the
+    multiply-accumulates of one sample and the widths of the accumulators.
 
     Args:
         model: quantized model.
@@ -67,7 +58,7 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
     graph = Graph(model)
     return Report(
         [_quantizer_row(name, q, measured.get(q)) for name, q in found.items()],
-        _float_rows(graph),
+        float_rows(graph),
         _weight_bytes(graph),
         _multiply_accumulates(graph),
         *_accumulators(model),
@@ -79,7 +70,7 @@ def _accumulators(model):
     try:
         return accumulators(read(model)), None
     except ValueError as error:
-        # The model is not calibrated, or has float layers between quantizers.
+        # The model is not calibrated, or a size is open.
         return [], str(error)
 
 
@@ -140,54 +131,6 @@ def _quantizer_row(name, quantizer, fit):
         fit and fit.sqnr_db(),
         bool(ops.convert_to_numpy(quantizer.frozen)),
     )
-
-
-def _float_rows(graph):
-    quantized_before, quantized_after = set(), set()
-    for call in graph.calls:
-        if isinstance(call.layer, Quantizer) or any(t in quantized_before for t in call.inputs):
-            quantized_before.update(call.outputs)
-    for call in reversed(graph.calls):
-        if isinstance(call.layer, Quantizer) or any(t in quantized_after for t in call.outputs):
-            quantized_after.update(call.inputs)
-    rows, record = {}, record_of(graph.model)
-    for call in graph.calls:
-        if _is_float(call, record) or _prepares(call, quantized_before):
-            before = any(t in quantized_before for t in call.inputs)
-            after = any(t in quantized_after for t in call.outputs)
-            reason = _reason(call, before, after, record)
-            rows[call.layer] = FloatRow(call.layer.name, type(call.layer).__name__, reason)
-    return list(rows.values())
-
-
-def _is_float(call, record):
-    if isinstance(call.layer, QUANTIZED):
-        return False
-    if record is not None and _is_left_float(call, record):
-        return True
-    operator = operator_of(call)
-    return operator is None or operator.quantized is not None
-
-
-def _prepares(call, quantized_before):
-    """Return whether a layer resizes the input in front of the first quantizer."""
-    return has_exact_weights(call) and quantized_before.isdisjoint(call.inputs)
-
-
-def _is_left_float(call, record):
-    return record.config.skips(call.layer.name) or is_float_in(call, record.config.target)
-
-
-def _reason(call, before, after, record):
-    if record is not None and is_float_in(call, record.config.target):
-        return f"the engine of target '{record.config.target}' has no integer form of it"
-    if operator_of(call) is not None and (before or not has_exact_weights(call)):
-        return "left float by `skip`"
-    if not before:
-        return "prepares the input, in front of the first quantizer"
-    if not after:
-        return "shapes the output, behind the last quantizer"
-    return "no fixed-point form; stays float between quantizers"
 
 
 def _weight_bytes(graph):

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
 from keras_alt.engines.fitting import require_fit
 from keras_alt.engines.folders import folder_written_whole
-from keras_alt.graph import Graph, cut, deep_recursion
+from keras_alt.engines.restart import Restart, codes_at
+from keras_alt.graph import deep_recursion
 from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
 
@@ -39,9 +39,10 @@ class Difference:
 class Verification:
     """The result of `keras_alt.verify`. It is true if all output codes are equal.
 
-    An engine may round float layers otherwise than Keras does. So behind float layers with weights,
-    Keras computes on from the codes that the engine gave there, and each part in integers is
-    compared exactly. `behind` compares the whole.
+    An engine may round the values of float layers otherwise than Keras does. Behind float layers
+    between quantizers, and behind those with weights in front, Keras computes on from the codes
+    that the engine gave there. So each part in integers is compared exactly. `behind` compares with
+    Keras' own codes.
 
     Attributes:
         engine, version, cpu: name and version of the engine, and the processor. The result holds
@@ -52,7 +53,7 @@ class Verification:
         layers: a `Difference` for each quantizer whose codes the engine shows, in the order of
             computation.
         mismatches, total, max_lsb: those of all `outputs` together.
-        floats: names of the float layers with weights in front of quantizers.
+        floats: names of these float layers.
         behind: a `Difference` from Keras' own codes for each quantizer behind these layers.
     """
 
@@ -120,7 +121,7 @@ def verify(
 
     The model is exported by the public exporter, and the engine runs the file. The codes of every
     quantizer in the graph are compared. The output codes are those of the last quantizer before
-    each output of the model.
+    each output of the model. Behind float layers, see `Verification`.
 
     Args:
         model: quantized and calibrated model from `keras_alt.quantize_model`. The engine must
@@ -164,8 +165,8 @@ def verify(
     with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
         session = chosen(reading, folder)
         counts, behind = _Counts(program), _Counts(program)
-        restart = _Restart(model, reading)
-        record = None if destination is None else Bundle(session, folder)
+        restart = Restart(model, reading)
+        record = None if destination is None else Bundle(session, folder, reading)
         progress = keras.utils.Progbar(len(codes[0]), verbose=int(verbose), unit_name="sample")
         for batch, quantized, expected in _expected(model, reading, arrays, codes, batch_size):
             computed = session.compute(batch, quantized)
@@ -177,7 +178,7 @@ def verify(
                 if position in computed:
                     counts.add(position, values, computed[position])
             if record is not None:
-                outputs = [expected[position] for position in program.outputs]
+                outputs = [expected[position] for position in reading.ends()]
                 record.add(batch, quantized, outputs)
             progress.add(len(batch[0]))
         rows = counts.rows()
@@ -188,7 +189,7 @@ def verify(
             len(codes[0]),
             [rows[position] for position in reading.ends() if position in rows],
             list(rows.values()),
-            reading.weighty_layers(),
+            reading.rounding_layers(),
             list(behind.rows().values()),
         )
         if record is not None:
@@ -207,53 +208,8 @@ def _expected(model, reading, arrays, codes, batch_size):
         part = slice(start, start + batch_size)
         batch = [a[part] for a in arrays]
         simulated = keras.tree.flatten(simulate(batch, training=False))
-        expected = _codes(reading, reading.taps.values(), simulated)
+        expected = codes_at(reading, reading.taps.values(), simulated)
         yield batch, [c[part] for c in codes], expected
-
-
-def _codes(reading, positions, tensors):
-    """Return `{position: codes}` of the values that Keras computes at positions."""
-    codes = {}
-    for position, values in zip(positions, tensors, strict=True):
-        values = ops.convert_to_numpy(values).astype(np.float64)
-        codes[position] = np.ldexp(values, -reading.program.tensors[position].exponent)
-    return codes
-
-
-class _Restart:
-    """Computes on in Keras from the codes that an engine gives behind float layers.
-
-    Attributes:
-        behind: the positions behind float layers with weights.
-    """
-
-    def __init__(self, model, reading):
-        self.reading, self.behind = reading, reading.behind()
-        fed = set(reading.fed())
-        self.given = {t: p for t, p in reading.taps.items() if p in fed}
-        self.taps = {t: p for t, p in reading.taps.items() if p in self.behind - fed}
-        if self.taps:
-            graph = Graph(model)
-            self.model = cut(graph, [*graph.inputs, *self.given], list(self.taps))
-
-    def expected(self, batch, expected, computed):
-        """Return the codes to expect of an engine at each position that float layers do not feed.
-
-        Args:
-            batch: inputs of the model.
-            expected: codes that Keras computes for them.
-            computed: codes that the engine computed for them.
-        """
-        exact = {p: codes for p, codes in expected.items() if p not in self.behind}
-        if not self.taps:
-            return exact
-        exponents = {p: self.reading.program.tensors[p].exponent for p in self.given.values()}
-        values = [
-            np.ldexp(computed[p].astype(np.float64), exponents[p]).astype(np.float32)
-            for p in self.given.values()
-        ]
-        simulated = keras.tree.flatten(self.model([*batch, *values], training=False))
-        return {**exact, **_codes(self.reading, self.taps.values(), simulated)}
 
 
 def _destination(bundle):
@@ -262,7 +218,7 @@ def _destination(bundle):
 
 
 def _require_shown(reading, computed, engine):
-    wanted = [*reading.program.outputs, *reading.fed()]
+    wanted = [*reading.ends(), *reading.fed()]
     hidden = [reading.program.tensors[p].name for p in wanted if p not in computed]
     if hidden:
         raise RuntimeError(

@@ -8,13 +8,15 @@ from importlib import resources
 import numpy as np
 
 from keras_alt.engines.engine import Engine
+from keras_alt.integer import Reading
 
 SIZES = (np.int8, np.int16, np.int32, np.int64)
 README = """A proof of keras_alt.verify, to repeat on the machine where the model will run.
 
     python verify.py
 
-It prints `0 of N codes differ`, or exits with 1.
+It prints `0 of N codes differ`, or exits with 1. Codes behind float layers are counted by
+themselves; those may differ by one, or by what they differed where this was written.
 
 model/         what was exported
 inputs.npz     what the engine was given, samples along the first axis
@@ -30,10 +32,11 @@ class Bundle:
     Args:
         session: the engine that computes the proof.
         model_folder: the folder of its exported files.
+        reading: what the engine computes.
     """
 
-    def __init__(self, session: Engine, model_folder: str):
-        self.session, self.model_folder = session, model_folder
+    def __init__(self, session: Engine, model_folder: str, reading: Reading):
+        self.session, self.model_folder, self.reading = session, model_folder, reading
         self.inputs, self.expected = {}, []
 
     def add(self, arrays: list, codes: list, expected: list):
@@ -42,7 +45,7 @@ class Bundle:
         Args:
             arrays: inputs of the Keras model.
             codes: the same inputs, quantized.
-            expected: codes of the outputs.
+            expected: codes of `reading.ends()`.
         """
         for name, values in self.session.fed(arrays, codes).items():
             self.inputs.setdefault(name, []).append(_small(values))
@@ -55,6 +58,7 @@ class Bundle:
             folder: the folder to write to.
             result: the `Verification` that the bundle repeats.
         """
+        behind = self.reading.behind()
         about = {
             "engine": result.engine,
             "version": result.version,
@@ -64,6 +68,8 @@ class Bundle:
             "total": result.total,
             "inputs": list(self.inputs),
             "outputs": self.session.prepare(self.model_folder),
+            "behind": [position in behind for position in self.reading.ends()],
+            "tolerance": max([1, *(row.max_lsb for row in result.behind)]),
         }
         shutil.copytree(self.model_folder, os.path.join(folder, "model"))
         _savez(folder, "inputs.npz", self.inputs.values())

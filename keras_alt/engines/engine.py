@@ -19,8 +19,9 @@ class Engine(Protocol):
         device: the script that computes a bundle, a resource of the engine's package. It is copied
             to the bundle as `engine.py` and must not import this package. It defines
             `version() -> str` and `compute(folder, about, inputs)`. `compute` returns an array of
-            codes for each output. `folder` is the folder of the bundle. `about` is the content of
-            its `bundle.json`. `inputs` has all samples by name, as `fed` returns them.
+            codes for each of `about["outputs"]`. `folder` is the folder of the bundle. `about` is
+            the content of its `bundle.json`. `inputs` has all samples by name, as `fed` returns
+            them.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Engine(Protocol):
             folder: the folder that the engine wrote to. It is copied to the bundle as `model`.
 
         Returns:
-            One JSON value for each output of the program. It tells `device` where to find the codes
+            One JSON value for each of `reading.ends()`: the outputs of the program and the tensors
+            that float layers between quantizers read. It tells `device` where to find the codes
             of that output. `device` gets the list as `about["outputs"]`.
         """

@@ -11,6 +11,10 @@ from keras_alt.integer.grids import constant as constant
 from keras_alt.integer.grids import grid as grid
 from keras_alt.integer.operations import OPERATIONS as OPERATIONS
 from keras_alt.integer.operations import operation as operation
+from keras_alt.integer.places import BEHIND as BEHIND
+from keras_alt.integer.places import BETWEEN as BETWEEN
+from keras_alt.integer.places import FRONT as FRONT
+from keras_alt.integer.places import float_places as float_places
 from keras_alt.integer.program import Constant as Constant
 from keras_alt.integer.program import NotIntegerError as NotIntegerError
 from keras_alt.integer.program import Program as Program

@@ -45,7 +45,7 @@ class FloatLayers:
 
         An output of the model that no such call gives is such a tensor itself.
         """
-        between = self._between()
+        between = self.between()
         behind = {t: call for call in self.calls if call not in between for t in call.outputs}
         ends, seen, waiting = [], set(), list(reversed(self.graph.outputs))
         while waiting:
@@ -80,8 +80,8 @@ class FloatLayers:
         outside = any(call in self.calls and call not in group for call in readers)
         return outside or tensor in set(self.graph.outputs)
 
-    def _between(self):
-        """Return the float calls between quantizers, in order."""
+    def between(self):
+        """Return the float calls between quantizers, in order, as keys."""
         wanted, found = {tensor for tensor, _ in self.entered}, {}
         for call in reversed(self.calls):
             if wanted.intersection(call.outputs):
@@ -92,7 +92,7 @@ class FloatLayers:
     def _groups(self):
         """Return the float calls between quantizers in connected groups of one depth."""
         groups: list[dict] = []
-        for call in self._between():
+        for call in self.between():
             depth = self.depths[call.outputs[0]]
             reads = {t for t in call.inputs if t in self.tensors and self.depths[t] == depth}
             joined = [g for g in groups if any(reads.intersection(c.outputs) for c in g)]

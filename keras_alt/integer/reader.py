@@ -128,19 +128,7 @@ class Reader:
 
     def handler(self, call: Call) -> Handler | None:
         """Return what writes a call as steps, None if nothing does."""
-        if is_float_in(call, self.target):
-            return None
-        operator = operator_of(call)
-        if operator is not None and operator.inner and not self.is_quantized(call):
-            return None
-        return HANDLERS.get(kind_of(call.layer))
-
-    def is_quantized(self, call: Call) -> bool:
-        """Return whether all inputs of a call lie on a grid, and a quantizer takes its output."""
-        takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
-        readers = self.graph.readers[call.outputs[0]]
-        on_grid = all(tensor in self.positions for tensor in call.inputs)
-        return on_grid and bool(readers) and all(isinstance(r.layer, takers) for r in readers)
+        return handler_of(self.graph, call, self.target)
 
     def enter(self, call: Call) -> int:
         """Take a quantizer that integers begin with."""
@@ -226,6 +214,23 @@ class Handler(Protocol):
 
 
 HANDLERS = Handlers()  # a `Handler` for each kind of layer
+
+
+def handler_of(graph: Graph, call: Call, target: str) -> Handler | None:
+    """Return what writes a call as steps for `target`, None if nothing does."""
+    operator = operator_of(call)
+    if is_float_in(call, target):
+        return None
+    if operator is not None and operator.inner and not _is_rounded(graph, call):
+        return None
+    return HANDLERS.get(kind_of(call.layer))
+
+
+def _is_rounded(graph, call):
+    """Return whether a quantizer takes the output of a call, directly or behind a ReLU."""
+    takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
+    readers = graph.readers[call.outputs[0]]
+    return bool(readers) and all(isinstance(reader.layer, takers) for reader in readers)
 
 
 def handles(*kinds: type | str):

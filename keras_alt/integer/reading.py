@@ -105,24 +105,26 @@ class Reading:
 
     def ends(self) -> list[int]:
         """Return the positions where integers end: the outputs and what islands read."""
-        read = (source for island in self.islands for source in island.inputs)
-        ends = [*self.program.outputs, *(source for source in read if isinstance(source, int))]
-        return list(dict.fromkeys(ends))
+        outputs = self.program.outputs
+        read = dict.fromkeys(s for island in self.islands for s in island.inputs)
+        return [*outputs, *(s for s in read if isinstance(s, int) and s not in outputs)]
+
+    def rounding_layers(self) -> list[str]:
+        """Return the names of the float layers whose values an engine may round otherwise.
+
+        These are all layers between quantizers, and those in front if one of them has weights. A
+        table of an `Embedding` is looked up, so it is exact.
+        """
+        return [*(self.entry_layers if self._rounds_in_front() else ()), *self.island_layers]
 
     def fed(self) -> list[int]:
-        """Return the positions that float layers with weights feed: codes that they are rounded to.
-
-        An engine that computes these layers itself may round a value to the other neighbour.
-        """
+        """Return the positions of the codes that the values of `rounding_layers` are rounded to."""
         islands = [p for i in self.islands for p in i.outputs if isinstance(p, int)]
-        return [*(self.program.inputs if self._has_weights_in_front() else ()), *islands]
+        return [*(self.program.inputs if self._rounds_in_front() else ()), *islands]
 
-    def weighty_layers(self) -> list[str]:
-        """Return the names of the float layers that feed the positions of `fed`."""
-        return [*(self.entry_layers if self._has_weights_in_front() else ()), *self.island_layers]
-
-    def _has_weights_in_front(self):
-        return any(layer.weights for layer in self.entry.layers)
+    def _rounds_in_front(self):
+        layers = self.entry.layers
+        return any(x.weights and not isinstance(x, keras.layers.Embedding) for x in layers)
 
     def behind(self) -> set[int]:
         """Return the positions that follow from those of `fed`, themselves included."""

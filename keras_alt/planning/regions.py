@@ -27,25 +27,52 @@ class Regions:
         self.graph = graph
         self.config = config
         self._outputs = set(graph.outputs)
-        self._operators, self._wanted = {}, set()
-        behind = self._behind_quantized()
+        self._behind = self._behind_quantized()
+        kernels = {c for c in graph.calls if is_kernel(c) and self._entry(c) is not None}
+        self._behind_kernels, self._ahead = self._reached(kernels)
+        self._operators, self._wanted, floats = {}, set(), set()
+        for call in graph.calls:
+            self._operators[call] = self._placed(call, floats)
+            if self.is_float(call) and not self._behind_kernels.isdisjoint(call.inputs):
+                floats.update(call.outputs)
         for call in reversed(graph.calls):
-            operator = self._entry(call)
-            if operator is not None and operator.inner:
-                between = call.output in self._wanted and not behind.isdisjoint(call.inputs)
-                operator = operator if between else None
-            if has_exact_weights(call) and behind.isdisjoint(call.inputs):
-                operator = None  # it prepares the input
-            self._operators[call] = operator
-            passes_on = operator is not None and operator.grid is Grid.KEPT
-            if not self.is_float(call) and (
-                not passes_on or not self._wanted.isdisjoint(call.outputs)
-            ):
-                self._wanted.update(call.inputs)
+            self._want(call)
+
+    def operator(self, call: Call) -> Operator | None:
+        """Return the entry of the called layer, None if the call is not in the quantized region."""
+        return self._operators[call]
 
     def _entry(self, call):
         skipped = self.config.skips(call.layer.name)
         return None if skipped or is_float_in(call, self.config.target) else operator_of(call)
+
+    def _placed(self, call, floats):
+        """Return the entry of a call, None where it prepares the input or shapes the output.
+
+        `floats` are the float tensors from behind a kernel. A merge behind the last kernels that
+        reads one stays float, for a quantizer in front of it would be the last one.
+        """
+        operator = self._entry(call)
+        if operator is None or is_kernel(call):
+            return operator
+        depends = operator.inner or has_exact_weights(call)
+        prepares = depends and self._behind.isdisjoint(call.inputs)
+        shapes = (operator.inner or not floats.isdisjoint(call.inputs)) and (
+            self._ahead.isdisjoint(call.outputs)
+        )
+        return None if prepares or shapes else operator
+
+    def _want(self, call):
+        """Note that the quantized region reads the inputs of a call, if it does.
+
+        The readers of its outputs are noted before.
+        """
+        operator, wanted = self._operators[call], not self._wanted.isdisjoint(call.outputs)
+        if operator is not None and operator.inner and not wanted:
+            operator = self._operators[call] = None
+        passes_on = operator is not None and operator.grid is Grid.KEPT
+        if not self.is_float(call) and (wanted or not passes_on):
+            self._wanted.update(call.inputs)
 
     def _behind_quantized(self):
         """Return the tensors behind a call that gives them a grid of their own."""
@@ -59,10 +86,6 @@ class Regions:
         operator = self._entry(call)
         depends = operator is None or operator.inner or has_exact_weights(call)
         return not depends and operator.grid is not Grid.KEPT
-
-    def operator(self, call: Call) -> Operator | None:
-        """Return the entry of the called layer, None if the call is not in the quantized region."""
-        return self._operators[call]
 
     def is_float(self, call: Call) -> bool:
         """Return whether the call stays float. It has no quantized form or is in `skip`."""
@@ -96,16 +119,21 @@ class Regions:
         No kernel comes before a first one, and none after a last one.
         """
         kernels = [call for call in self.graph.calls if is_kernel(call)]
-        behind, ahead = set(), set()  # tensors after a kernel, and before a kernel
+        behind, ahead = self._reached(kernels)
+        first = {c.layer for c in kernels if not any(t in behind for t in c.inputs)}
+        last = {c.layer for c in kernels if not any(t in ahead for t in c.outputs)}
+        return first | last
+
+    def _reached(self, kernels):
+        """Return the tensors behind a kernel, and those in front of one."""
+        behind, ahead = set(), set()
         for call in self.graph.calls:
             if call in kernels or any(tensor in behind for tensor in call.inputs):
                 behind.update(call.outputs)
         for call in reversed(self.graph.calls):
             if call in kernels or any(tensor in ahead for tensor in call.outputs):
                 ahead.update(call.inputs)
-        first = {c.layer for c in kernels if not any(t in behind for t in c.inputs)}
-        last = {c.layer for c in kernels if not any(t in ahead for t in c.outputs)}
-        return first | last
+        return behind, ahead
 
     def _absorbs(self, reader):
         operator = self.operator(reader)

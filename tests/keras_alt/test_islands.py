@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 from island_zoo import ISLANDS
+from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
@@ -96,3 +97,27 @@ def test_a_model_with_islands_is_retargeted(rng):
     assert integer.read(other).island_layers == ["lstm"]
     with pytest.raises(integer.NotIntegerError, match="float layers lstm"):
         keras_alt.verify(keras_alt.retarget(model, "paper", x), x, verbose=False)
+
+
+def test_a_merge_of_a_float_head_stays_float(rng):
+    inputs = keras.Input((12, 4))
+    first, second = L.Conv1D(4, 3, name="first")(inputs), L.Conv1D(4, 3, name="second")(inputs)
+    heads = L.Concatenate(name="heads")([L.Softmax(name="softmax")(first), second])
+    third = L.Conv1D(4, 3, name="third", activation="relu")(second)
+    model, x = quantized(lambda: keras.Model(inputs, [L.ReLU(name="relu")(heads), third]), rng)
+    reading = integer.read(model)
+
+    assert not reading.islands
+    assert reading.exit_layers == ["softmax", "heads", "relu"]
+    names = [reading.program.tensors[position].name for position in reading.program.outputs]
+    assert sorted(names) == ["first/output", "second/output", "third_relu/output"]
+    assert keras_alt.verify(model, x, engine="litert", verbose=False)
+
+
+def test_a_kernel_behind_a_float_layer_keeps_what_leads_to_it_quantized(rng):
+    inputs = keras.Input((12, 4))
+    x = L.Softmax(name="softmax")(island_zoo.conv()(inputs))
+    x = L.ReLU(name="relu")(L.Concatenate(name="both")([x, L.Conv1D(4, 3)(inputs)]))
+    model, _ = quantized(lambda: keras.Model(inputs, island_zoo.head()(x)), rng)
+
+    assert integer.read(model).island_layers == ["softmax"]

@@ -55,6 +55,30 @@ def test_what_stays_float_has_a_reason():
     assert [row.reason for row in report.floats][-1].startswith("shapes the output")
 
 
+def test_every_float_layer_has_its_place_and_what_exporters_make_of_it():
+    x = inputs = keras.Input((8, 8, 3))
+    x = L.Conv2D(4, 3)(L.Rescaling(0.5, name="front")(x))
+    x = keras.ops.sin(L.LayerNormalization(name="norm")(x))
+    x = L.Flatten()(L.Conv2D(4, 3)(x))
+    model = keras.Model(inputs, L.Softmax(name="probabilities")(L.Dense(3)(x)))
+
+    report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="onnx")))
+
+    rows = {row.type: row for row in report.floats}
+    assert {kind: row.place for kind, row in rows.items()} == {
+        "Rescaling": "in front of",
+        "LayerNormalization": "between",
+        "Sin": "between",
+        "Softmax": "behind",
+    }
+    assert rows["Rescaling"].exports == {"to_integers": "outside", "to_onnx": "float"}
+    assert rows["Softmax"].exports == {"to_integers": "outside", "to_onnx": "float"}
+    assert rows["Sin"].exports["to_integers"] == "refused"
+    assert f"to_integers refuses norm, {rows['Sin'].name}: take them off" in str(report)
+    litert = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="litert")))
+    assert {row.exports["to_litert"] for row in litert.floats} == {"float"}
+
+
 def test_accumulators_are_named(rng):
     model = keras.Sequential([keras.Input((2048,)), L.Dense(1, kernel_initializer="ones")])
     quantized = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))

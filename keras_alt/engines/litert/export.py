@@ -1,7 +1,7 @@
 """Exports to LiteRT (TensorFlow Lite), full INT8.
 
 The integer program is written operator by operator, so the file holds exactly the trained scales.
-TensorFlow's converter writes the float layers in front and behind.
+TensorFlow's converter writes the float layers in front, between and behind.
 """
 
 import os
@@ -27,7 +27,8 @@ def to_litert(
     No representative data is needed, because the file uses the trained ranges. Weights of fewer
     bits are stored in 8. Inputs and outputs of the file are the codes of the model's first and last
     quantizers. Codes of unsigned quantizers are stored minus 128. An input in front of a float
-    layer, or an output behind one, is float.
+    layer, or an output behind one, is float. Float layers between quantizers are written in float,
+    between DEQUANTIZE and QUANTIZE.
 
     Args:
         model: calibrated model, quantized with target "litert".

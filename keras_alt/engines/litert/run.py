@@ -59,7 +59,7 @@ class LiteRTEngine:
     def prepare(self, folder):
         return [
             {"tensor": self.names[p], "zero_point": zero_point(self.program.tensors[p])}
-            for p in self.program.outputs
+            for p in self.reading.ends()
         ]
 
     def _computed(self, arrays, codes, sample):

@@ -15,6 +15,11 @@ from keras_alt.engines.onnx_float import (  # noqa: F401
     shapes,
 )
 from keras_alt.engines.onnx_float.types import element_type
-from keras_alt.engines.onnx_float.writer import FloatWriter, composes, writes_float
+from keras_alt.engines.onnx_float.writer import (
+    FLOAT_LAYERS,
+    FloatWriter,
+    composes,
+    writes_float,
+)
 
-__all__ = ["FloatWriter", "composes", "element_type", "writes_float"]
+__all__ = ["FLOAT_LAYERS", "FloatWriter", "composes", "element_type", "writes_float"]

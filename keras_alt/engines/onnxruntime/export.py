@@ -15,7 +15,8 @@ def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as an ONNX file with integer weights.
 
     Inputs and outputs are float, in Keras' order of axes. The first node quantizes the input.
-    Kernels of up to 4 bits are stored as INT4, biases as INT32.
+    Kernels of up to 4 bits are stored as INT4, biases as INT32. Float layers between quantizers are
+    written in float.
 
     Args:
         model: calibrated model, quantized with target "onnx".

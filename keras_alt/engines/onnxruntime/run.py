@@ -26,7 +26,8 @@ class ONNXRuntimeEngine:
         import onnx
         import onnxruntime
 
-        self.program, self.inputs = reading.program, reading.entry.inputs
+        self.reading, self.program = reading, reading.program
+        self.inputs = reading.entry.inputs
         path = os.path.join(folder, "model.onnx")
         written = write_onnx(reading, path)
         providers = ["CPUExecutionProvider"]
@@ -52,7 +53,7 @@ class ONNXRuntimeEngine:
     def prepare(self, folder):
         with open(os.path.join(folder, "observed.onnx"), "wb") as file:
             file.write(self.shown)
-        tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
+        tensors = [(self.names[p], self.program.tensors[p]) for p in self.reading.ends()]
         return [{"tensor": name, "zero_point": int(zero_point(t))} for name, t in tensors]
 
     def compute(self, arrays, codes):

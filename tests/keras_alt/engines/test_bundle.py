@@ -70,6 +70,34 @@ def test_the_script_repeats_the_proof(make, engine, bundled, tmp_path):
     assert (about["engine"], about["samples"], about["mismatches"]) == (engine, 8, 0)
 
 
+def float_between():
+    inputs = keras.Input((8, 8, 3))
+    x = L.Softmax()(L.Conv2D(4, 3)(inputs))
+    return keras.Model(inputs, L.Dense(3)(L.Flatten()(x)))
+
+
+@pytest.mark.parametrize("engine", ["litert", "onnxruntime"])
+def test_codes_behind_float_layers_are_counted_by_themselves(engine, bundled, tmp_path):
+    result = bundled(float_between, engine)
+    integers, behind = 8 * 6 * 6 * 4, 8 * 3
+    assert result.total == integers + behind
+
+    def run_with(change):
+        path = tmp_path / "bundle" / "expected.npz"
+        with np.load(path) as file:
+            arrays = [file[name] for name in file.files]
+        (head,) = (a for a in arrays if a.size == behind)
+        head[0, 0] += change
+        np.savez(path, *arrays)
+        return run_alone(tmp_path, tmp_path / "bundle" / "verify.py")
+
+    process = run_with(0)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"0 of {integers} codes differ\nbehind float layers, ")
+    assert f" of {behind} codes differ, by " in process.stdout
+    assert run_with(9).returncode == 1
+
+
 @pytest.mark.parametrize("engine", ["integer", "litert", "onnxruntime"])
 def test_a_wrong_code_is_found(engine, bundled, tmp_path):
     result = bundled(models.residual, engine)

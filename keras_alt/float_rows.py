@@ -1,0 +1,73 @@
+"""The float layers of a quantized model: why each stays float, and what exporters make of it."""
+
+from keras_alt.engines.fitting import WRITE_FLOATS
+from keras_alt.engines.onnx_float import FLOAT_LAYERS
+from keras_alt.graph import Call, Graph
+from keras_alt.integer import BEHIND, BETWEEN, FRONT, float_places
+from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.operators import is_float_in, kind_of, operator_of
+from keras_alt.record import record_of
+from keras_alt.report_tables import FLOAT, OUTSIDE, REFUSED, FloatRow
+from keras_alt.targets import get_target
+
+EXPORTERS = {
+    "integer": "to_integers",
+    "litert": "to_litert",
+    "onnxruntime": "to_onnx",
+    "qonnx": "to_qonnx",
+    "hls4ml": "to_hls4ml",
+}
+
+
+def float_rows(graph: Graph) -> list[FloatRow]:
+    """Return a `FloatRow` for each float layer or operator of a quantized graph.
+
+    A layer that is called several times has the row of its first call between quantizers, if any.
+    """
+    record, engines, rows = record_of(graph.model), _engines(graph), {}
+    for call, place in float_places(graph).items():
+        if place == BETWEEN or call.layer not in rows:
+            exports = {EXPORTERS[engine]: _export(call, place, engine) for engine in engines}
+            rows[call.layer] = FloatRow(
+                call.layer.name,
+                type(call.layer).__name__,
+                _reason(call, place, record),
+                place,
+                exports,
+            )
+    return list(rows.values())
+
+
+def _engines(graph):
+    """Return the engines that follow the target of a model, as far as they have an exporter."""
+    record = record_of(graph.model)
+    targets = {c.layer.target for c in graph.calls if isinstance(c.layer, QuantizedKernel)}
+    targets |= {record.config.target} if record is not None and not targets else set()
+    named = dict.fromkeys(e for target in sorted(targets) for e in get_target(target).engines)
+    return [engine for engine in named if engine in EXPORTERS]
+
+
+def _reason(call: Call, place, record):
+    if record is not None and record.config.skips(call.layer.name):
+        return "left float by `skip`"
+    if place == FRONT:
+        return "prepares the input, in front of the first quantizer"
+    if place == BEHIND:
+        return "shapes the output, behind the last quantizer"
+    if record is not None and is_float_in(call, record.config.target):
+        return f"the engine of target '{record.config.target}' has no integer form of it"
+    if operator_of(call) is not None:
+        return "reads a float; stays float between quantizers"
+    return "no fixed-point form; stays float between quantizers"
+
+
+def _export(call: Call, place, engine):
+    """Return what an exporter makes of a float call."""
+    if place == BETWEEN and engine not in WRITE_FLOATS:
+        return REFUSED
+    if engine in ("onnxruntime", "qonnx"):
+        return FLOAT if FLOAT_LAYERS.get(kind_of(call.layer)) is not None else REFUSED
+    if engine == "litert":
+        return FLOAT
+    weighty = place == FRONT and getattr(call.layer, "weights", None)
+    return REFUSED if weighty and engine == "integer" else OUTSIDE
