@@ -27,6 +27,8 @@ def resized(writer, call, images, interpolation, *more) -> str:
 
 @writes_float(L.UpSampling2D)
 def _upsampling(writer, call, x):
+    if "int" in x.dtype and call.layer.interpolation != "nearest":
+        raise no_form(call, f"{x.dtype}")
     factors = writer.constant(np.array([1, 1, *call.layer.size]), "float32")
     return resized(writer, call, x, call.layer.interpolation, "", factors)
 
@@ -99,7 +101,9 @@ def _framed(layer, x, first):
 
 @composes(L.Resizing)
 def _resizing(layer, images, **kwargs):
-    return ops.image.resize(
+    """Round what was whole numbers, as the layer does."""
+    is_whole = "int" in images.dtype
+    images = ops.image.resize(
         ops.cast(images, "float32"),
         (layer.height, layer.width),
         interpolation=layer.interpolation,
@@ -110,6 +114,7 @@ def _resizing(layer, images, **kwargs):
         fill_value=layer.fill_value,
         data_format=layer.data_format,
     )
+    return ops.round(images) if is_whole else images
 
 
 @composes(L.CenterCrop)

@@ -81,7 +81,8 @@ def whole_numbers():
     """Counts stay whole numbers, and bytes are floats in the file."""
     counts, image = keras.Input((4,), dtype="int64"), keras.Input((4, 4, 1), dtype="uint8")
     x = ops.cast(L.Rescaling(1 / 255)(image) * 9, "int32")
-    return keras.Model([counts, image], [counts * 2, ops.equal(image, 3), x // 2, x % 3])
+    y = L.Rescaling(1 / 4)(L.Resizing(3, 5)(image))
+    return keras.Model([counts, image], [counts * 2, ops.equal(image, 3), x // 2, x % 3, y])
 
 
 def convolutional_lstm():
@@ -100,7 +101,10 @@ def open_sizes():
 
 def open_steps():
     inputs = keras.Input((None, 4))
-    x = L.Bidirectional(L.LSTM(4, return_sequences=True))(inputs)
+    x = L.Conv1D(4, 3, padding="same", dilation_rate=2)(inputs)
+    x = L.Conv1D(4, 3, padding="causal", dilation_rate=2)(x)
+    x = L.Conv1D(4, 3, padding="same", strides=2)(L.Conv1D(4, 2, padding="causal")(x))
+    x = L.Bidirectional(L.LSTM(4, return_sequences=True))(x)
     x = L.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
     return keras.Model(inputs, L.LayerNormalization()(L.TimeDistributed(L.Dense(3))(x)))
 
