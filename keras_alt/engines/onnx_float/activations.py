@@ -126,7 +126,8 @@ def _relu(x, slope, bound, threshold):
 def _softmax(writer, call, x):
     axis, kind = call.layer.axis, kind_of(call.layer)
     if isinstance(axis, int):
-        return writer.add(kind, writer.operand(x), axis=axis)
+        options = {} if axis == -1 else {"axis": axis}  # the last axis is ONNX' default
+        return writer.add(kind, writer.operand(x), **options)
     formula = _softmax_of_axes if kind == "Softmax" else _log_softmax_of_axes
     return writer.composed(lambda x: formula(x, axis), x)
 
@@ -143,15 +144,23 @@ def _log_softmax_of_axes(x, axes):
     return x - ops.log(ops.sum(ops.exp(x), axis=axes, keepdims=True))
 
 
-@composes(L.Softmax)
-def _softmax_layer(layer, x, mask=None):
-    axis = layer.axis
+@writes_float(L.Softmax)
+def _softmax_layer(writer, call, x, mask=None):
+    axis = call.layer.axis
     if isinstance(axis, (tuple, list)):
-        axis = axis[0] if len(axis) == 1 else tuple(axis)
-    if mask is None:
-        return ops.softmax(x, axis=axis)
+        axis = int(axis[0]) if len(axis) == 1 else tuple(axis)
+    if mask is not None:
+        return writer.composed(lambda x, mask: _masked_softmax(x, mask, axis), x, mask)
+    if isinstance(axis, int):
+        return writer.add("Softmax", writer.operand(x), axis=axis)
+    return writer.composed(lambda x: _softmax_of_axes(x, axis), x)
+
+
+def _masked_softmax(x, mask, axis):
     mask = mask if mask.dtype == "bool" else mask > 0.5
-    return ops.where(mask, ops.softmax(ops.where(mask, x, LOWEST), axis=axis), 0.0)
+    scores = ops.where(mask, x, LOWEST)
+    softmax = ops.softmax if isinstance(axis, int) else _softmax_of_axes
+    return ops.where(mask, softmax(scores, axis), 0.0)
 
 
 @composes(L.PReLU)

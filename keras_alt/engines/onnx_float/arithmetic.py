@@ -1,6 +1,7 @@
 """Operators that compute each element by itself: arithmetic, comparisons, choices, types."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_alt.engines.onnx_float.writer import composes, is_tensor, writes_float
@@ -76,6 +77,12 @@ FORMULAS = {
     "Hypot": lambda x, y: ops.sqrt(x * x + y * y),
     "FloorDivide": lambda x, y: ops.floor(ops.divide(x, y)),
     "Logaddexp": lambda x, y: ops.maximum(x, y) + ops.log(1.0 + ops.exp(-ops.abs(x - y))),
+    "Logaddexp2": lambda x, y: ops.log2(ops.power(2.0, x) + ops.power(2.0, y)),
+    "Fmod": lambda x, y: x - ops.trunc(x / y) * y,
+    "Heaviside": lambda x, y: ops.where(x == 0, y, ops.cast(x > 0, "float32")),
+    "Signbit": lambda x: x < 0,
+    "Isposinf": lambda x: ops.logical_and(ops.isinf(x), x > 0),
+    "Isneginf": lambda x: ops.logical_and(ops.isinf(x), x < 0),
     "NotEqual": lambda x, y: ops.logical_not(ops.equal(x, y)),
     "OnesLike": lambda x, dtype=None: ops.full_like(x, 1, dtype=dtype),
     "ZerosLike": lambda x, dtype=None: ops.full_like(x, 0, dtype=dtype),
@@ -175,3 +182,38 @@ def _full_like(writer, call, x, fill_value):
 def _type(value):
     """Return what decides the type of a result: a number decides less than an array."""
     return value.dtype if is_tensor(value) or hasattr(value, "dtype") else type(value)
+
+
+@composes("Isclose")
+def _isclose(operator, x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
+    near = ops.logical_or(x1 == x2, ops.abs(x1 - x2) <= ops.abs(x2) * rtol + atol)
+    return (
+        ops.logical_or(near, ops.logical_and(ops.isnan(x1), ops.isnan(x2))) if equal_nan else near
+    )
+
+
+@composes("NanToNum")
+def _nan_to_num(operator, x):
+    limits = np.finfo(np.float32)
+    top = limits.max if operator.posinf is None else operator.posinf
+    bottom = limits.min if operator.neginf is None else operator.neginf
+    x = ops.where(ops.isnan(x), operator.nan, x)
+    return ops.where(ops.isposinf(x), top, ops.where(ops.isneginf(x), bottom, x))
+
+
+@composes("Select")
+def _select(operator, conditions, choices, default=0):
+    """Take the choice of the first condition that holds."""
+    result = default
+    for condition, choice in list(zip(conditions, choices, strict=True))[::-1]:
+        result = ops.where(condition, choice, result)
+    return result
+
+
+@composes("Arctan2")
+def _arctan2(operator, y, x):
+    """Return the angle of a point, in the half plane that the signs tell."""
+    safe = ops.where(x == 0, 1.0, x)
+    turn = ops.where(y < 0, -np.pi, np.pi)
+    angle = ops.arctan(y / safe) + ops.where(x < 0, turn, 0.0)
+    return ops.where(x == 0, ops.sign(y) * (np.pi / 2), angle)

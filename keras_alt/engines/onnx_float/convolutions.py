@@ -41,6 +41,8 @@ def pads(rule, sizes, window, strides, dilation) -> dict:
     """Return the attributes of a node that pads as Keras does."""
     if rule == "valid":
         return {}
+    if rule == "causal" or max(strides) == 1:  # the sizes do not matter
+        sizes = window
     if None in sizes:
         return {"auto_pad": "SAME_UPPER"}
     pairs = paddings(rule, sizes, window, strides, dilation)

@@ -82,6 +82,25 @@ def _logsumexp(operator, x):
     return total if operator.keepdims else ops.squeeze(total, tuple(axes_of(axis, len(x.shape))))
 
 
+@composes("Nansum")
+def _nansum(operator, x):
+    x = ops.where(ops.isnan(x), 0.0, x)
+    return ops.sum(x, axis=_tuple(operator.axis), keepdims=operator.keepdims)
+
+
+@composes("Nanmean")
+def _nanmean(operator, x):
+    options = {"axis": _tuple(operator.axis), "keepdims": operator.keepdims}
+    known = ops.cast(ops.logical_not(ops.isnan(x)), "float32")
+    return ops.nansum(x, **options) / ops.sum(known, **options)
+
+
+@composes("Ptp")
+def _ptp(operator, x):
+    options = {"axis": _tuple(operator.axis), "keepdims": operator.keepdims}
+    return ops.max(x, **options) - ops.min(x, **options)
+
+
 @composes("Average")
 def _average(operator, x, weights=None):
     if weights is None:

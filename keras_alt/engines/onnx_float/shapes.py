@@ -95,6 +95,11 @@ def _hstack(operator, xs):
     return ops.concatenate(xs, axis=1 if len(xs[0].shape) > 1 else 0)
 
 
+@composes("Vstack")
+def _vstack(operator, xs):
+    return ops.concatenate(xs, axis=0)
+
+
 @writes_float("Unstack")
 def _unstack(writer, call, x):
     axis, count = call.layer.axis, len(call.outputs)
