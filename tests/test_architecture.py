@@ -15,7 +15,7 @@ LAYERS = {
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin"}
         | {"keras_internals", "sparsity", "version"},
         {"graph", "replacements", "config", "targets"},
-        {"record"},
+        {"record", "input_shapes"},
         {"quantizer"},
         {"layers"},
         {"operators"},

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_alt.activations import relu_max
 from keras_alt.graph import Call
-from keras_alt.integer.axes import channels_as, channels_last, known_size
+from keras_alt.integer.axes import channels_as, channels_last, known_paddings, known_size
 from keras_alt.integer.operations import Pairs
 from keras_alt.integer.program import NotIntegerError, Shape, Sizes
 from keras_alt.integer.reader import Reader, handles
@@ -21,7 +21,6 @@ from keras_alt.integer.variables import (
     subtract,
 )
 from keras_alt.operators import pool_cells
-from keras_alt.padding import paddings
 
 L = keras.layers
 MERGES: dict[type, Callable[..., Variable]] = {
@@ -36,6 +35,9 @@ MERGES: dict[type, Callable[..., Variable]] = {
 def _merge(reader: Reader, call: Call) -> Variable:
     operands = reader.operands(call)
     rank = max(len(x.shape) for x in operands)
+    for x in operands:
+        if len(x.shape) < rank:
+            known_size(call.layer, x.shape)
     return MERGES[type(call.layer)](*(_of_rank(x, rank) for x in operands))
 
 
@@ -66,6 +68,8 @@ def _average_pool(reader: Reader, call: Call) -> Variable:
     if pool_cells(call.layer) == 1:
         return _maximum_pool(reader, call)  # subsampling
     x = channels_last(reader.operand(call), call.layer)
+    if call.layer.padding == "same":  # windows at the border have fewer cells
+        known_size(call.layer, x.shape[:-1])
     return channels_as(x.window_sum(*_windows(call.layer, x.shape[:-1])), call.layer)
 
 
@@ -77,10 +81,10 @@ def _maximum_pool(reader: Reader, call: Call) -> Variable:
 
 def _windows(layer, space: Shape) -> tuple[Sizes, Sizes, Pairs]:
     """Return window, strides and padding of a pool, for each space axis."""
-    space = known_size(layer, space)
     sizes = (np.atleast_1d(size) for size in (layer.pool_size, layer.strides))
     window, strides = (tuple(map(int, size)) for size in sizes)
-    return window, strides, paddings(layer.padding, space, window, strides, (1,) * len(space))
+    ones = (1,) * len(space)
+    return window, strides, known_paddings(layer, space, window, strides, ones)
 
 
 @handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D)
@@ -172,7 +176,6 @@ def _upsample(reader: Reader, call: Call) -> Variable:
             f"Received: interpolation={layer.interpolation!r}"
         )
     x = channels_last(reader.operand(call), layer)
-    known_size(layer, x.shape[:-1])
     for axis, repeats in enumerate(np.atleast_1d(layer.size), start=1):
         x = x.repeat(int(repeats), axis)
     return channels_as(x, layer)

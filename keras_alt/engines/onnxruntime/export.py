@@ -8,10 +8,11 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.onnx_graph import GraphWriter
 from keras_alt.files import written_whole
+from keras_alt.input_shapes import with_input_shape
 from keras_alt.integer import Reading
 
 
-def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
+def to_onnx(model: keras.Model, path: str | os.PathLike, input_shape=None) -> str:
     """Write a quantized model as an ONNX file with integer weights.
 
     Inputs and outputs are float, in Keras' order of axes. The first node quantizes the input.
@@ -20,14 +21,18 @@ def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
     Args:
         model: calibrated model, quantized with target "onnx".
         path: the file to write, by convention `*.onnx`.
+        input_shape: shape of the file's input without the batch, for a model with open sizes; one
+            for each of several inputs, in a list or by name.
 
     Returns:
         The path.
 
     Raises:
+        ValueError: the model does not take `input_shape`.
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("onnx", "onnx")
+    model = with_input_shape(model, input_shape)
     write_onnx(fitting_program(model, "onnxruntime"), path)
     return os.fspath(path)
 
