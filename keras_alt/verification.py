@@ -15,6 +15,7 @@ from keras_alt.engines.fitting import require_fit
 from keras_alt.engines.folders import folder_written_whole
 from keras_alt.engines.restart import Restart, codes_at
 from keras_alt.graph import deep_recursion
+from keras_alt.input_shapes import has_open_sizes, with_input_shape
 from keras_alt.integer import Program, input_arrays, quantize_inputs, read
 
 
@@ -126,7 +127,8 @@ def verify(
     Args:
         model: quantized and calibrated model from `keras_alt.quantize_model`. The engine must
             follow the rules of its target.
-        x: inputs in the shapes that the model takes. Use about 1,000 real samples.
+        x: inputs in the shapes that the model takes. Use about 1,000 real samples. A size that the
+            model leaves open is that of `x`; the file is written for it.
         engine: "integer" (NumPy), "litert", "onnxruntime", "qonnx" (slow) or "hls4ml", or the name
             of another engine in `keras_alt.engines.ENGINES`.
         bundle: folder to write, new or empty; or None. It gets the exported files, the inputs, the
@@ -154,6 +156,8 @@ def verify(
         print(result.first_difference)
     ```
     """
+    if has_open_sizes(model):
+        model = with_input_shape(model, _shapes(model, x))
     reading = read(model)
     program = reading.program
     chosen = _engine(engine)
@@ -210,6 +214,14 @@ def _expected(model, reading, arrays, codes, batch_size):
         simulated = keras.tree.flatten(simulate(batch, training=False))
         expected = codes_at(reading, reading.taps.values(), simulated)
         yield batch, [c[part] for c in codes], expected
+
+
+def _shapes(model, x):
+    """Return the shapes of the inputs without the batch, in the order of the model's inputs."""
+    if isinstance(x, dict):
+        given, names = model.input, [tensor.name for tensor in model.inputs]
+        x = [x[key] for key in (sorted(given) if isinstance(given, dict) else names)]
+    return [np.shape(array)[1:] for array in keras.tree.flatten(x)]
 
 
 def _destination(bundle):

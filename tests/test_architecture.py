@@ -16,7 +16,7 @@ LAYERS = {
         | {"keras_internals", "sparsity", "version"},
         {"graph", "replacements", "resizing", "config", "targets"}
         | {"functions", "moves", "reductions"},
-        {"record"},
+        {"record", "input_shapes"},
         {"quantizer"},
         {"layers"},
         {"operators"},

@@ -26,6 +26,7 @@ class GraphWriter(ABC):
     """
 
     opsets = {"": 21}
+    ir_version = 10  # of the file format
     batch = "batch"  # size of the first axis, or its name if the size is open
 
     def __init__(self, reading: Reading):
@@ -108,7 +109,7 @@ class GraphWriter(ABC):
         )
         opsets = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
         return helper.make_model(
-            graph, producer_name="keras_alt", opset_imports=opsets, ir_version=10
+            graph, producer_name="keras_alt", opset_imports=opsets, ir_version=self.ir_version
         )
 
     def begin(self):

@@ -262,7 +262,10 @@ def _crop(writer, step):
     cropping = step.attributes["cropping"]
     axes = [writer.axis(axis, rank) for axis in range(1, rank)]
     starts = [before for before, _ in cropping]
-    ends = [before + size for (before, _), size in zip(cropping, shape, strict=True)]
+    ends = [
+        before + size if size is not None else -after or np.iinfo(np.int64).max
+        for (before, after), size in zip(cropping, shape, strict=True)
+    ]
     writer.move(step, "Slice", starts, ends, axes)
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from keras_alt.integer.program import NotIntegerError, Sizes
+from keras_alt.integer.operations import Pairs
+from keras_alt.integer.program import NotIntegerError, Shape, Sizes
 from keras_alt.integer.variables import Variable
+from keras_alt.padding import is_fixed, paddings
 
 
 def channels_last(x: Variable, layer) -> Variable:
@@ -29,6 +31,13 @@ def known_size(layer, size: Sequence[int | None]) -> Sizes:
     if None in size:
         raise NotIntegerError(
             f"Layer '{layer.name}' needs inputs of known size: build the model with a fixed "
-            f"input shape. Received: size={tuple(size)}"
+            f"input shape, or export it with `input_shape=`. Received: size={tuple(size)}"
         )
     return tuple(n for n in size if n is not None)
+
+
+def known_paddings(layer, space: Shape, window, strides, dilation) -> Pairs:
+    """Return the padding of a layer; raise an error if it depends on an open size."""
+    if not is_fixed(layer.padding, space, window, strides, dilation):
+        known_size(layer, space)
+    return paddings(layer.padding, space, window, strides, dilation)

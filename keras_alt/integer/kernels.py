@@ -9,7 +9,7 @@ from keras import ops
 from keras_alt.activations import RELU_MAX
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
-from keras_alt.integer.axes import channels_as, channels_last, known_size
+from keras_alt.integer.axes import channels_as, channels_last, known_paddings, known_size
 from keras_alt.integer.grids import constant, grid, rounded
 from keras_alt.integer.program import Constant, NotIntegerError
 from keras_alt.integer.reader import Reader, handles
@@ -28,7 +28,6 @@ from keras_alt.layers import (
     QuantPReLU,
     QuantSeparableConv2D,
 )
-from keras_alt.padding import paddings
 
 
 @handles(QuantConv1D, QuantConv2D, QuantConv3D)
@@ -141,9 +140,8 @@ def _kernels(layer) -> list[Constant]:
 
 def _convolved(x: Variable, kernel: Constant, layer, groups: int) -> Variable:
     x = channels_last(x, layer)
-    space = known_size(layer, x.shape[:-1])
     strides, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-    padding = paddings(layer.padding, space, kernel.codes.shape[:-2], strides, dilation)
+    padding = known_paddings(layer, x.shape[:-1], kernel.codes.shape[:-2], strides, dilation)
     return x.convolve(kernel, strides, padding, dilation, groups)
 
 

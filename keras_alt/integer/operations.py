@@ -97,8 +97,7 @@ def convolve(
     x: Tensor, *, kernel: Constant, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> Tensor:
     *window, _, filters = kernel.codes.shape
-    cells = zip(_known(x.shape[:-1]), padding, window, dilation, strides, strict=True)
-    size = [(n + a + b - d * (k - 1) - 1) // s + 1 for n, (a, b), k, d, s in cells]
+    size = _strided(x.shape[:-1], window, strides, padding, dilation)
     return _product(x, kernel, (*size, filters), channels=-1)
 
 
@@ -231,14 +230,18 @@ def _broadcast(operands: Sequence[Tensor]) -> Shape:
 
 @operation(arithmetic.window_sum)
 def window_sum(x: Tensor, *, window: Sizes, strides: Sizes, padding: Pairs) -> Tensor:
-    cells = _cells_inside(x, window, strides, padding)
-    return _summed(x, (*cells.shape[1:-1], x.shape[-1]), cells)
+    size = _strided(x.shape[:-1], window, strides, padding, (1,) * len(window))
+    if any(map(any, padding)):
+        cells = _cells_inside(x, window, strides, padding)
+    else:
+        cells = np.array(math.prod(window))
+    return _summed(x, (*size, x.shape[-1]), cells)
 
 
 @operation(arithmetic.window_maximum)
 def window_maximum(x: Tensor, *, window: Sizes, strides: Sizes, padding: Pairs) -> Tensor:
-    space = _cells_inside(x, window, strides, padding).shape[1:-1]
-    return replace(x, shape=(*space, x.shape[-1]))
+    size = _strided(x.shape[:-1], window, strides, padding, (1,) * len(window))
+    return replace(x, shape=(*size, x.shape[-1]))
 
 
 @operation(arithmetic.reduce_sum)
@@ -256,6 +259,14 @@ def total(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
 @operation(arithmetic.reduce_minimum)
 def reduce_extremum(x: Tensor, *, axes: Sizes, keepdims: bool) -> Tensor:
     return replace(x, shape=_reduced(x.shape, axes, keepdims))
+
+
+def _strided(space: Shape, window, strides: Sizes, padding: Pairs, dilation: Sizes) -> Shape:
+    """Return how many windows there are along each axis."""
+    axes = zip(space, window, strides, padding, dilation, strict=True)
+    return tuple(
+        None if n is None else (n + a + b - d * (k - 1) - 1) // s + 1 for n, k, s, (a, b), d in axes
+    )
 
 
 def _cells_inside(x: Tensor, window: Sizes, strides: Sizes, padding: Pairs) -> np.ndarray:

@@ -27,19 +27,21 @@ def float_places(graph: Graph) -> dict[Call, str]:
         floats.deepen(call, enters=is_quantizer and reads_float)
         if is_quantizer:
             floats.entered.extend((tensor, -1) for tensor in call.inputs if reads_float)
-        elif (
-            isinstance(call.layer, QuantizedKernel)
-            and call.layer.is_quantized
-            or isinstance(call.layer, QuantFunction)
-            and not reads_float
-        ):
-            continue
-        elif reads_float or handler_of(graph, call, target) is None:
+        elif not _is_kernel(call) and (reads_float or not _has_steps(graph, call, target)):
             floats.add(call)
     places = dict.fromkeys(floats.calls, BEHIND)
     places.update(dict.fromkeys(floats.between(), BETWEEN))
     front = (call for call in places if floats.depths[call.outputs[0]] == 0)
     return {**places, **dict.fromkeys(front, FRONT)}
+
+
+def _is_kernel(call):
+    return isinstance(call.layer, QuantizedKernel) and call.layer.is_quantized
+
+
+def _has_steps(graph, call, target):
+    is_table = isinstance(call.layer, QuantFunction)
+    return is_table or handler_of(graph, call, target) is not None
 
 
 def _target(graph):

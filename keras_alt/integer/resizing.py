@@ -1,5 +1,7 @@
 """Integer form of the layers that enlarge images."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -15,18 +17,16 @@ L = keras.layers
 TAPS = FixedPoint(8, narrow=True)
 
 
-@handles(L.UpSampling1D)
-def _upsample_lines(reader: Reader, call: Call) -> Variable:
-    x = reader.operand(call)
-    known_size(call.layer, x.shape[:-1])
-    return x.repeat(int(call.layer.size), axis=1)
+@handles(L.UpSampling1D, L.UpSampling3D)
+def _repeat_cells(reader: Reader, call: Call) -> Variable:
+    x = channels_last(reader.operand(call), call.layer)
+    return channels_as(_repeated(x, np.atleast_1d(call.layer.size)), call.layer)
 
 
 @handles(L.UpSampling2D, L.Resizing)
 def _upsample(reader: Reader, call: Call) -> Variable:
     layer, factors = call.layer, enlargement(call, "nearest")
     x = channels_last(reader.operand(call), layer)
-    known_size(layer, x.shape[:-1])
     if factors is None and not has_exact_weights(call):
         raise NotIntegerError(
             f"Layer '{layer.name}' has an integer form if it repeats neighbours a whole number of "
@@ -35,12 +35,13 @@ def _upsample(reader: Reader, call: Call) -> Variable:
         )
     if factors is not None:
         return channels_as(_repeated(x, factors), layer)
+    known_size(layer, x.shape[:-1])
     return channels_as(_interpolated(x, enlargement(call, "bilinear")), layer)
 
 
-def _repeated(x: Variable, factors: tuple[int, int]) -> Variable:
+def _repeated(x: Variable, factors: Sequence[int]) -> Variable:
     for axis, factor in enumerate(factors, start=1):
-        x = x.repeat(factor, axis)
+        x = x.repeat(int(factor), axis)
     return x
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_alt.activations import relu_max
 from keras_alt.graph import Call
-from keras_alt.integer.axes import channels_as, channels_last, known_size
+from keras_alt.integer.axes import channels_as, channels_last, known_paddings, known_size
 from keras_alt.integer.operations import Pairs
 from keras_alt.integer.program import NotIntegerError, Shape, Sizes
 from keras_alt.integer.reader import Reader, handles
@@ -23,7 +23,6 @@ from keras_alt.integer.variables import (
 )
 from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
-from keras_alt.padding import paddings
 
 L = keras.layers
 MERGES: dict[type, Callable[..., Variable]] = {
@@ -39,6 +38,9 @@ MERGES: dict[type, Callable[..., Variable]] = {
 def _merge(reader: Reader, call: Call) -> Variable:
     operands = reader.operands(call)
     rank = max(len(x.shape) for x in operands)
+    for x in operands:
+        if len(x.shape) < rank:
+            known_size(call.layer, x.shape)
     return MERGES[type(call.layer)](*(_of_rank(x, rank) for x in operands))
 
 
@@ -69,6 +71,8 @@ def _average_pool(reader: Reader, call: Call) -> Variable:
     if pool_cells(call.layer) == 1:
         return _maximum_pool(reader, call)  # subsampling
     x = channels_last(reader.operand(call), call.layer)
+    if call.layer.padding == "same":  # windows at the border have fewer cells
+        known_size(call.layer, x.shape[:-1])
     return channels_as(x.window_sum(*_windows(call.layer, x.shape[:-1])), call.layer)
 
 
@@ -80,10 +84,10 @@ def _maximum_pool(reader: Reader, call: Call) -> Variable:
 
 def _windows(layer, space: Shape) -> tuple[Sizes, Sizes, Pairs]:
     """Return window, strides and padding of a pool, for each space axis."""
-    space = known_size(layer, space)
     sizes = (np.atleast_1d(size) for size in (layer.pool_size, layer.strides))
     window, strides = (tuple(map(int, size)) for size in sizes)
-    return window, strides, paddings(layer.padding, space, window, strides, (1,) * len(space))
+    ones = (1,) * len(space)
+    return window, strides, known_paddings(layer, space, window, strides, ones)
 
 
 @handles(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D)

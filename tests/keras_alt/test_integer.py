@@ -116,14 +116,20 @@ OPEN = {
     "average over the line": ((None, 4), lambda name: L.GlobalAveragePooling1D(name=name)),
     "average over the image": ((None, None, 4), lambda name: L.GlobalAveragePooling2D(name=name)),
     "maximum pool": ((None, None, 4), lambda name: L.MaxPooling2D(padding="same", name=name)),
-    "average pool": ((None, 4), lambda name: L.AveragePooling1D(2, name=name)),
-    "upsampling": ((None, 4), lambda name: L.UpSampling1D(name=name)),
+    "average pool": (
+        (None, None, 4),
+        lambda name: L.AveragePooling2D(3, 1, padding="same", name=name),
+    ),
+    "transposed": ((None, None, 4), lambda name: L.Conv2DTranspose(4, 3, name=name)),
     "bilinear": (
         (None, None, 4),
         lambda name: L.UpSampling2D(interpolation="bilinear", name=name),
     ),
     "reshape": ((None, 4), lambda name: L.Reshape((-1, 2), name=name)),
-    "convolution": ((None, None, 4), lambda name: L.Conv2D(4, 3, name=name)),
+    "convolution": (
+        (None, None, 4),
+        lambda name: L.Conv2D(4, 3, strides=2, padding="same", name=name),
+    ),
 }
 
 

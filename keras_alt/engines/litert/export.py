@@ -13,6 +13,7 @@ from keras_alt.engines.litert.boundary import bytes_as_codes, check_types
 from keras_alt.engines.litert.float_layers import input_types
 from keras_alt.engines.litert.writer import Writer
 from keras_alt.files import written_whole
+from keras_alt.input_shapes import with_input_shape
 from keras_alt.integer import Reading
 
 
@@ -21,6 +22,7 @@ def to_litert(
     path: str | os.PathLike,
     inputs: str | None = None,
     outputs: str | None = None,
+    input_shape=None,
 ) -> str:
     """Write a quantized model as a LiteRT file of 8-bit integers.
 
@@ -39,16 +41,19 @@ def to_litert(
             their scale vanishes.
         outputs: type of the file's outputs, in the same way. Behind float layers, integers need the
             limits of a softmax, sigmoid or tanh.
+        input_shape: shape of the file's input without the batch, for a model with open sizes; one
+            for each of several inputs, in a list or by name.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: there is no such type.
+        ValueError: there is no such type, or the model does not take `input_shape`.
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("ai_edge_litert", "litert")
     check_types(inputs=inputs, outputs=outputs)
+    model = with_input_shape(model, input_shape)
     write_litert(fitting_program(model, "litert"), path, inputs, outputs)
     return os.fspath(path)
 

@@ -15,6 +15,7 @@ TYPES = {
     "float32": "FLOAT32",
     "bool": "BOOL",
 }
+OPEN_SIZE = 64  # until the user resizes the inputs; large enough for most networks
 # Lowest version of each operator that takes int8; version 1 for all others.
 VERSIONS = {
     "ADD": 2,
@@ -87,8 +88,17 @@ class LiteRTFile:
         self.model.buffers = [schema.BufferT()]  # buffer 0 means no data
 
     def tensor(self, name: str, shape: tuple, dtype="int8", scale=None, zero_point=0) -> int:
-        """Add a tensor that an operator computes; return its index. `shape` excludes the batch."""
-        return self._tensor(name, (1, *shape), dtype, scale, zero_point, 0, (-1, *shape))
+        """Add a tensor that an operator computes; return its index.
+
+        `shape` excludes the batch. Sizes of None are open; the file is loaded with `OPEN_SIZE`.
+        """
+        loaded = (1, *(OPEN_SIZE if n is None else n for n in shape))
+        signature = (-1, *(-1 if n is None else n for n in shape))
+        return self._tensor(name, loaded, dtype, scale, zero_point, 0, signature)
+
+    def list_of(self, dtype: str, name: str, count: int) -> int:
+        """Add a list of numbers that an operator computes; return its index."""
+        return self._tensor(name, (count,), dtype, None, 0, 0)
 
     def constant(self, name: str, values: np.ndarray, scale=None, zero_point=0) -> int:
         """Add a constant of the type of `values`; return its index."""

@@ -10,7 +10,7 @@ from keras_alt.engines.handler import Handler
 from keras_alt.engines.litert import volumes
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.handlers import Handlers
-from keras_alt.padding import paddings
+from keras_alt.padding import is_fixed, paddings
 
 KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 # The measured rounding of each operator that rounds.
@@ -81,12 +81,19 @@ def _surrounded(writer, step, window):
     LiteRT pads by "same" itself. Other padding is added to the input.
     """
     a, shape = step.attributes, writer.program.tensors[step.inputs[0]].shape
-    same = a["padding"] == paddings("same", shape[:-1], window, a["strides"], a["dilation"])
+    same = _is_same(a["padding"], shape[:-1], window, a["strides"], a["dilation"])
     padding = ()
     if not same and any(map(any, a["padding"])):
         padding = (*a["padding"], (0, 0))
-        shape = tuple(n + sum(pair) for n, pair in zip(shape, padding, strict=True))
+        pairs = zip(shape, padding, strict=True)
+        shape = tuple(None if n is None else n + sum(pair) for n, pair in pairs)
     return writer.padded(step.inputs[0], padding, shape), shape, same
+
+
+def _is_same(padding, space, window, strides, dilation):
+    """Return whether LiteRT's "same" pads as `padding` does, whatever the open sizes are."""
+    rule = "same", space, window, strides, dilation
+    return is_fixed(*rule) and padding == paddings(*rule)
 
 
 @handles("convolve_transposed")
@@ -231,7 +238,7 @@ def _pool(writer, step):
         return
     x, y = writer.program.tensors[position], writer.program.tensors[step.output]
     window, strides = a["window"], a["strides"]
-    same = a["padding"] == paddings("same", x.shape[:-1], window, strides, (1,) * len(window))
+    same = _is_same(a["padding"], x.shape[:-1], window, strides, (1,) * len(window))
     value, size = writer.at(position), y.shape
     if len(window) == 1:
         value = writer.reshaped(value, position, (1, *x.shape))
@@ -288,8 +295,11 @@ def _pad(writer, step):
 @handles("crop")
 def _crop(writer, step):
     shape = writer.program.tensors[step.output].shape
-    begin = [0, *(before for before, _ in step.attributes["cropping"])]
-    writer.move(step, "SLICE", begin, (-1, *shape))
+    cropping = step.attributes["cropping"]
+    begin = [0, *(before for before, _ in cropping)]
+    pairs = zip(shape, cropping, strict=True)
+    size = [-1 if n is None and not after else n for n, (_, after) in pairs]  # -1: up to the end
+    writer.move(step, "SLICE", begin, (-1, *size))
 
 
 @handles("reshape")
@@ -320,5 +330,22 @@ def _repeat(writer, step):
     value = writer.at(step.inputs[0])
     if len(shape) == 2:
         value = writer.reshaped(value, step.inputs[0], (before[0], 1, before[-1]))
-    cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
+    if None in size:
+        cells = _times(writer, step, value)
+    else:
+        cells = writer.values(f"{step.layer}/size{step.output}", size[:2])
     writer.finish(Operator("RESIZE_NEAREST_NEIGHBOR", [value, cells], size), step.output)
+
+
+def _times(writer, step, value):
+    """Compute the height and the width of a repeated image when the file runs."""
+    name, file = f"{step.layer}/size{step.output}", writer.file
+    factors = [1, 1]
+    factors[step.attributes["axis"] - 1] = step.attributes["repeats"]
+    shape = file.list_of("int32", f"{name}/shape", 4)
+    file.operator("SHAPE", [value], [shape], outType=file.schema.TensorType.INT32)
+    before, after = (file.list_of("int32", f"{name}/{end}", 2) for end in ("before", "after"))
+    cut = [writer.values(f"{name}/{end}", value) for end, value in (("begin", [1]), ("count", [2]))]
+    file.operator("SLICE", [shape, *cut], [before])
+    file.operator("MUL", [before, writer.values(f"{name}/factors", factors)], [after])
+    return after

@@ -64,8 +64,6 @@ class Writer:
     def begin(self):
         """Add the inputs and the layers in front of the quantizers; return names and indices."""
         program, entry = self.program, self.reading.entry
-        for tensor in entry.inputs:
-            _require_size(tensor)
         if not self.reading.entry_layers:
             for position in program.inputs:
                 self.store(position)
@@ -169,6 +167,12 @@ class Writer:
         return self.stored[position]
 
     def values(self, name, values) -> int:
+        """Add a list of whole numbers to the file."""
+        if None in np.array(values, object):
+            raise ExportError(
+                "LiteRT stores the sizes of some operators, which then cannot stay open: give "
+                f"`to_litert` an `input_shape`. Received: {tuple(values)} for '{name}'"
+            )
         return self.file.constant(name, np.array(values, np.int32))
 
     def move(self, step, code, *constants, **options):
@@ -276,14 +280,6 @@ class Writer:
         zero = zero_point(tensor)
         name = f"{self.name(position)}/{code}/bound"
         return self.constant(name, np.array(bound + zero, np.int8), tensor.exponent, zero)
-
-
-def _require_size(tensor):
-    if None in tensor.shape[1:]:
-        raise ExportError(
-            "LiteRT needs inputs of known size: build the model with a fixed input shape. "
-            f"Received: '{tensor.name}' of shape={tensor.shape[1:]}"
-        )
 
 
 def fused(low, high, tensor) -> tuple:

@@ -8,10 +8,16 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.onnx_graph import GraphWriter
 from keras_alt.files import written_whole
+from keras_alt.input_shapes import with_input_shape
 from keras_alt.integer import Reading
 
+OPSETS = range(13, 26)  # ONNX Runtime computes the same codes from each of them
+WIDE = 21  # the first opset that knows INT4, INT16 and UINT16
 
-def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
+
+def to_onnx(
+    model: keras.Model, path: str | os.PathLike, input_shape=None, opset: int = WIDE
+) -> str:
     """Write a quantized model as an ONNX file with integer weights.
 
     Inputs and outputs are float, in Keras' order of axes. The first node quantizes the input.
@@ -21,29 +27,50 @@ def to_onnx(model: keras.Model, path: str | os.PathLike) -> str:
     Args:
         model: calibrated model, quantized with target "onnx".
         path: the file to write, by convention `*.onnx`.
+        input_shape: shape of the file's input without the batch, for a model with open sizes; one
+            for each of several inputs, in a list or by name.
+        opset: version of ONNX' operators, from 13 to 25. Before 21, kernels of up to 4 bits are
+            stored as INT8, and kernels and activations have 8 bits at most.
 
     Returns:
         The path.
 
     Raises:
+        ValueError: the model does not take `input_shape`, or `opset` is another.
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("onnx", "onnx")
-    write_onnx(fitting_program(model, "onnxruntime"), path)
+    if opset not in OPSETS:
+        raise ValueError(
+            f"`opset` must be from {OPSETS[0]}, the first with the operators that are needed, to "
+            f"{OPSETS[-1]}, the last that was tested. Received: opset={opset!r}"
+        )
+    model = with_input_shape(model, input_shape)
+    write_onnx(fitting_program(model, "onnxruntime"), path, opset)
     return os.fspath(path)
 
 
-def write_onnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
+def write_onnx(reading: Reading, path: str | os.PathLike, opset: int = WIDE) -> dict[int, str]:
     """Write a program as an ONNX file.
+
+    Args:
+        reading: from `keras_alt.integer.read`.
+        path, opset: as in `to_onnx`.
 
     Returns:
         `{position: name of the tensor with its codes}` for each position on a grid.
     """
     import onnx
 
-    writer = QDQWriter(reading)
+    writer = QDQWriter(reading, opset)
     proto = writer.model()
-    onnx.checker.check_model(proto, full_check=True)
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(
+            "The operators of the file must exist in its opset: choose a later one. "
+            f"Received: opset={opset}, of which ONNX says: {str(error).strip().splitlines()[0]}"
+        ) from error
     with written_whole(path) as temporary:
         onnx.save(proto, temporary)
     return writer.held
@@ -52,11 +79,19 @@ def write_onnx(reading: Reading, path: str | os.PathLike) -> dict[int, str]:
 class QDQWriter(GraphWriter):
     """Holds codes as integers. A DequantizeLinear turns them into values."""
 
+    def __init__(self, reading: Reading, opset: int = WIDE):
+        from onnx import helper
+
+        super().__init__(reading)
+        self.opsets = {"": opset}
+        self.ir_version = helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
+
     def store(self, value, position, rounding="half_even"):
         if rounding != "half_even":
             raise ExportError(f"ONNX rounds half to even. Received: rounding={rounding!r}")
         tensor, name = self.tensor(position), self.name(position)
         zero = zero_point(tensor)
+        self.require_width(tensor.name, tensor.format)
         grid = [self.scale(tensor.exponent), self.number(zero)]
         low, high = (int(zero) + code for code in (tensor.low, tensor.high))
         limits = np.iinfo(zero.dtype)
@@ -69,6 +104,14 @@ class QDQWriter(GraphWriter):
         bounds = self.bounds(tensor.low * step, tensor.high * step, np.float32)
         value = self.add("Clip", [value, *bounds], f"{name}/clipped")
         return self.add("QuantizeLinear", [value, *grid], name)
+
+    def require_width(self, name, format):
+        """Raise an error if the opset has no type for a tensor."""
+        if format.bits > 8 and self.opsets[""] < WIDE:
+            raise ExportError(
+                f"ONNX holds tensors of more than 8 bits from opset {WIDE} on. Received: "
+                f"opset={self.opsets['']}, and '{name}' as {format}"
+            )
 
     def bounds(self, low, high, dtype):
         return [self.number(np.array(value, dtype)) for value in (low, high)]
@@ -132,9 +175,12 @@ class QDQWriter(GraphWriter):
             zero = np.uint8(128)
         else:
             zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
-        held = ml_dtypes.int4 if bits <= 4 else zero.dtype
+        if zero.itemsize == 2:
+            self.require_width(name, constant.format)
+        packed = bits <= 4 and self.opsets[""] >= WIDE
+        held = ml_dtypes.int4 if packed else zero.dtype
         held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
-        if bits <= 4:  # ONNX Runtime computes only with bytes; it casts at load time
+        if packed:  # ONNX Runtime computes only with bytes; it casts at load time
             held = self.add("Cast", [held], f"{name}/bytes", to=TensorProto.INT8)
         return self.dequantized(held, name, constant.exponent, zero)
 

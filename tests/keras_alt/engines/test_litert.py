@@ -113,15 +113,6 @@ def test_float_layers_that_cannot_be_converted_are_named(rng, tmp_path):
     assert_refused(to_litert, model, tmp_path, match, ExportError)
 
 
-def test_inputs_of_open_size_are_refused(tmp_path):
-    model = keras.Sequential([keras.Input((None, 4), name="lines"), L.Dense(3)])
-    model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
-    for quantizer in quantizers(model).values():
-        quantizer.set_threshold(1.0)
-    match = r"fixed input shape. Received: 'lines' of shape=\(None, 4\)"
-    assert_refused(to_litert, model, tmp_path, match, ExportError)
-
-
 @pytest.mark.parametrize("bits", [3, 4, 8])
 def test_every_scale_is_the_trained_power_of_two(bits, rng, tmp_path):
     """Of activations, kernels and biases, with the codes that were trained."""

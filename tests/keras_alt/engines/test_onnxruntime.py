@@ -14,7 +14,8 @@ from keras import layers as L
 from random_networks import FEW_NETWORKS, quantized_networks
 
 from keras_alt import integer
-from keras_alt.engines.onnxruntime.export import write_onnx
+from keras_alt.engines.onnxruntime import export
+from keras_alt.engines.onnxruntime.export import OPSETS, write_onnx
 from keras_alt.export import ExportError, to_onnx
 from keras_alt.integer.program import Constant
 from keras_alt.quantizer import quantizers
@@ -142,6 +143,53 @@ def test_the_batch_is_free(rng, tmp_path):
     for count in (1, 3):
         (y,) = session.run(None, {session.get_inputs()[0].name: x[:count]})
         np.testing.assert_array_equal(y, keras.ops.convert_to_numpy(model(x[:count])))
+
+
+def computed(path, x):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+def test_every_opset_is_exact(opset, rng, tmp_path):
+    widths = {"weights": 4, "activations": 5, "first_and_last_weights": 4}
+    lines, x = quantized(layer_zoo.network(size=(8, 4)), rng, "onnx", **widths)
+    path = to_onnx(lines, tmp_path / "lines.onnx", opset=opset)
+    assert [o.version for o in onnx.load(path).opset_import] == [opset]
+    for result, value in zip(computed(path, x), keras.tree.flatten(lines(x)), strict=True):
+        np.testing.assert_array_equal(result, keras.ops.convert_to_numpy(value))
+
+
+def test_opsets_without_the_types_of_a_model_are_refused(rng, tmp_path):
+    model, _ = small(rng, "onnx", activations=12)
+    assert_refused(
+        lambda m, path: to_onnx(m, path, opset=20),
+        model,
+        tmp_path,
+        "8 bits from opset 21 on.*opset=20, and 'conv",
+        ExportError,
+    )
+    model, _ = small(rng, "onnx", weights=12, first_and_last_weights=12)
+    assert_refused(
+        lambda m, path: to_onnx(m, path, opset=13),
+        model,
+        tmp_path,
+        "opset=13, and .*kernel' as int12",
+        ExportError,
+    )
+    for opset in (12, 26):
+        with pytest.raises(ValueError, match=f"`opset` must be from 13.*opset={opset}"):
+            to_onnx(model, tmp_path / "model.onnx", opset=opset)
+
+
+def test_operators_that_an_opset_lacks_are_named(rng, tmp_path, monkeypatch):
+    model, _ = small(rng, "onnx")
+    monkeypatch.setattr(export, "OPSETS", range(9, 26))
+    match = "choose a later one.*opset=9.*QuantizeLinear"
+    with pytest.raises(ExportError, match=match):
+        to_onnx(model, tmp_path / "model.onnx", opset=9)
 
 
 def test_what_the_format_cannot_hold_is_named(rng, tmp_path):
