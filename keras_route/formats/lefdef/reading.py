@@ -70,10 +70,13 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     for item in sections.get("COMPONENTS", ()):
         for pin, at in _component(item, cells, units).items():
             places[item[1], pin] = at
+    pins: dict[str, list] = {}  # a net may be listed in several entries
+    for item in sections.get("NETS", ()):
+        pins.setdefault(item[1], []).extend(_pins(item))
     return Design(
         name=heads["DESIGN"][1],
         die_um=(*die.min(axis=0).tolist(), *die.max(axis=0).tolist()),
-        nets={item[1]: _pins(item, places) for item in sections.get("NETS", ())},
+        nets={net: _positions(net, dict.fromkeys(found), places) for net, found in pins.items()},
     )
 
 
@@ -94,14 +97,17 @@ def _statements(path) -> Iterator[list[str]]:
 
 
 def _sections(statements: list[list[str]]) -> dict[str, list[list[str]]]:
-    """Return the items of each section, the statements that start with a dash."""
+    """Return the items of each section, the statements that start with a dash.
+
+    A section that is there twice has the items of both.
+    """
     sections: dict[str, list[list[str]]] = {}
     items: list[list[str]] = []
     for statement in statements:
         if statement[0] == "-":
             items.append(statement)
         else:
-            items = sections[statement[0]] = []
+            items = sections.setdefault(statement[0], [])
     return sections
 
 
@@ -144,10 +150,13 @@ def _component(item, cells, units):
     return {pin: position / units + turn @ at - corner for pin, at in cell.pins.items()}
 
 
-def _pins(item, places):
-    _, net, *rest = item
-    connections = f" {' '.join(rest)}".replace(" + SYNTHESIZED", "").split(" + ")[0]
-    pins = re.findall(r"\( (\S+) (\S+) \)", connections)
+def _pins(item):
+    """Return the pins that an entry of `NETS` connects, as pairs of component and pin."""
+    connections = f" {' '.join(item[2:])}".replace(" + SYNTHESIZED", "").split(" + ")[0]
+    return re.findall(r"\( (\S+) (\S+) \)", connections)
+
+
+def _positions(net, pins, places):
     for pin in pins:
         if places.get(pin) is None:
             raise ValueError(

@@ -115,6 +115,21 @@ def test_a_placed_design_is_read(files):
     assert design.nets["lonely"].shape == (0, 2)
 
 
+@pytest.mark.parametrize("heads", ["", "END NETS\nNETS 1 ;\n"])
+def test_a_net_listed_twice_has_the_pins_of_both_entries(tmp_path, heads):
+    pins = "".join(
+        f"- p{k} + NET n + LAYER M1 ( 0 0 ) ( 2 2 ) + PLACED ( {k} 0 ) N ;\n" for k in range(4)
+    )
+    (tmp_path / "design.def").write_text(
+        "DESIGN t ;\nUNITS DISTANCE MICRONS 1 ;\nDIEAREA ( 0 0 ) ( 9 9 ) ;\n"
+        f"PINS 4 ;\n{pins}END PINS\nNETS 3 ;\n- n ( PIN p0 ) ( PIN p1 ) ;\n- m ( PIN p3 ) ;\n"
+        f"{heads}- n ( PIN p2 ) ( PIN p1 ) ;\nEND NETS\nEND DESIGN\n"
+    )
+    nets = read_def(tmp_path / "design.def").nets
+    np.testing.assert_array_equal(nets["n"], [(1, 1), (2, 1), (3, 1)])
+    np.testing.assert_array_equal(nets["m"], [(4, 1)])
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
