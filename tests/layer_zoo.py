@@ -238,6 +238,13 @@ LINES = {
     "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),
     "cropping_1d": after_conv1d(lambda: L.Cropping1D((1, 2))),
     "prelu_1d": after_conv1d(lambda: L.PReLU("normal", shared_axes=[1])),
+    "distributed_dense": after_conv1d(lambda: L.TimeDistributed(L.Dense(3, activation="relu"))),
+    "distributed_conv": chain(
+        lambda: L.Reshape((2, 4, 4)),
+        lambda: L.TimeDistributed(L.Conv1D(3, 2, padding="same", activation="relu")),
+        lambda: L.TimeDistributed(L.MaxPooling1D(2)),
+        lambda: L.TimeDistributed(L.GlobalAveragePooling1D()),
+    ),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

@@ -24,10 +24,14 @@ from keras_alt.transforms.splice_identity import splice_identity as splice_ident
 from keras_alt.transforms.split_activation import split_activation as split_activation
 from keras_alt.transforms.split_merge import split_merge as split_merge
 from keras_alt.transforms.split_separable import split_separable as split_separable
+from keras_alt.transforms.unwrap_time_distributed import (
+    unwrap_time_distributed as unwrap_time_distributed,
+)
 
 CANONICAL = (
     inline,
     as_keras,
+    unwrap_time_distributed,
     operators_to_layers,
     splice_identity,
     collapse_concat,
