@@ -50,6 +50,8 @@ def _engines(graph):
 def _reason(call: Call, place, record):
     if record is not None and record.config.skips(call.layer.name):
         return "left float by `skip`"
+    if place == FRONT and getattr(call.layer, "weights", None):
+        return "no fixed-point form; stays float in front of the first quantizer"
     if place == FRONT:
         return "prepares the input, in front of the first quantizer"
     if place == BEHIND:

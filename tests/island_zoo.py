@@ -95,6 +95,17 @@ ISLANDS = {
         ["norm", "softmax"],
     ),
     "attention": (attention, ["attention", "layer_normalization"]),
+    "mask_that_passes_by": (
+        chain(
+            lambda: L.Embedding(20, 4, mask_zero=True),
+            lambda: L.Dense(4),
+            lambda: L.LSTM(4, name="lstm"),
+            head,
+            size=(12,),
+            dtype="int32",
+        ),
+        ["lstm"],
+    ),
     "gate_that_passes_by": (gate_that_passes_by, ["dot"]),
     "float_that_leaves": (float_that_leaves, ["lstm"]),
     "islands_side_by_side": (islands_side_by_side, ["layer_normalization", "lstm"]),

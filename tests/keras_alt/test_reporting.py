@@ -74,9 +74,19 @@ def test_every_float_layer_has_its_place_and_what_exporters_make_of_it():
     assert rows["Rescaling"].exports == {"to_integers": "outside", "to_onnx": "float"}
     assert rows["Softmax"].exports == {"to_integers": "outside", "to_onnx": "float"}
     assert rows["Sin"].exports["to_integers"] == "refused"
+    assert rows["Sin"].reason.startswith("no fixed-point form")
     assert f"to_integers refuses norm, {rows['Sin'].name}: take them off" in str(report)
     litert = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="litert")))
     assert {row.exports["to_litert"] for row in litert.floats} == {"float"}
+
+
+def test_weights_in_front_of_the_quantizers_are_told():
+    model = keras.Sequential([keras.Input((12, 4)), L.LSTM(4, name="lstm"), L.Dense(3)])
+    report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="litert")))
+    (row,) = report.floats
+    assert (row.name, row.place) == ("lstm", "in front of")
+    assert row.reason == "no fixed-point form; stays float in front of the first quantizer"
+    assert row.exports == {"to_integers": "refused", "to_litert": "float"}
 
 
 def test_accumulators_are_named(rng):
