@@ -1,6 +1,7 @@
 """Converts the float layers around the integers of a LiteRT file with TensorFlow's converter."""
 
 import os
+import re
 import tempfile
 
 import keras
@@ -52,7 +53,14 @@ def write_float_part(model: keras.Model, path: str):
             "TensorFlow's converter must know the float layers around the quantizers for the types "
             "of their inputs: apply them outside of the model, or give it inputs of float32. "
             f"Received: {', '.join(layer.name for layer in model.operations)} with inputs "
-            f"{input_types(model.inputs)}, of which it says: {str(error).splitlines()[0]}"
+            f"{input_types(model.inputs)}, of which it says: {_cause(error)}"
         ) from error
     with open(path, "wb") as file:
         file.write(data)
+
+
+def _cause(error):
+    """Return the operators that LiteRT lacks, as the converter names them, or its first line."""
+    text = str(error)
+    lacking = re.findall(r"^(?:TF Select|Custom) ops: (.+)$", text, re.MULTILINE)
+    return f"LiteRT has no {', '.join(lacking)}" if lacking else text.splitlines()[0]

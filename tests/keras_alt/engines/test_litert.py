@@ -102,6 +102,15 @@ def test_float_layers_that_cannot_be_converted_are_named(rng, tmp_path):
     assert_refused(to_litert, model, tmp_path, match, ExportError)
 
 
+def test_an_operator_that_the_converter_lacks_is_named(rng, tmp_path):
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.ops.argmax(L.Conv2D(4, 3)(inputs), axis=-1))
+    x = rng.normal(size=(4, 4, 4, 3)).astype("float32")
+    model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"), calibration_data=x)
+    match = "Received: .*argmax.* LiteRT has no BitwiseAnd"
+    assert_refused(to_litert, model, tmp_path, match, ExportError)
+
+
 def test_inputs_of_open_size_are_refused(tmp_path):
     model = keras.Sequential([keras.Input((None, 4), name="lines"), L.Dense(3)])
     model = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
