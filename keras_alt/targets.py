@@ -1,5 +1,6 @@
 """The precision and rounding rules of each engine, as data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 BESIDE_ACCUMULATOR = "beside the accumulator"
@@ -28,6 +29,8 @@ class Target:
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
             reciprocal. If not, the output of the pool keeps the scale of the input.
         engines: engines of `keras_alt.verify` that follow these rules.
+        weight_bits, activation_bits: widths that the target's own format stores, such as a LiteRT
+            file; empty if it stores any. Wider codes are refused when a model is quantized.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Target:
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
     engines: tuple[str, ...] = ("integer",)
+    weight_bits: Sequence[int] = ()
+    activation_bits: Sequence[int] = ()
 
 
 TARGETS = {
@@ -66,9 +71,17 @@ TARGETS = {
             rescale="half_up",
             leaky_bits=8,
             engines=("integer", "litert"),
+            weight_bits=range(2, 9),
+            activation_bits=(8,),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.
-        Target("onnx", bias_rule=ON_PRODUCT_GRID, sum_bits=32, engines=("integer", "onnxruntime")),
+        Target(
+            "onnx",
+            bias_rule=ON_PRODUCT_GRID,
+            sum_bits=32,
+            engines=("integer", "onnxruntime"),
+            activation_bits=range(2, 17),
+        ),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
         Target(
             "hls",

@@ -17,7 +17,7 @@ LAYERS = {
         {"graph", "replacements", "config", "targets"},
         {"record"},
         {"quantizer"},
-        {"layers"},
+        {"layers", "quantized_model"},
         {"operators"},
         {"transforms"},
         {"planning", "masks"},

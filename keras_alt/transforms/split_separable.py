@@ -5,6 +5,7 @@ import functools
 import keras
 
 from keras_alt.graph import Graph, call_and_fill, rewrite
+from keras_alt.replacements import Replacements
 
 L = keras.layers
 
@@ -12,15 +13,18 @@ L = keras.layers
 def split_separable(model: keras.Model) -> keras.Model:
     """Turn a linear `SeparableConv2D` into a `DepthwiseConv2D` and a 1x1 `Conv2D`.
 
-    The first is named `<name>_depthwise`, the second `<name>`.
+    The first is named `<name>_depthwise`, with a number if that name is taken, the second `<name>`.
     """
     graph = Graph(model)
     separable = [call for call in graph.calls if type(call.layer) is L.SeparableConv2D]
-    split = functools.cache(lambda layer: (_depthwise(layer), _pointwise(layer)))
+    replacements = Replacements(graph, separable)
 
     def rule(call, new):
         layer = call.layer
-        depthwise, pointwise = split(layer)
+        make = functools.partial(_pointwise, layer)
+        pointwise = replacements(layer, "pointwise", make)
+        make = functools.partial(_depthwise, layer)
+        depthwise = replacements(layer, "depthwise", make, suffix="depthwise")
         bias = [layer.bias] if layer.use_bias else []
         kernels = {depthwise: [layer.depthwise_kernel], pointwise: [layer.pointwise_kernel, *bias]}
         fill = lambda built: built.set_weights(kernels[built])  # noqa: E731
@@ -29,7 +33,7 @@ def split_separable(model: keras.Model) -> keras.Model:
     return rewrite(graph, rule, separable)
 
 
-def _depthwise(layer):
+def _depthwise(layer, name):
     return L.DepthwiseConv2D(
         layer.kernel_size,
         strides=layer.strides,
@@ -42,11 +46,11 @@ def _depthwise(layer):
         depthwise_constraint=layer.depthwise_constraint,
         trainable=layer.trainable,
         dtype=layer.dtype_policy,
-        name=f"{layer.name}_depthwise",
+        name=name,
     )
 
 
-def _pointwise(layer):
+def _pointwise(layer, name):
     return L.Conv2D(
         layer.filters,
         1,
@@ -58,5 +62,6 @@ def _pointwise(layer):
         bias_constraint=layer.bias_constraint,
         trainable=layer.trainable,
         dtype=layer.dtype_policy,
-        name=layer.name,
+        activity_regularizer=layer.activity_regularizer,
+        name=name,
     )
