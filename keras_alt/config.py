@@ -1,7 +1,8 @@
 """The configuration of quantization: which layers, how many bits, which rules."""
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+import glob
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,7 +37,9 @@ class QuantizeConfig:
         batch_norm: `"fold"` folds batch norms into the kernels once. `"train"` folds them at each
             training step, with batch statistics.
         overrides: `{glob of layer names: {width: bits}}` with the widths `weights`,
-            `activations`, `biases`, `accumulators`. Later entries override earlier ones.
+            `activations`, `biases`, `accumulators`. Later entries override earlier ones. The
+            activation of a layer is a layer `<layer>_<function>`: it has the settings of the layer
+            unless a glob matches its own name only. The same holds for `skip` and `share`.
         skip: globs of the names of layers that stay float.
         share: groups of layers, each a sequence of globs. The outputs of a group share one scale.
 
@@ -114,13 +117,65 @@ class QuantizeConfig:
         if first_or_last:
             widths["weights"] = self.first_and_last_weights
         for pattern, override in self.overrides.items():
-            if fnmatch.fnmatchcase(name, pattern):
+            if _matches(name, pattern):
                 widths.update(override)
         return replace(self, **widths)
 
     def skips(self, name: str) -> bool:
         """Return whether the layer called `name` stays float."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.skip)
+        return any(_matches(name, pattern) for pattern in self.skip)
+
+    def inherited(
+        self, origins: Mapping[str, str], outputs: Collection[str] = ()
+    ) -> "QuantizeConfig":
+        """Return a configuration that gives layers the settings of those that they were made from.
+
+        The activation of a layer, or the halves of a separable convolution, are layers of their own
+        when the model is quantized. What matches the name of the new layer alone comes last, so it
+        overrides what the layer inherits.
+
+        Args:
+            origins: `{name of a new layer: name of the layer that it was made from}`.
+            outputs: those new layers that compute the output of their origin. `share` is about
+                outputs, so the others do not inherit it.
+        """
+        overrides, skip = dict(self.overrides), list(self.skip)
+        share = [list(globs) for globs in self.share]
+        for name, origin in origins.items():
+            matching = [p for p in self.overrides if _matches(origin, p)]
+            own = [p for p in self.overrides if _matches(name, p) and p not in matching]
+            if matching:
+                widths: dict[str, int | None] = {}
+                for pattern in [*matching, *own]:
+                    widths.update(self.overrides[pattern])
+                overrides.pop(glob.escape(name), None)
+                overrides[glob.escape(name)] = widths
+            for globs in (skip, *(share if name in outputs else ())):
+                if any(_matches(origin, p) for p in globs):
+                    globs.append(glob.escape(name))
+        return replace(self, overrides=overrides, skip=skip, share=share)
+
+    def check_target(self):
+        """Check that the format of the target stores codes as wide as those of this configuration.
+
+        Raises:
+            ValueError: some are wider.
+        """
+        target = get_target(self.target)
+        stored = {
+            **dict.fromkeys(("weights", "first_and_last_weights"), target.weight_bits),
+            **dict.fromkeys(("activations", "inputs"), target.activation_bits),
+        }
+        given = {name: getattr(self, name) for name in stored}
+        for pattern, widths in self.overrides.items():
+            given.update({f"overrides[{pattern!r}][{k!r}]": bits for k, bits in widths.items()})
+            stored.update({f"overrides[{pattern!r}][{k!r}]": stored.get(k, ()) for k in widths})
+        for name, bits in given.items():
+            if bits is not None and bits > max(stored[name], default=bits):
+                raise ValueError(
+                    f"Target '{self.target}' stores at most {max(stored[name])} bits there: give "
+                    f"fewer bits, or quantize for another target. Received: {name}={bits}"
+                )
 
     def check_names(self, names: Sequence[str]):
         """Check that each glob of this configuration matches one of `names`.
@@ -136,6 +191,10 @@ class QuantizeConfig:
                     "after nested models are inlined. "
                     f"Received: {pattern!r}, layers={', '.join(names)}"
                 )
+
+
+def _matches(name, pattern):
+    return fnmatch.fnmatchcase(name, pattern)
 
 
 def _check_width(name, bits):

@@ -12,6 +12,8 @@ from keras import tree
 from keras_alt.keras_internals import functional_inside, nodes, operation_behind
 from keras_alt.origin import require_keras3
 
+ORIGIN = "_keras_alt_origin"  # attribute of layers that transforms made
+
 
 @dataclass(frozen=True, eq=False)
 class Call:
@@ -116,7 +118,8 @@ def rewrite(
         on_input: `(input, new input) -> tensor`. The readers of the input get this tensor.
 
     Returns:
-        Functional `keras.Model` with the name and the input structure of the old one.
+        Functional `keras.Model` with the name, the input structure and the names of the outputs of
+        the old one.
     """
     calls = set(graph.calls if calls is None else calls)
     if not calls and on_input is None:
@@ -132,11 +135,13 @@ def rewrite(
         new.record(call, outputs)
     model = graph.model
     with deep_recursion():
-        return keras.Model(
+        result = keras.Model(
             tree.map_structure(inputs.__getitem__, model.input),
             new(model.output),
             name=model.name,
         )
+    result.output_names = list(model.output_names)
+    return result
 
 
 def cut(graph: Graph, inputs: Sequence, outputs: Sequence) -> keras.Model:
@@ -190,7 +195,18 @@ def repeat(call: Call, new: Replay, layer: keras.Operation | None = None):
 
 def replaced(layer: keras.layers.Layer, cls: type, **changes) -> keras.layers.Layer:
     """Return an unbuilt `cls` with the configuration of `layer`, updated by `changes`."""
-    return cls.from_config({**layer.get_config(), **changes})
+    return made_from(layer, cls.from_config({**layer.get_config(), **changes}))
+
+
+def made_from(old: keras.Operation, new: keras.Operation) -> keras.Operation:
+    """Return `new`, which a transform made from `old`: the two have one `origin_of`."""
+    setattr(new, ORIGIN, origin_of(old))
+    return new
+
+
+def origin_of(layer: keras.Operation) -> str:
+    """Return the name of the layer that transforms made `layer` from; by default its own name."""
+    return getattr(layer, ORIGIN, layer.name)
 
 
 def call_and_fill(

@@ -102,7 +102,9 @@ class _Insertion:
     def quantizer(self, key):
         group = self.plan.group(key)
         if id(group) not in self.quantizers:
-            self.quantizers[id(group)] = Quantizer(group.format, role=group.role, name=group.name)
+            self.quantizers[id(group)] = Quantizer(
+                group.format, role=group.role, trainable=group.trainable, name=group.name
+            )
         return self.quantizers[id(group)]
 
     def substituted(self, call, x):

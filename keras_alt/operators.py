@@ -254,6 +254,11 @@ def is_kernel(call: Call) -> bool:
     return has_kernel(call.layer)
 
 
+def is_frozen(layer: keras.Operation) -> bool:
+    """Return whether a user froze the layer. The kernel of an average pool is always constant."""
+    return not getattr(layer, "trainable", True) and not isinstance(layer, AveragePoolConv2D)
+
+
 def float_type(quantized: type) -> type | str | None:
     """Return the kind of layer whose place a Quant layer takes, None if it takes none."""
     entries = ((k, e) for k, e in OPERATORS.items() if isinstance(e, Operator))

@@ -1,18 +1,15 @@
 """The optimizer of the paper: one Adam for the weights and one for the thresholds."""
 
-import re
-
 import keras
-import numpy as np
 from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
 from keras_alt.keras_internals import optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
+from keras_alt.quantizer import THRESHOLDS, require_calibrated
 
 PAPER_BATCH = 24
-THRESHOLDS = r".*log2_threshold"
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
@@ -125,38 +122,14 @@ class ALTOptimizer(MultiOptimizer):
         if self._loading:
             self._loading = self.built = False
             return
-        unset = uncalibrated(var_list)
-        self.built = not unset
-        if unset:
-            raise_uncalibrated(unset)
+        self.built = False
+        require_calibrated(var_list)
+        self.built = True
 
     @property
     def threshold_optimizer(self) -> ThresholdAdam:
         """The inner optimizer of the thresholds."""
         return next(o for o in self.optimizers if isinstance(o, ThresholdAdam))
-
-
-def uncalibrated(variables) -> list[str]:
-    """Return the paths of those log2 thresholds among `variables` that are not set."""
-    return [
-        variable.path
-        for variable in variables
-        if re.fullmatch(THRESHOLDS, variable.path)
-        and not np.isfinite(numerics.concrete_value(variable))
-    ]
-
-
-def raise_uncalibrated(paths: list[str]):
-    """Raise the error that the thresholds of these paths are not set."""
-    names = [path.removesuffix("/log2_threshold").removesuffix("_quantizer") for path in paths]
-    shown = ", ".join(name.replace("__", "/") for name in names[:3])
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    raise ValueError(
-        "Every threshold must be set before training: call `keras_alt.calibrate(model, data)`, "
-        "then `compile`. To retrain as in the paper, calibrate with "
-        "`weights=keras_alt.calibration.three_sigma`. "
-        f"Received: no threshold for {shown}{more}."
-    )
 
 
 def alt(

@@ -1,5 +1,6 @@
 """Quantization of a Keras model."""
 
+import warnings
 from dataclasses import replace
 
 import keras
@@ -9,13 +10,22 @@ from keras import ops
 from keras_alt.calibration.input_signs import inputs_by_sign
 from keras_alt.calibration.walk import calibrate
 from keras_alt.config import QuantizeConfig
-from keras_alt.graph import Graph
+from keras_alt.graph import Graph, origin_of
 from keras_alt.insertion import apply_plan
-from keras_alt.operators import is_kernel
+from keras_alt.operators import Grid, has_grid, is_kernel
 from keras_alt.origin import require_keras3
 from keras_alt.planning import plan
-from keras_alt.record import Record, attach, tensor_keys
+from keras_alt.quantized_model import recorded
+from keras_alt.quantizer import quantizers
+from keras_alt.record import Record, tensor_keys
 from keras_alt.transforms import canonical
+
+TRAINING_METHODS = (
+    *("fit", "evaluate", "predict", "compile", "metrics", "get_metrics_result"),
+    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics"),
+    *("make_train_function", "make_test_function", "make_predict_function"),
+    *("train_on_batch", "test_on_batch", "predict_on_batch"),
+)
 
 
 def quantize_model(
@@ -42,12 +52,14 @@ def quantize_model(
 
     Returns:
         Functional `keras.Model` with the inputs and outputs of `model`. To load it from a file,
-        `import keras_alt` is enough.
+        `import keras_alt` is enough. It trains by the steps of `keras.Model`: a warning names those
+        of a class of yours.
 
     Raises:
         TypeError: `model` is not a Keras 3 model.
-        ValueError: `model` was never built, a glob in `config` matches no layer, a key of `masks`
-            names no kernel that is quantized, or `inputs="auto"` without `calibration_data`.
+        ValueError: `model` was never built or is quantized already, a glob in `config` matches no
+            layer, a key of `masks` names no kernel that is quantized, or `inputs="auto"` without
+            `calibration_data`.
 
     Example:
 
@@ -73,6 +85,8 @@ def quantize_model(
             "`quantize_model` expects a Keras 3 `keras.Model`. "
             f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
         )
+    _require_float(model)
+    _warn_of_own_training(model)
     config = QuantizeConfig() if config is None else config
     if config.inputs == "auto":
         config, model, calibration_data = _with_inputs_by_sign(config, model, calibration_data)
@@ -80,6 +94,31 @@ def quantize_model(
     if calibration_data is not None:
         calibrate(quantized, calibration_data)
     return quantized
+
+
+def _require_float(model):
+    found = quantizers(model)
+    if found:
+        raise ValueError(
+            "`quantize_model` expects a float model, and this one is already quantized: "
+            "`keras_alt.retarget` changes its target or its widths. A model with layers of "
+            "`keras_alt.layers` only needs `keras_alt.calibrate`. "
+            f"Received: model '{model.name}' with quantizer '{next(iter(found))}'"
+        )
+
+
+def _warn_of_own_training(model):
+    """Warn of the methods of the model's class that a functional `keras.Model` does not have."""
+    classes = [c for c in type(model).__mro__ if not c.__module__.startswith("keras.")]
+    own = sorted({name for c in classes for name in vars(c)}.intersection(TRAINING_METHODS))
+    if own:
+        warnings.warn(
+            "The quantized model is a functional `keras.Model`, which trains and computes losses "
+            "by Keras' own methods: call yours on it by hand if it needs them. "
+            f"Received: model '{model.name}' of class {type(model).__name__}, which defines "
+            f"{', '.join(own)}",
+            stacklevel=3,
+        )
 
 
 def _with_inputs_by_sign(config, model, data):
@@ -108,13 +147,33 @@ def insert_quantizers(
         Quantized `keras.Model`; its thresholds are NaN.
     """
     graph = Graph(model)
+    config.check_target()
     config.check_names([call.layer.name for call in graph.calls])
+    config = config.inherited(*_origins(graph))
     masks = _checked_masks({} if masks is None else masks, graph, config)
     quantized, relus = apply_plan(graph, plan(graph, config, sparse=masks), masks)
     keys = tensor_keys(Graph(quantized))
     names = {keys[tensor]: name for tensor, name in relus.items()}
-    attach(quantized, Record.of(quantized, config, names))
-    return quantized
+    return recorded(quantized, Record.of(quantized, config, names))
+
+
+def _origins(graph):
+    """Return the origins of layers that transforms made, and those that give its output.
+
+    Layers that only move codes are left out, because they have no settings.
+    """
+    origins = {
+        call.layer.name: origin_of(call.layer)
+        for call in graph.calls
+        if origin_of(call.layer) != call.layer.name and not has_grid(call, Grid.KEPT)
+    }
+
+    def gives_output(call):
+        before = (graph.producer[t].layer for t in call.inputs if t in graph.producer)
+        return any(origin_of(layer) == origins[call.layer.name] for layer in before)
+
+    made = [call for call in graph.calls if call.layer.name in origins]
+    return origins, {call.layer.name for call in made if gives_output(call)}
 
 
 def _checked_masks(masks, graph, config):

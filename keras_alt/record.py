@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -43,16 +43,18 @@ class Record:
             is that of the quantizer's output, from `tensor_keys`.
         layers: hash of the names of the model's layers. A model that was cut or extended has
             another one.
+        outputs: names of the outputs of the float model.
     """
 
     config: QuantizeConfig
     relus: Mapping[str, str]
     layers: str
+    outputs: Sequence[str] = ()
 
     @classmethod
     def of(cls, model: keras.Model, config: QuantizeConfig, relus: Mapping[str, str]) -> "Record":
         """Return the record of a quantized model."""
-        return cls(config, relus, _layers_hash(model))
+        return cls(config, relus, _layers_hash(model), list(model.output_names))
 
     def describes(self, model: keras.Model) -> bool:
         """Return whether `model` has the layers that it had when it was recorded."""
@@ -64,7 +66,7 @@ class Record:
     @classmethod
     def from_json(cls, text: str) -> "Record":
         values = json.loads(text)
-        return cls(QuantizeConfig(**values["config"]), values["relus"], values["layers"])
+        return cls(**{**values, "config": QuantizeConfig(**values["config"])})
 
 
 def attach(model: keras.Model, record: Record):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import keras
 
-from keras_alt.graph import Call, Graph
+from keras_alt.graph import Call, Graph, made_from
 
 
 def free_name(candidates: Iterable[str], taken: set[str]) -> str:
@@ -48,7 +48,7 @@ class Replacements:
             suffix: ending of the name if that of `old` is taken; a number by default.
         """
         if (old, key) not in self._made:
-            self._made[old, key] = make(self._free_name(old.name, suffix))
+            self._made[old, key] = made_from(old, make(self._free_name(old.name, suffix)))
         return self._made[old, key]
 
     def _free_name(self, name, suffix):

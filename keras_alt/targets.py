@@ -1,5 +1,6 @@
 """The precision and rounding rules of each engine, as data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 BESIDE_ACCUMULATOR = "beside the accumulator"
@@ -31,6 +32,8 @@ class Target:
         float_layers: layers that the engine cannot compute in integers, by the names of their
             classes.
         engines: engines of `keras_alt.verify` that follow these rules.
+        weight_bits, activation_bits: widths that the target's own format stores, such as a LiteRT
+            file; empty if it stores any. Wider codes are refused when a model is quantized.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Target:
     pool_as_depthwise: bool = False
     float_layers: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("integer",)
+    weight_bits: Sequence[int] = ()
+    activation_bits: Sequence[int] = ()
 
 
 TARGETS = {
@@ -72,9 +77,17 @@ TARGETS = {
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
             engines=("integer", "litert"),
+            weight_bits=range(2, 9),
+            activation_bits=(8,),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.
-        Target("onnx", bias_rule=ON_PRODUCT_GRID, sum_bits=32, engines=("integer", "onnxruntime")),
+        Target(
+            "onnx",
+            bias_rule=ON_PRODUCT_GRID,
+            sum_bits=32,
+            engines=("integer", "onnxruntime"),
+            activation_bits=range(2, 17),
+        ),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
         Target(
             "hls",

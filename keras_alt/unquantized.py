@@ -37,7 +37,11 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
         Functional `keras.Model` with the weights of the quantized model.
     """
     keys = tensor_keys(graph)
-    relu = functools.cache(lambda name, kind: L.Activation(kind, name=name, dtype="float32"))
+    relu = functools.cache(
+        lambda name, kind, trainable: L.Activation(
+            kind, name=name, dtype="float32", trainable=trainable
+        )
+    )
     pool, leaky, kernel, function = map(functools.cache, (_pool, _leaky, _kernel, _function))
 
     def rule(call, new):
@@ -46,7 +50,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             x = new(call.inputs[0])
             kind = fused_relu(call)
             if kind is not None:
-                x = relu(relus[keys[call.outputs[0]]], kind)(x)
+                x = relu(relus[keys[call.outputs[0]]], kind, layer.trainable)(x)
             # The second output is the exponent. Only quantized layers read it.
             return [x, x] if len(call.outputs) == 2 else x
         if isinstance(layer, AveragePoolConv2D):
@@ -95,7 +99,7 @@ def _function(layer):
 
 
 def _leaky(layer):
-    options = {"name": layer.name, "dtype": layer.dtype_policy}
+    options = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
     if layer.max_value is not None:
         return L.ReLU(layer.max_value, negative_slope=layer.negative_slope, **options)
     return L.LeakyReLU(negative_slope=layer.negative_slope, **options)

@@ -18,7 +18,7 @@ LAYERS = {
         | {"functions", "moves", "reductions"},
         {"record", "input_shapes"},
         {"quantizer"},
-        {"layers"},
+        {"layers", "quantized_model"},
         {"operators"},
         {"transforms"},
         {"planning", "masks"},

@@ -3,6 +3,17 @@
 import keras
 from keras import ops
 
+RULES = ("gamma_regularizer", "beta_regularizer", "gamma_constraint", "beta_constraint")
+
+
+def batch_norm_arguments(norm) -> dict:
+    """Return the arguments of a `FoldedBatchNorm` that computes what `norm` does."""
+    rules = {name: getattr(norm, name, None) for name in RULES}
+    return {
+        **{name: getattr(norm, name) for name in ("epsilon", "momentum", "center", "scale")},
+        **{name: rule for name, rule in rules.items() if rule is not None},
+    }
+
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class FoldedBatchNorm(keras.layers.Layer):
@@ -20,31 +31,62 @@ class FoldedBatchNorm(keras.layers.Layer):
     comes from the moving statistics. The training graph is then the inference graph.
 
     Args:
-        epsilon, momentum, center, scale: as in `keras.layers.BatchNormalization`.
+        epsilon, momentum, center, scale, gamma_regularizer, beta_regularizer, gamma_constraint,
+            beta_constraint: as in `keras.layers.BatchNormalization`.
     """
 
-    def __init__(self, epsilon=1e-3, momentum=0.99, center=True, scale=True, **kwargs):
+    def __init__(
+        self,
+        epsilon=1e-3,
+        momentum=0.99,
+        center=True,
+        scale=True,
+        gamma_regularizer=None,
+        beta_regularizer=None,
+        gamma_constraint=None,
+        beta_constraint=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.epsilon = epsilon
         self.momentum = momentum
         self.center = center
         self.scale = scale
+        self.gamma_regularizer = keras.regularizers.get(gamma_regularizer)
+        self.beta_regularizer = keras.regularizers.get(beta_regularizer)
+        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        self.beta_constraint = keras.constraints.get(beta_constraint)
 
     def arguments(self) -> dict:
-        """Return the constructor's arguments, without name and dtype."""
-        return {name: getattr(self, name) for name in ("epsilon", "momentum", "center", "scale")}
+        """Return the constructor's arguments as a file holds them, without name and dtype."""
+        arguments = batch_norm_arguments(self)
+        return {
+            name: keras.saving.serialize_keras_object(value) if name in RULES else value
+            for name, value in arguments.items()
+        }
 
     def get_config(self):
         return {**super().get_config(), **self.arguments()}
 
     def build(self, input_shape):
         shape = (input_shape[-1],)
-        self.gamma = (
-            self.add_weight(name="gamma", shape=shape, initializer="ones") if self.scale else None
-        )
-        self.beta = (
-            self.add_weight(name="beta", shape=shape, initializer="zeros") if self.center else None
-        )
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                name="gamma",
+                shape=shape,
+                initializer="ones",
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                name="beta",
+                shape=shape,
+                initializer="zeros",
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
         moving = {"shape": shape, "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **moving)
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **moving)

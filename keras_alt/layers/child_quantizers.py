@@ -11,7 +11,7 @@ from keras_alt.activations import NEVER_NEGATIVE, RELU_MAX, activation_name
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.mask import KernelMask
 from keras_alt.numerics.closed_form import exact_log2
-from keras_alt.quantizer import Quantizer
+from keras_alt.quantizer import Quantizer, quantizers_of
 
 
 def child_quantizer(
@@ -30,8 +30,15 @@ def child_quantizer(
         initial_threshold=initial_threshold,
         role=role,
         name=f"{role}_quantizer",  # `.h5` cannot hold a group beside a dataset of its name
+        trainable=layer.trainable_thresholds,
         dtype=layer.dtype_policy,
     )
+
+
+def has_trainable_thresholds(layer: keras.layers.Layer) -> bool:
+    """Return whether a threshold of `layer` trains. A user may freeze the layer at any time."""
+    found = quantizers_of(layer)
+    return not found or any(quantizer.trainable for quantizer in found)
 
 
 def child_mask(layer: keras.layers.Layer, role: str) -> KernelMask | None:

@@ -18,6 +18,7 @@ from keras_alt.layers.child_quantizers import (
     child_mask,
     child_quantizer,
     computes_activation,
+    has_trainable_thresholds,
     output_quantizer,
     three_sigma_initializer,
 )
@@ -47,6 +48,7 @@ class QuantizedKernel(CarriesRecord, InFloat32):
             the product grid instead of beside the accumulator (see `bias_on_product_grid`).
         batch_norm: arguments of a `FoldedBatchNorm` that follows the sum, or None.
         sparse: whether a `KernelMask` holds weights of the kernel at zero.
+        trainable_thresholds: whether the thresholds train.
     """
 
     role = "kernel"  # of the kernel that takes part in the sum
@@ -62,9 +64,11 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         target: str = "paper",
         batch_norm: dict | None = None,
         sparse: bool = False,
+        trainable_thresholds: bool = True,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        self.trainable_thresholds = trainable_thresholds
         self.kernel_bits = kernel_bits
         self.bias_bits = bias_bits
         self.accumulator_bits = accumulator_bits
@@ -218,4 +222,6 @@ class QuantizedKernel(CarriesRecord, InFloat32):
             config["batch_norm"] = self.batch_norm.arguments()
         if self.sparse:
             config["sparse"] = True
+        if not has_trainable_thresholds(self):
+            config["trainable_thresholds"] = False
         return config

@@ -5,7 +5,11 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.bias_rule import ACCUMULATOR_HEADROOM
-from keras_alt.layers.child_quantizers import build_child, child_quantizer
+from keras_alt.layers.child_quantizers import (
+    build_child,
+    child_quantizer,
+    has_trainable_thresholds,
+)
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -24,6 +28,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         initial_threshold: clipping threshold of the output.
         max_value: upper bound of the output, or None.
         rounding: of the input; name of a rule in `keras_alt.numerics.rounding`.
+        trainable_thresholds: whether the thresholds of the operands and the output train.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         initial_threshold: float | None = None,
         max_value: float | None = None,
         rounding: str = "half_even",
+        trainable_thresholds: bool = True,
         **kwargs,
     ):
         super().__init__(negative_slope=negative_slope, **kwargs)
@@ -43,6 +49,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         self.initial_threshold = initial_threshold
         self.max_value = max_value
         self.rounding = rounding
+        self.trainable_thresholds = trainable_thresholds
         initial = 1.0 if initial_threshold is None else initial_threshold
         self.input_quantizer = self.slope_quantizer = self.activation_quantizer = None
         if internal_bits is not None:
@@ -98,4 +105,6 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
             config["max_value"] = self.max_value
         if self.rounding != "half_even":
             config["rounding"] = self.rounding
+        if not has_trainable_thresholds(self):
+            config["trainable_thresholds"] = False
         return config

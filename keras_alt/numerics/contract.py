@@ -44,7 +44,10 @@ class Backend(Protocol):
         """Return a context in which variables can be created, also while a graph is traced."""
 
     def concrete_value(self, variable):
-        """Return the value of a Keras variable as an array, also while a graph is traced."""
+        """Return the value of a Keras variable as an array, also while a graph is traced.
+
+        Returns None if the backend does not know the value while it traces.
+        """
 
 
 class SumFusingBackend(Backend, Protocol):

@@ -61,5 +61,6 @@ def outside_graph():
 
 
 def concrete_value(variable):
-    """Return the value of a Keras variable."""
-    return convert_to_numpy(variable.value)
+    """Return the value of a Keras variable, None while `jit` traces it."""
+    value = variable.value
+    return None if isinstance(value, jax.core.Tracer) else convert_to_numpy(value)

@@ -203,6 +203,10 @@ def outside_graph():
 
 
 def concrete_value(variable):
-    """Return the value of a Keras variable, also while a graph is being traced."""
+    """Return the value of a Keras variable, also while a graph is being traced.
+
+    A variable that is created in this graph has no value yet; then the result is None.
+    """
     with outside_graph():
-        return variable.value.numpy()
+        value = variable.value.numpy()
+    return value if value.shape == tuple(variable.shape) else None

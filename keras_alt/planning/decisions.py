@@ -16,11 +16,14 @@ class Group:
         role: role of the tensors in that layer: "input", "output", "shared", or "inputs" for the
             operands of a merge.
         format: their common `FixedPoint`.
+        trainable: whether their threshold trains. It does not if every layer that computes one of
+            them is frozen.
     """
 
     layer: str
     role: str
     format: FixedPoint
+    trainable: bool = True
 
     @property
     def name(self) -> str:
@@ -149,6 +152,7 @@ class Plan:
                 f"same widths in `overrides`. Received: {listed}"
             )
         self._groups[roots[0]].layer, self._groups[roots[0]].role = layer, role
+        self._groups[roots[0]].trainable = any(group.trainable for group in groups)
         for other in roots[1:]:
             self._parent[other] = roots[0]
 

@@ -9,7 +9,7 @@ import keras
 from keras_alt.activations import is_never_negative
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
-from keras_alt.operators import OF_INPUT, Grid, Operator, is_kernel
+from keras_alt.operators import OF_INPUT, Grid, Operator, is_frozen, is_kernel
 from keras_alt.planning.decisions import Group, Placement, Plan
 from keras_alt.planning.regions import Regions
 from keras_alt.planning.signs import may_be_negative
@@ -117,7 +117,8 @@ class _Placing:
         tensor = call.output if tensor is None else tensor
         bits = self.config.for_layer(call.layer.name).activations
         if bits is not None and not self.regions.is_absorbed(tensor):
-            group = Group(call.layer.name, role, FixedPoint(bits, signed))
+            trainable = not is_frozen(call.layer)
+            group = Group(call.layer.name, role, FixedPoint(bits, signed), trainable)
             rounding = self.rounding(tensor)
             self.plan.place(tensor, self.plan.new_group(tensor, group), rounding)
             operator = self.regions.operator(call)

@@ -11,7 +11,8 @@ from keras_alt.layers import (
     QuantLeakyReLU,
     QuantPReLU,
 )
-from keras_alt.operators import is_function
+from keras_alt.layers.batch_norm import batch_norm_arguments
+from keras_alt.operators import is_frozen, is_function
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
@@ -72,9 +73,9 @@ class _Substituting:
         biases = widths.biases if has_place else None
         arguments = self.kernel(widths.weights, biases, widths.accumulators)
         arguments["sparse"] = layer.name in self.sparse
+        arguments.update(_frozen(layer))
         if norm is not None:
-            names = ("epsilon", "momentum", "center", "scale")
-            arguments["batch_norm"] = {name: getattr(norm, name) for name in names}
+            arguments["batch_norm"] = batch_norm_arguments(norm)
         return arguments
 
     def kernel(self, kernel_bits, bias_bits, accumulator_bits):
@@ -99,4 +100,9 @@ class _Substituting:
             "internal_bits": self.target.leaky_bits or widths.accumulators,
             "activation_bits": None,
             "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]),
+            **_frozen(call.layer),
         }
+
+
+def _frozen(layer):
+    return {"trainable_thresholds": False} if is_frozen(layer) else {}

@@ -16,6 +16,7 @@ from keras_alt.numerics.function import (
     remembered_sum,
 )
 from keras_alt.quantizer.float32 import InFloat32
+from keras_alt.quantizer.uncalibrated import require_calibrated
 from keras_alt.record import CarriesRecord
 
 
@@ -63,6 +64,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         self.role = role
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
+        self.checked_for_training = False  # in the first call that trains
         self.observer = None  # `calibrate` sets it: called with (quantizer, values)
         self.supports_masking = True
 
@@ -101,6 +103,9 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         # give both tensors. A layer calls its child quantizer and then `exponent_tensor()`.
         if self.observer is not None:
             self.observe(inputs, activation)
+        if training and not self.checked_for_training:
+            require_calibrated([self.log2_threshold])
+            self.checked_for_training = True
         log2_threshold = self.trained_log2_threshold()
         relu_max = RELU_MAX[activation or self.activation]
         terms = remembered_sum(inputs) if training else None

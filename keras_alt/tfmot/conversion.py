@@ -10,8 +10,8 @@ from numpy.random import Generator
 from keras_alt.graph import call_and_fill, deep_recursion
 from keras_alt.keras_internals import operation_behind
 from keras_alt.masks import sparsity_masks
+from keras_alt.quantized_model import recorded
 from keras_alt.quantizer import quantizers
-from keras_alt.record import attach
 from keras_alt.tfmot.layers import keras3_layer, weights_of
 from keras_alt.tfmot.nodes import Values, flat, keras3_name, nodes, options
 from keras_alt.tfmot.packages import imported
@@ -59,7 +59,7 @@ def to_keras3(model) -> tuple[keras.Model, dict, dict]:
     conversion.compare()
     result = conversion.result
     trained = {name: quantizer.threshold for name, quantizer in quantizers(result).items()}
-    attach(result, record_of_trained(result))
+    result = recorded(result, record_of_trained(result))
     return result, sparsity_masks(result), {**learned_thresholds(model), **trained}
 
 

@@ -1,5 +1,7 @@
 """Folding of batch normalization into the layers in front of it."""
 
+import warnings
+
 import keras
 import numpy as np
 from keras import ops
@@ -22,7 +24,8 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
 
     If the norm is the only reader of a linear layer, it is folded into the kernel and the bias of
     the layer. Otherwise, it becomes a depthwise convolution of window 1. A norm over five or more
-    axes of which some are open stays, and the report lists it.
+    axes of which some are open stays, and the report lists it. Folding drops constraints and
+    regularizers, and warns of that.
     """
     return _folded(model, lambda call, linear: True)
 
@@ -43,6 +46,9 @@ def _folded(model, is_folded):
     pairs = {call: linear_in_front(graph, call) for call in norms}
     foldable = {call for call in norms if pairs[call] or has_depthwise_form(call)}
     foldable = {call for call in foldable if is_folded(call, pairs[call])}
+    _warn_of_dropped_rules(
+        {c.layer for c in foldable} | {pairs[c].layer for c in foldable if pairs[c]}
+    )
     linear = Replacements(graph, [pairs[call] for call in foldable if pairs[call]])
     depthwise = DepthwiseNorms(graph, foldable)
 
@@ -52,6 +58,28 @@ def _folded(model, is_folded):
         return depthwise(call, new)
 
     return rewrite(graph, rule, foldable)
+
+
+def _warn_of_dropped_rules(layers):
+    dropped = {
+        layer.name: rules for layer in layers if layer.trainable and (rules := _rules(layer))
+    }
+    if dropped:
+        listed = (f"'{name}' ({', '.join(dropped[name])})" for name in sorted(dropped))
+        warnings.warn(
+            "Constraints and regularizers of a kernel or a batch norm do not hold for the kernel "
+            "that results from folding, so they are dropped there. "
+            "`QuantizeConfig(batch_norm='train')` keeps those of layers that fold their norm while "
+            f"they train. Received: {'; '.join(listed)}",
+            stacklevel=6,  # of who called `quantize_model`
+        )
+
+
+def _rules(layer):
+    """Return the names of the constraints and regularizers that a layer has."""
+    endings = ("_constraint", "_regularizer")
+    config = layer.get_config()
+    return [name for name, value in config.items() if name.endswith(endings) and value is not None]
 
 
 def _is_frozen(call):
@@ -80,7 +108,8 @@ def _normalizes_channels(call, layer):
 
 def _into_kernel(linear: Call, call: Call, new, replacements):
     layer, norm = linear.layer, call.layer
-    make = lambda name: replaced(layer, type(layer), use_bias=True, name=name)  # noqa: E731
+    changes = {"use_bias": True, **dict.fromkeys(_rules(layer))}
+    make = lambda name: replaced(layer, type(layer), name=name, **changes)  # noqa: E731
     folded = replacements(layer, norm, make, suffix=norm.name)
 
     def fill(folded):

@@ -11,8 +11,10 @@ from keras_alt.keras_internals import (
     build_shapes,
     functional_inside,
     has_graph,
+    lambda_output_shape,
     own_variables,
     sublayers,
+    trusted_configurations,
 )
 from keras_alt.replacements import free_name, numbered
 
@@ -95,11 +97,34 @@ def _owns_weights(layer):
 
 
 def _copy(layer, name):
-    config = layer.get_config()
-    copy = type(layer).from_config({**config, "name": name} if "name" in config else config)
+    try:
+        copy = _rebuilt(layer, name)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ValueError(
+            "Every layer is copied by its configuration: define `get_config` so that `from_config` "
+            f"takes it. Received: layer '{layer.name}' of type {type(layer).__name__}, of which "
+            f"Keras says: {error}"
+        ) from error
     if copy.name != name:
         copy.name = name
     return copy
+
+
+def _rebuilt(layer, name):
+    if type(layer) is keras.layers.Lambda:
+        # A function in a configuration loses the names that it uses.
+        return keras.layers.Lambda(
+            layer.function,
+            output_shape=lambda_output_shape(layer),
+            mask=layer.mask,
+            arguments=layer.arguments,
+            trainable=layer.trainable,
+            dtype=layer.dtype_policy,
+            name=name,
+        )
+    config = layer.get_config()
+    with trusted_configurations():  # they do not come from a file
+        return type(layer).from_config({**config, "name": name} if "name" in config else config)
 
 
 def _graph_inside(call):

@@ -5,6 +5,7 @@ import functools
 import keras
 
 from keras_alt.graph import Graph, call_and_fill, rewrite
+from keras_alt.replacements import Replacements
 
 L = keras.layers
 PARTS = {
@@ -16,15 +17,19 @@ PARTS = {
 def split_separable(model: keras.Model) -> keras.Model:
     """Turn a separable convolution into a depthwise convolution and one of window 1.
 
-    The first is named `<name>_depthwise`, the second `<name>`. The second has the activation.
+    The first is named `<name>_depthwise`, with a number if that name is taken, the second `<name>`.
+    The second has the activation.
     """
     graph = Graph(model)
     separable = [call for call in graph.calls if type(call.layer) in PARTS]
-    split = functools.cache(lambda layer: (_depthwise(layer), _pointwise(layer)))
+    replacements = Replacements(graph, separable)
 
     def rule(call, new):
         layer = call.layer
-        depthwise, pointwise = split(layer)
+        make = functools.partial(_pointwise, layer)
+        pointwise = replacements(layer, "pointwise", make)
+        make = functools.partial(_depthwise, layer)
+        depthwise = replacements(layer, "depthwise", make, suffix="depthwise")
         bias = [layer.bias] if layer.use_bias else []
         kernels = {depthwise: [layer.depthwise_kernel], pointwise: [layer.pointwise_kernel, *bias]}
         fill = lambda built: built.set_weights(kernels[built])  # noqa: E731
@@ -33,7 +38,7 @@ def split_separable(model: keras.Model) -> keras.Model:
     return rewrite(graph, rule, separable)
 
 
-def _depthwise(layer):
+def _depthwise(layer, name):
     kind, _ = PARTS[type(layer)]
     return kind(
         layer.kernel_size,
@@ -47,11 +52,11 @@ def _depthwise(layer):
         depthwise_constraint=layer.depthwise_constraint,
         trainable=layer.trainable,
         dtype=layer.dtype_policy,
-        name=f"{layer.name}_depthwise",
+        name=name,
     )
 
 
-def _pointwise(layer):
+def _pointwise(layer, name):
     _, kind = PARTS[type(layer)]
     return kind(
         layer.filters,
@@ -65,5 +70,6 @@ def _pointwise(layer):
         bias_constraint=layer.bias_constraint,
         trainable=layer.trainable,
         dtype=layer.dtype_policy,
-        name=layer.name,
+        activity_regularizer=layer.activity_regularizer,
+        name=name,
     )

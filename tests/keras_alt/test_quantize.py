@@ -198,3 +198,21 @@ def test_a_bias_behind_a_merge_of_unlike_operands_has_the_scale_of_the_merge():
     last = quantized.get_layer("conv2d_1")
     exponent = last._inbound_nodes[0].arguments.kwargs["input_exponent"]
     assert exponent._keras_history.operation is merged
+
+
+@pytest.mark.parametrize(
+    ("target", "widths", "received"),
+    [
+        ("litert", {"weights": 16}, "at most 8 bits.*weights=16"),
+        ("litert", {"inputs": 16}, "at most 8 bits.*inputs=16"),
+        ("litert", {"overrides": {"conv*": {"activations": 9}}}, "'activations'.=9"),
+        ("onnx", {"activations": 17}, "at most 16 bits.*activations=17"),
+    ],
+)
+def test_widths_that_a_target_cannot_store_are_refused_before_training(target, widths, received):
+    model = keras.Sequential([keras.Input((8, 8, 3)), L.Conv2D(4, 3, name="conv")])
+    with pytest.raises(ValueError, match=received):
+        keras_alt.quantize_model(model, QuantizeConfig(target=target, **widths))
+    wide = keras_alt.quantize_model(model, QuantizeConfig(**widths))
+    with pytest.raises(ValueError, match=received):
+        keras_alt.retarget(wide, target)

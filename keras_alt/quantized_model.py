@@ -1,0 +1,43 @@
+"""The functional model that quantization returns."""
+
+import keras
+
+from keras_alt.graph import deep_recursion
+from keras_alt.quantizer import require_calibrated
+from keras_alt.record import Record, attach, record_of
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class QuantizedModel(keras.Model):
+    """A functional model whose outputs have the names that they have in the float model.
+
+    Keras names outputs after the layers that compute them, and those are quantizers. Losses,
+    metrics and files know an output by its name, so the record of the model keeps the names.
+
+    Args:
+        inputs, outputs, name: as for a functional `keras.Model`.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs, outputs, name=name, **kwargs)
+        record = record_of(self)
+        if record is not None and len(record.outputs) == len(self.outputs):
+            self.output_names = list(record.outputs)
+
+    def make_train_function(self, force=False):
+        # Keras calls this before the first step of a training, with any optimizer and backend.
+        require_calibrated(self.weights)
+        return super().make_train_function(force)
+
+
+# Keras writes the name of the class into `.h5` files and looks it up among the registered names.
+QuantizedModel.__name__ = keras.saving.get_registered_name(QuantizedModel)
+
+
+def recorded(model: keras.Model, record: Record) -> keras.Model:
+    """Return the quantized `model` with its record; they share their layers."""
+    attach(model, record)
+    if record_of(model) is None:  # nothing is quantized
+        return model
+    with deep_recursion():
+        return QuantizedModel(model.input, model.output, name=model.name)
