@@ -50,6 +50,12 @@ def timestep_mask(tensor):
     return getattr(tensor, "_keras_mask", None)
 
 
+def is_layer_scale(layer) -> bool:
+    """Return whether `layer` is the `LayerScale` of Keras' own applications."""
+    kind = type(layer)
+    return kind.__name__ == "LayerScale" and kind.__module__.startswith("keras.src.applications.")
+
+
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """Return the layers that are attributes of `layer`, or that a model is made of."""
     return layer._flatten_layers(include_self=False, recursive=False)

@@ -4,6 +4,7 @@ Each entry is a function of an image (6, 6, 4), a line (8, 4) or a volume (3, 4,
 """
 
 import keras
+import numpy as np
 from keras import layers as L
 from keras import ops
 
@@ -90,6 +91,12 @@ IMAGES = {
     "batch_norm": after_conv(L.BatchNormalization, activation="relu"),
     "batch_norm_of_rows": after_conv(lambda: L.BatchNormalization(axis=1), L.ReLU),
     "batch_norm_of_columns": after_conv(lambda: L.BatchNormalization(axis=2)),
+    "factor_of_channels": operator(
+        lambda x: L.Dense(3)(L.ReLU()(x) * np.array([0.5, -1.0, 0.3, 2.0]))
+    ),
+    "offset_of_rows": operator(
+        lambda x: L.Dense(3)(ops.subtract(np.arange(4).reshape(1, 4, 1, 1) / 7, L.ReLU()(x)))
+    ),
     "transposed_narrow": transposed(1, 2),
     "transposed_narrow_same": transposed(2, 3, padding="same"),
     "transposed_wide": transposed(3, 2, activation="relu"),

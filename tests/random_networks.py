@@ -91,7 +91,8 @@ def _norm(draw, x):
 
 def _enlarged(draw, x):
     size = draw(st.sampled_from([(2, 2), (1, 4)]))
-    return L.Conv2D(3, 2, strides=2)(L.UpSampling2D(size, interpolation="bilinear")(x))
+    x = L.UpSampling2D(size, interpolation="bilinear")(L.Conv2D(3, 1)(x))
+    return L.MaxPooling2D(size)(x)
 
 
 def _context(draw, x):

@@ -13,6 +13,9 @@ from keras_alt.transforms.average_pool_to_depthwise import (
     mean_to_average_pool as mean_to_average_pool,
 )
 from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
+from keras_alt.transforms.channel_scale_to_batch_norm import (
+    channel_scale_to_batch_norm as channel_scale_to_batch_norm,
+)
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
 from keras_alt.transforms.einsum_to_dense import einsum_to_dense as einsum_to_dense
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
@@ -40,6 +43,7 @@ CANONICAL = (
     split_separable,
     split_activation,
     absorb_zero_padding,
+    channel_scale_to_batch_norm,
 )
 
 

@@ -22,6 +22,7 @@ from keras_alt.transforms import (
     average_pool_to_depthwise,
     average_pool_to_mean,
     canonical,
+    channel_scale_to_batch_norm,
     collapse_concat,
     einsum_to_dense,
     fold_batch_norm,
@@ -156,6 +157,39 @@ def test_a_norm_over_open_axes_stays_if_no_convolution_reads_them(rng):
     inputs = keras.Input((None, 3, 4, 5))
     model = keras.Model(inputs, L.BatchNormalization()(inputs))
     assert types(fold_batch_norm(inline(model))) == types(model)
+
+
+def channel_scale(x):
+    from keras.src.applications.convnext import LayerScale
+
+    return LayerScale(0.25, x.shape[-1])(x)
+
+
+@pytest.mark.parametrize(
+    "scaled",
+    [
+        channel_scale,
+        lambda x: x * np.array([1.0, 2.0, -3.0]),
+        lambda x: x / np.array([[1.0], [2.0], [3.0], [4.0]]),
+        lambda x: x + np.array([1.0, 2.0, 3.0]),
+        lambda x: ops.subtract(np.array([1.0, 2.0, 3.0]), x),
+    ],
+    ids=["LayerScale", "product", "quotient of columns", "sum", "difference"],
+)
+def test_factors_and_offsets_of_channels_are_folded(scaled, rng):
+    inputs = keras.Input((6, 6, 3))
+    x = scaled(L.Conv2D(3, 3, use_bias=False)(inputs))
+    model = keras.Model(inputs, L.Conv2D(2, 1)(x))
+    result = canonical(model, QuantizeConfig(target="litert"))
+    kinds = {*types(result)} - {keras.layers.InputLayer}
+    assert kinds <= {L.Conv2D, L.DepthwiseConv2D, L.Permute}
+    assert_same_function(model, result, rng)
+
+
+def test_a_vector_that_prepares_the_input_or_shapes_the_output_stays(rng):
+    inputs, vector = keras.Input((6, 6, 3)), np.array([1.0, 2.0, 3.0])
+    model = keras.Model(inputs, L.Conv2D(3, 3)(inputs * vector) + vector)
+    assert channel_scale_to_batch_norm(model) is model
 
 
 EINSUMS = {
