@@ -169,6 +169,8 @@ IMAGES = {
     "transpose": operator(lambda x: L.Dense(3)(ops.transpose(x, (0, 2, 3, 1)))),
     "squeeze": operator(lambda x: ops.squeeze(ops.max(x, axis=1, keepdims=True), axis=1)),
     "multiply": lambda x: L.Conv2D(3, 1)(merged(L.Multiply)(x)),
+    "average": lambda x: L.Conv2D(3, 1)(merged(L.Average)(x)),
+    "average_of_three": lambda x: L.Conv2D(3, 1)(merged(L.Average, 3)(x)),
     "multiply_by_channels": lambda x: gated(x, axes=(1, 2)),
     "multiply_by_pixels": lambda x: gated(x, axes=-1),
     "silu": function(lambda: L.Activation("silu")),

@@ -13,6 +13,7 @@ from keras_alt.transforms.average_pool_to_depthwise import (
     mean_to_average_pool as mean_to_average_pool,
 )
 from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
+from keras_alt.transforms.average_to_sum import average_to_sum as average_to_sum
 from keras_alt.transforms.channel_scale_to_batch_norm import (
     channel_scale_to_batch_norm as channel_scale_to_batch_norm,
 )
@@ -38,6 +39,7 @@ CANONICAL = (
     operators_to_layers,
     splice_identity,
     collapse_concat,
+    average_to_sum,
     split_merge,
     einsum_to_dense,
     split_separable,
