@@ -167,6 +167,7 @@ class QuantizeConfig:
             **dict.fromkeys(("activations", "inputs"), target.activation_bits),
         }
         given = {name: getattr(self, name) for name in stored}
+        given["inputs"] = self.input_format and self.input_format.bits
         for pattern, widths in self.overrides.items():
             given.update({f"overrides[{pattern!r}][{k!r}]": bits for k, bits in widths.items()})
             stored.update({f"overrides[{pattern!r}][{k!r}]": stored.get(k, ()) for k in widths})

@@ -70,7 +70,7 @@ def assert_usual_refusals(export, rng, folder, fitting, unfit):
 def assert_refuses_floats(export, rng, folder, fitting):
     """An exporter of integers names the float layers between quantizers, and the way out."""
     inside, _ = quantized(models.float_inside(), rng, fitting)
-    message = "export with `to_litert` or `to_onnx`.*float layers activation, layer_normalization"
+    message = "export with `to_litert` or `to_onnx`.*float layers layer_normalization"
     assert_refused(export, inside, folder, message)
 
 

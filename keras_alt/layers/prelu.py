@@ -5,7 +5,11 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.bias_rule import ACCUMULATOR_HEADROOM
-from keras_alt.layers.child_quantizers import build_child, child_quantizer
+from keras_alt.layers.child_quantizers import (
+    build_child,
+    child_quantizer,
+    has_trainable_thresholds,
+)
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -23,6 +27,7 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         activation_bits: width of the output (signed), or None for float.
         initial_threshold: clipping threshold of the output.
         rounding: of the input; name of a rule in `keras_alt.numerics.rounding`.
+        trainable_thresholds: whether the thresholds train.
         **kwargs: as in `keras.layers.PReLU`.
     """
 
@@ -33,9 +38,11 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         activation_bits: int | None = 8,
         initial_threshold: float | None = None,
         rounding: str = "half_even",
+        trainable_thresholds: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.trainable_thresholds = trainable_thresholds
         self.internal_bits = internal_bits
         self.activation_bits = activation_bits
         self.initial_threshold = initial_threshold
@@ -84,4 +91,6 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
             config["initial_threshold"] = self.initial_threshold
         if self.rounding != "half_even":
             config["rounding"] = self.rounding
+        if not has_trainable_thresholds(self):
+            config["trainable_thresholds"] = False
         return config

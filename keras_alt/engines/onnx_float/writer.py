@@ -220,7 +220,7 @@ class FloatWriter:
 
     def reduced(self, kind: str, name: str, axes, keepdims: bool) -> str:
         """Append a reduction: its axes are an input or an attribute, as the opset has it."""
-        more, attributes = self.graph.axes(list(axes))
+        more, attributes = self.graph.axes(kind, list(axes))
         return self.add(kind, name, *more, keepdims=int(keepdims), **attributes)
 
 

@@ -109,7 +109,7 @@ def test_float_layers_see_inputs_of_the_type_of_the_model(rng):
 
 def test_float_layers_that_cannot_be_converted_are_named(rng, tmp_path):
     model, _ = pixels_through(L.ZeroPadding2D(name="odd"), rng)
-    match = "Received: .*odd.* with inputs 'pixels' of uint8"
+    match = "Received: .*odd.* with inputs .*'pixels' of uint8"
     assert_refused(to_litert, model, tmp_path, match, ExportError)
 
 
@@ -200,9 +200,8 @@ def test_a_sum_of_three_that_was_not_split_is_refused():
         writer.written()
 
 
-@pytest.mark.parametrize("bits", [7, 16])
-def test_other_widths_of_activations_are_refused(bits, rng, tmp_path):
-    model, _ = small(rng, "litert", activations=bits)
+def test_other_widths_of_activations_are_refused(rng, tmp_path):
+    model, _ = small(rng, "litert", activations=7)
     assert_refused(to_litert, model, tmp_path, "8 bits of every tensor.*conv", ExportError)
 
 

@@ -198,8 +198,8 @@ def test_what_the_format_cannot_hold_is_named(rng, tmp_path):
     model, _ = quantized(keras.Model(inputs, x), rng, "onnx")
     assert_refused(to_onnx, model, tmp_path, "'odd'.*Sparsemax", ExportError)
 
-    model, _ = quantized(keras.Model(inputs, L.Dense(4)(inputs)), rng, "onnx", activations=20)
-    assert_refused(to_onnx, model, tmp_path, "16 bits at most.*dense", ExportError)
+    with pytest.raises(ValueError, match="at most 16 bits.*Received: activations=20"):
+        quantized(keras.Model(inputs, L.Dense(4)(inputs)), rng, "onnx", activations=20)
 
 
 def test_models_that_do_not_fit_are_refused(rng, tmp_path):
