@@ -28,6 +28,7 @@ class Target:
         leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
             reciprocal. If not, the output of the pool keeps the scale of the input.
+        signed_matrices: whether the second factor of a matrix product of two tensors has a sign.
         engines: engines of `keras_alt.verify` that follow these rules.
     """
 
@@ -42,6 +43,7 @@ class Target:
     rescale: str = "half_even"
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
+    signed_matrices: bool = False
     engines: tuple[str, ...] = ("integer",)
 
 
@@ -67,6 +69,7 @@ TARGETS = {
             average_pool="half_away_stored",
             rescale="half_up",
             leaky_bits=8,
+            signed_matrices=True,
             engines=("integer", "litert"),
         ),
         # Measured with ONNX Runtime 1.32, QDQ graphs on the CPU.

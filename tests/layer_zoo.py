@@ -50,12 +50,24 @@ def gated(x, axes):
     return L.Conv2D(3, 1)(L.Multiply()([x, L.Activation("sigmoid")(gate)]))
 
 
+def attended(x):
+    """Multiply the rows of an image by each other, then by themselves."""
+    query, key = L.Dense(6)(x), L.Dense(6, activation="relu")(x)
+    scores = ops.einsum("bhqd,bhkd->bhqk", query, key)
+    return L.Conv2D(3, 1)(ops.einsum("bhqk,bhkd->bqhd", L.ReLU()(scores), L.Dense(5)(x)))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+def weighted(x):
+    """Return a weight for each step of a line, and its steps."""
+    return ops.max(L.Conv1D(4, 3)(x), axis=-1), L.Conv1D(4, 3)(x)
 
 
 IMAGES = {
@@ -133,6 +145,11 @@ IMAGES = {
     "multiply": lambda x: L.Conv2D(3, 1)(merged(L.Multiply)(x)),
     "multiply_by_channels": lambda x: gated(x, axes=(1, 2)),
     "multiply_by_pixels": lambda x: gated(x, axes=-1),
+    "matmul": operator(lambda x: L.Dense(3)(ops.matmul(x, L.Dense(5)(x)))),
+    "matmul_of_unsigned": operator(
+        lambda x: L.Dense(3)(ops.matmul(*(L.Dense(4, activation="relu")(x) for _ in range(2))))
+    ),
+    "einsum": attended,
     "silu": function(lambda: L.Activation("silu")),
     "hard_silu": function(lambda: L.Activation("hard_silu")),
     "gelu": function(lambda: L.Activation("gelu")),
@@ -197,6 +214,8 @@ LINES = {
     "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),
     "cropping_1d": after_conv1d(lambda: L.Cropping1D((1, 2))),
     "prelu_1d": after_conv1d(lambda: L.PReLU("normal", shared_axes=[1])),
+    "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
+    "einsum_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

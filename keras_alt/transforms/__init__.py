@@ -19,6 +19,7 @@ from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_f
 from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
+from keras_alt.transforms.products_to_matmul import products_to_matmul as products_to_matmul
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
 from keras_alt.transforms.split_activation import split_activation as split_activation
 from keras_alt.transforms.split_merge import split_merge as split_merge
@@ -28,6 +29,7 @@ CANONICAL = (
     inline,
     as_keras,
     operators_to_layers,
+    products_to_matmul,
     splice_identity,
     collapse_concat,
     split_merge,
