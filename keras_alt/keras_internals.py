@@ -97,3 +97,9 @@ def input_signature(model: keras.Model) -> list:
     from keras.src.export.export_utils import get_input_signature
 
     return get_input_signature(model)
+
+
+def projections(layer: keras.layers.Layer) -> dict[str, keras.layers.EinsumDense]:
+    """Return the dense layers of a built attention layer of Keras, by what they give."""
+    names = ("query", "key", "value", "output")
+    return {name: getattr(layer, f"_{name}_dense") for name in names}

@@ -22,3 +22,7 @@ class Matmul(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         first, second = input_shape
         return (*first[:-1], second[-1])
+
+    def get_config(self):
+        # Keras' own default refuses a `dtype` given as a policy.
+        return super().get_config()

@@ -14,6 +14,7 @@ from keras_alt.transforms.average_pool_to_depthwise import (
 )
 from keras_alt.transforms.average_pool_to_mean import average_pool_to_mean as average_pool_to_mean
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
+from keras_alt.transforms.expand_attention import expand_attention as expand_attention
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
 from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
@@ -28,6 +29,7 @@ from keras_alt.transforms.split_separable import split_separable as split_separa
 CANONICAL = (
     inline,
     as_keras,
+    expand_attention,
     operators_to_layers,
     products_to_matmul,
     splice_identity,
