@@ -116,3 +116,9 @@ def trusted_configurations() -> AbstractContextManager:
     from keras.src.saving.serialization_lib import SafeModeScope
 
     return SafeModeScope(safe_mode=False)
+
+
+def projections(layer: keras.layers.Layer) -> dict[str, keras.layers.EinsumDense]:
+    """Return the dense layers of a built attention layer of Keras, by what they give."""
+    names = ("query", "key", "value", "output")
+    return {name: getattr(layer, f"_{name}_dense") for name in names}

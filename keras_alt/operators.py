@@ -17,6 +17,7 @@ from keras_alt.graph import Call
 from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
+    Matmul,
     QuantAveragePoolConv2D,
     QuantConv1D,
     QuantConv1DTranspose,
@@ -107,6 +108,7 @@ class Operator:
 MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
 CHOICE = Operator(Grid.COMMON, signed=any)
 POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
+PRODUCT = Operator(Grid.NEW, signed=any)
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 SUM = Operator(Grid.NEW, signed=any)
 
@@ -133,6 +135,12 @@ def _enlargement(call):
 
 def _merge(operator):
     return lambda call: operator if len(call.inputs) > 1 else None
+
+
+def _matmul(call):
+    first, second = (tensor.shape for tensor in call.inputs)
+    is_known = None not in first[1:] and None not in second[1:]
+    return PRODUCT if is_known and first[:-2] == second[:-2] else None
 
 
 def _side_by_side(call):
@@ -195,6 +203,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Maximum: _merge(CHOICE),
     L.Minimum: _merge(CHOICE),
     L.Multiply: _merge(Operator(Grid.NEW, signed=any, rounding="multiply", inner=True)),
+    Matmul: _matmul,
     **dict.fromkeys(FUNCTIONS, elementwise),
     L.ReLU: _activation,
     L.LeakyReLU: _activation,

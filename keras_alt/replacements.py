@@ -56,3 +56,24 @@ class Replacements:
         others = itertools.chain((longer,), numbered(longer))
         unreserved = (other for other in others if other not in self._reserved)
         return free_name(itertools.chain((name,), unreserved), self._taken)
+
+
+class Additions:
+    """Makes new layers beside those of a graph, one for each key, under unique names.
+
+    Args:
+        graph: the old graph, whose names are taken.
+    """
+
+    def __init__(self, graph: Graph):
+        self._taken = {call.layer.name for call in graph.calls}
+        self._made = {}
+
+    def __call__(
+        self, key, name: str, make: Callable[[str], keras.layers.Layer]
+    ) -> keras.layers.Layer:
+        """Return `make(name)`, called once for each key. The name gets a number if it is taken."""
+        if key not in self._made:
+            free = free_name(itertools.chain((name,), numbered(name)), self._taken)
+            self._made[key] = make(free)
+        return self._made[key]

@@ -10,7 +10,7 @@ from keras_alt.calibration.batches import read_batches
 from keras_alt.float_rows import float_rows
 from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
-from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU, QuantPReLU
+from keras_alt.layers import AveragePoolConv2D, Matmul, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import Grid, has_grid, has_kernel, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
@@ -161,8 +161,13 @@ def _multiply_accumulates(graph):
     for call in graph.calls:
         layer = call.layer
         if isinstance(layer, QuantizedKernel) or has_kernel(layer):
-            widths = f"{getattr(layer, 'kernel_bits', None) or 'float'}x{_input_bits(graph, call)}"
+            kernel, x = getattr(layer, "kernel_bits", None), _input_bits(graph, call.inputs[0])
+            widths = f"{kernel or 'float'}x{x}"
             totals[widths] = totals.get(widths, 0) + _products(call)
+        elif isinstance(layer, Matmul):
+            widths = "x".join(str(_input_bits(graph, tensor)) for tensor in call.inputs)
+            count = math.prod(call.output.shape[1:]) * call.inputs[0].shape[-1]
+            totals[widths] = totals.get(widths, 0) + count
     return totals
 
 
@@ -179,8 +184,8 @@ def _products(call):
     return math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels)
 
 
-def _input_bits(graph, call):
-    producer = graph.producer.get(call.inputs[0])
+def _input_bits(graph, tensor):
+    producer = graph.producer.get(tensor)
     while producer is not None:
         if isinstance(producer.layer, Quantizer):
             return producer.layer.format.bits

@@ -31,6 +31,7 @@ class Target:
             reciprocal. If not, the output of the pool keeps the scale of the input.
         float_layers: layers that the engine cannot compute in integers, by the names of their
             classes.
+        signed_matrices: whether the second factor of a matrix product of two tensors has a sign.
         engines: engines of `keras_alt.verify` that follow these rules.
         weight_bits, activation_bits: widths that the target's own format stores, such as a LiteRT
             file; empty if it stores any. Wider codes are refused when a model is quantized.
@@ -48,6 +49,7 @@ class Target:
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
     float_layers: tuple[str, ...] = ()
+    signed_matrices: bool = False
     engines: tuple[str, ...] = ("integer",)
     weight_bits: Sequence[int] = ()
     activation_bits: Sequence[int] = ()
@@ -76,6 +78,7 @@ TARGETS = {
             rescale="half_up",
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
+            signed_matrices=True,
             engines=("integer", "litert"),
             weight_bits=range(2, 9),
             activation_bits=(8,),

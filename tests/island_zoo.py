@@ -25,10 +25,10 @@ def head():
     return L.Dense(3, name="head")
 
 
-def attention():
+def attention(**settings):
     x = inputs = keras.Input((12, 4))
     x = L.Dense(8)(x)
-    x = L.Add()([x, L.MultiHeadAttention(2, 4, name="attention")(x, x)])
+    x = L.Add()([x, L.MultiHeadAttention(2, 4, name="attention", **settings)(x, x)])
     return keras.Model(inputs, head()(L.LayerNormalization()(x)))
 
 
@@ -37,7 +37,7 @@ def gate_that_passes_by():
     inputs = keras.Input((12, 4))
     gate = L.Activation("softmax")(inputs)
     x = L.Conv1D(4, 3, padding="same")(L.Rescaling(0.5)(inputs))
-    return keras.Model(inputs, head()(L.Dot(axes=2)([x, gate])))
+    return keras.Model(inputs, head()(L.Dot(axes=2, normalize=True)([x, gate])))
 
 
 def float_that_leaves():
@@ -61,7 +61,7 @@ def islands_of_two_depths():
     inputs = keras.Input((12, 4))
     early = L.LayerNormalization(name="early")(conv()(inputs))
     x = L.LayerNormalization(name="late")(L.Dense(4)(early))
-    return keras.Model(inputs, head()(L.Dot(axes=2, name="dot")([x, early])))
+    return keras.Model(inputs, head()(L.Dot(axes=2, normalize=True, name="dot")([x, early])))
 
 
 # `{name: (function that makes the network, its float layers between quantizers)}`
@@ -94,7 +94,6 @@ ISLANDS = {
         ),
         ["norm", "softmax"],
     ),
-    "attention": (attention, ["attention", "layer_normalization"]),
     "mask_that_passes_by": (
         chain(
             lambda: L.Embedding(20, 4, mask_zero=True),
@@ -105,6 +104,14 @@ ISLANDS = {
             dtype="int32",
         ),
         ["lstm"],
+    ),
+    "attention": (
+        attention,
+        ["attention_scale", "attention_softmax", "layer_normalization"],
+    ),
+    "whole_attention": (
+        lambda: attention(kernel_constraint="max_norm"),
+        ["attention", "layer_normalization"],
     ),
     "gate_that_passes_by": (gate_that_passes_by, ["dot"]),
     "float_that_leaves": (float_that_leaves, ["lstm"]),

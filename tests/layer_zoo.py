@@ -55,6 +55,13 @@ def gated(x, axes):
     return L.Conv2D(3, 1)(L.Multiply()([x, L.Activation("sigmoid")(gate)]))
 
 
+def attended(x):
+    """Multiply the rows of an image by each other, then by themselves."""
+    query, key = L.Dense(6)(x), L.Dense(6, activation="relu")(x)
+    scores = ops.einsum("bhqd,bhkd->bhqk", query, key)
+    return L.Conv2D(3, 1)(ops.einsum("bhqk,bhkd->bqhd", L.ReLU()(scores), L.Dense(5)(x)))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
@@ -65,6 +72,11 @@ def after_volume(layer):
 
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+def weighted(x):
+    """Return a weight for each step of a line, and its steps."""
+    return ops.max(L.Conv1D(4, 3)(x), axis=-1), L.Conv1D(4, 3)(x)
 
 
 IMAGES = {
@@ -173,6 +185,11 @@ IMAGES = {
     "average_of_three": lambda x: L.Conv2D(3, 1)(merged(L.Average, 3)(x)),
     "multiply_by_channels": lambda x: gated(x, axes=(1, 2)),
     "multiply_by_pixels": lambda x: gated(x, axes=-1),
+    "matmul": operator(lambda x: L.Dense(3)(ops.matmul(x, L.Dense(5)(x)))),
+    "matmul_of_unsigned": operator(
+        lambda x: L.Dense(3)(ops.matmul(*(L.Dense(4, activation="relu")(x) for _ in range(2))))
+    ),
+    "einsum": attended,
     "silu": function(lambda: L.Activation("silu")),
     "hard_silu": function(lambda: L.Activation("hard_silu")),
     "gelu": function(lambda: L.Activation("gelu")),
@@ -254,6 +271,8 @@ LINES = {
         lambda: L.TimeDistributed(L.MaxPooling1D(2)),
         lambda: L.TimeDistributed(L.GlobalAveragePooling1D()),
     ),
+    "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
+    "einsum_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

@@ -128,6 +128,14 @@ def _is_exact_mean(cells):
     return np.array_equal(ties * np.float32(cells) * (np.float32(1) / np.float32(cells)), ties)
 
 
+def _matmul(draw, x):
+    """Multiply the rows, the columns or the channels of two images."""
+    activations = draw(st.tuples(*[st.sampled_from([None, "relu"])] * 2))
+    a, b = (L.Conv2D(3, 1, activation=act)(x) for act in activations)
+    equation = draw(st.sampled_from(["brcx,brdx->brcd", "brcx,bscx->bxrs", "brcx,brcy->bcxy"]))
+    return keras.ops.einsum(equation, a, b)
+
+
 def _moved(draw, x):
     axis = draw(st.integers(1, 3))
     return draw(st.sampled_from(MOVES))(draw, x, axis)
@@ -188,6 +196,7 @@ BLOCKS = (
     _context,
     _function,
     _gate,
+    _matmul,
     _moved,
 )
 

@@ -142,6 +142,15 @@ def _product(writer, step):
     writer.compute(step, "Mul")
 
 
+@handles("batch_matmul")
+def _batch_matmul(writer, step):
+    """Multiply matrices in Keras' order of axes."""
+    rank = writer.rank(step.output)
+    inputs = [writer.last(writer.value(position), rank) for position in step.inputs]
+    value = writer.add("MatMul", inputs, f"{writer.name(step.output)}/MatMul")
+    writer.sums[step.output] = writer.first(value, rank)
+
+
 @handles("lookup")
 def _lookup(writer, step):
     """Take the entries of a table: ONNX has no operator that maps bytes."""

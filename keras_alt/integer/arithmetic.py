@@ -87,6 +87,11 @@ def matrix_product(codes, kernel):
     return np.einsum("...c,cf->...f", codes, kernel)
 
 
+def batch_matmul(first, second):
+    """Return the products of the matrices of two tensors, in their last two axes."""
+    return np.einsum("...td,...ds->...ts", first, second)
+
+
 def convolve_transposed(codes, kernel, strides, crop, size, dilation):
     """Return the sums of a transposed convolution: each code spreads the kernel over the output.
 

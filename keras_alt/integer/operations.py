@@ -138,13 +138,24 @@ def multiply(x: Tensor, *, constant: Constant) -> Tensor:
 
 @operation(arithmetic.product)
 def product(first: Tensor, second: Tensor) -> Tensor:
+    return _products(first, second, _broadcast([first, second]))
+
+
+@operation(arithmetic.batch_matmul)
+def batch_matmul(first: Tensor, second: Tensor) -> Tensor:
+    (terms,) = _known(first.shape[-1:])
+    return _products(first, second, (*first.shape[:-1], second.shape[-1]), terms)
+
+
+def _products(first: Tensor, second: Tensor, shape: Shape, terms: int = 1) -> Tensor:
+    """Return sums of as many products of two tensors as there are `terms`."""
     products = [a * b for a in (first.low, first.high) for b in (second.low, second.high)]
     return replace(
         first,
-        shape=_broadcast([first, second]),
+        shape=shape,
         exponent=first.exponent + second.exponent,
-        low=min(products),
-        high=max(products),
+        low=terms * min(products),
+        high=terms * max(products),
         format=None,
     )
 

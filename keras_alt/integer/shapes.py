@@ -21,6 +21,7 @@ from keras_alt.integer.variables import (
     minimum,
     subtract,
 )
+from keras_alt.layers import Matmul
 from keras_alt.noise import NOISE
 from keras_alt.operators import pool_cells
 
@@ -48,6 +49,12 @@ def _of_rank(x: Variable, rank: int) -> Variable:
     """Return the tensor with axes of length 1 behind the batch, where Keras' merges have them."""
     missing = rank - len(x.shape)
     return x.reshape((*[1] * missing, *x.shape), name=x.tensor.name) if missing else x
+
+
+@handles(Matmul)
+def _matmul(reader: Reader, call: Call) -> Variable:
+    first, second = reader.operands(call)
+    return first @ second
 
 
 @handles(L.Concatenate)

@@ -16,11 +16,12 @@ CHANNELS = {"convolve": -1, "convolve_transposed": -2, "matrix_product": -1}
 
 @dataclass(frozen=True)
 class Accumulator:
-    """The worst case of one kernel layer over all inputs and output channels.
+    """The worst case of one kernel layer or matrix product over all inputs and output channels.
 
     Attributes:
         layer: name.
-        worst: `max over channels of sum|w| * max|x| + |b|`, in units of the product's grid step.
+        worst: `max over channels of sum|w| * max|x| + |b|`, for a product of two tensors
+            `terms * max|x| * max|y|`, in units of the product's grid step.
     """
 
     layer: str
@@ -42,7 +43,7 @@ class Accumulator:
 
 
 def accumulators(reading: Reading) -> list[Accumulator]:
-    """Return the accumulator of each kernel layer of a model."""
+    """Return the accumulator of each kernel layer and matrix product of a model."""
     program = reading.program
     biases = {step.inputs[0]: step for step in program.steps if step.operation == "add_constant"}
     rows = []
@@ -57,4 +58,7 @@ def accumulators(reading: Reading) -> list[Accumulator]:
                 # Where the bias is finer than the products, so is the sum.
                 sums = (sums << product) + (np.abs(bias.arguments["constant"]) << constant)
             rows.append(Accumulator(step.layer, int(sums.max(initial=0))))
+        elif step.operation == "batch_matmul":
+            total = program.tensors[step.output]
+            rows.append(Accumulator(step.layer, max(-total.low, total.high)))
     return rows

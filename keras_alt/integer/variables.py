@@ -136,8 +136,11 @@ class Variable:
             return self.apply("product", other, name=f"{self.layer}/product")
         return self.apply("multiply", name=f"{self.layer}/product", constant=other)
 
-    def __matmul__(self, kernel: Constant) -> Variable:
-        return self.apply("matrix_product", name=f"{self.layer}/sum", kernel=kernel)
+    def __matmul__(self, other: Variable | Constant) -> Variable:
+        name = f"{self.layer}/sum"
+        if isinstance(other, Variable):
+            return self.apply("batch_matmul", other, name=name)
+        return self.apply("matrix_product", name=name, kernel=other)
 
     def convolve(
         self, kernel: Constant, strides: Sizes, padding: Pairs, dilation: Sizes, groups: int = 1

@@ -15,4 +15,5 @@ from keras_alt.layers.dense import QuantDense as QuantDense
 from keras_alt.layers.function import QuantFunction as QuantFunction
 from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU
 from keras_alt.layers.mask import KernelMask as KernelMask
+from keras_alt.layers.matmul import Matmul as Matmul
 from keras_alt.layers.prelu import QuantPReLU as QuantPReLU

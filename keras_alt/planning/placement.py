@@ -9,6 +9,7 @@ import keras
 from keras_alt.activations import is_never_negative
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
+from keras_alt.layers import Matmul
 from keras_alt.operators import OF_INPUT, Grid, Operator, is_frozen, is_kernel
 from keras_alt.planning.decisions import Group, Placement, Plan
 from keras_alt.planning.regions import Regions
@@ -66,7 +67,17 @@ class _Placing:
             key = self.plan.key_of(call.inputs[0])
             self.plan.place(call.output, key, self.rounding(call.output))
         else:
+            if isinstance(call.layer, Matmul) and self.target.signed_matrices:
+                self._sign_second(call)
             self._add(call, operator.signed(self._signs(call)))
+
+    def _sign_second(self, call):
+        """Quantize an unsigned second factor again, with a sign."""
+        group = self.plan.group_of(call.inputs[1])
+        if group is not None and not group.format.signed:
+            signed = Group(call.layer.name, "second", replace(group.format, signed=True))
+            key = self.plan.new_group((call, "second"), signed)
+            self.plan.operands[call, 1] = Placement(key, self.rounding(call.inputs[1]))
 
     def _signs(self, call):
         """Return whether each input is signed. An input without a quantizer counts as signed."""

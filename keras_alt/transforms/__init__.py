@@ -19,11 +19,13 @@ from keras_alt.transforms.channel_scale_to_batch_norm import (
 )
 from keras_alt.transforms.collapse_concat import collapse_concat as collapse_concat
 from keras_alt.transforms.einsum_to_dense import einsum_to_dense as einsum_to_dense
+from keras_alt.transforms.expand_attention import expand_attention as expand_attention
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
 from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
+from keras_alt.transforms.products_to_matmul import products_to_matmul as products_to_matmul
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
 from keras_alt.transforms.split_activation import split_activation as split_activation
 from keras_alt.transforms.split_merge import split_merge as split_merge
@@ -36,7 +38,9 @@ CANONICAL = (
     inline,
     as_keras,
     unwrap_time_distributed,
+    expand_attention,
     operators_to_layers,
+    products_to_matmul,
     splice_identity,
     collapse_concat,
     average_to_sum,

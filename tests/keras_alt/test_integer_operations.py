@@ -4,6 +4,7 @@ import ast
 import math
 import pathlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,6 +156,14 @@ def repetitions(draw):
 
 
 @st.composite
+def matrices(draw):
+    stacked = draw(st.lists(st.integers(1, 3), max_size=2))
+    rows, terms, columns = (draw(st.integers(1, 4)) for _ in range(3))
+    shapes = (*stacked, rows, terms), (*stacked, terms, columns)
+    return [replace(draw(tensors()), shape=shape) for shape in shapes], {}
+
+
+@st.composite
 def lookups(draw):
     x = draw(tensors())
     first = x.low - draw(st.integers(0, 3))
@@ -184,6 +193,7 @@ CASES = {
     "matrix_product": products(),
     "multiply": of_one(constant=constants((1,))),
     "product": merges(most=2).map(lambda drawn: (drawn[0], {})),
+    "batch_matmul": matrices(),
     "lookup": lookups(),
     "add_constant": biases(),
     "add": merges(),

@@ -16,6 +16,8 @@ from keras import layers as L
 from keras import ops
 
 from keras_alt import QuantizeConfig
+from keras_alt.layers import Matmul
+from keras_alt.operators import is_operator
 from keras_alt.transforms import (
     CANONICAL,
     absorb_zero_padding,
@@ -25,10 +27,12 @@ from keras_alt.transforms import (
     channel_scale_to_batch_norm,
     collapse_concat,
     einsum_to_dense,
+    expand_attention,
     fold_batch_norm,
     inline,
     mean_to_average_pool,
     operators_to_layers,
+    products_to_matmul,
     splice_identity,
     split_merge,
     unwrap_time_distributed,
@@ -422,6 +426,117 @@ def test_the_original_model_is_not_changed(rng):
     assert model.get_config() == config
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def attended(layer, sizes, **options):
+    inputs = [keras.Input(size) for size in sizes]
+    results = layer(*inputs, **options)
+    return keras.Model(inputs, results)
+
+
+ATTENTION = {
+    "self": lambda: attended(lambda x: L.MultiHeadAttention(2, 5, name="mha")(x, x), [(6, 8)]),
+    "cross": lambda: attended(
+        L.MultiHeadAttention(3, 4, value_dim=5, output_shape=7, use_bias=False, name="mha"),
+        [(6, 8), (4, 3), (4, 5)],
+    ),
+    "scores": lambda: attended(
+        L.MultiHeadAttention(1, 4, dropout=0.5, name="mha"),
+        [(6, 8), (5, 8)],
+        return_attention_scores=True,
+    ),
+    "groups": lambda: attended(
+        L.GroupQueryAttention(4, 6, 2, name="mha"), [(6, 8), (5, 8)], return_attention_scores=True
+    ),
+}
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention_becomes_dense_layers_and_products(name, rng):
+    model = randomize(ATTENTION[name](), rng)
+
+    result = expand_attention(model)
+
+    assert types(result).count(Matmul) == 2
+    assert types(result).count(L.Dense) == 4
+    assert type(result.get_layer("mha")) is L.Dense
+    assert all(layer.name.startswith(("mha", "input", "keras")) for layer in result.layers)
+    assert_same_outputs(model, result, sample(model, rng))
+
+
+def test_calls_of_one_attention_layer_share_its_parts(rng):
+    inputs = [keras.Input((6, 8)), keras.Input((5, 8))]
+    layer = L.MultiHeadAttention(2, 4)
+    model = keras.Model(inputs, [layer(*inputs), layer(*inputs[::-1]), layer(*inputs)])
+
+    result = expand_attention(randomize(model, rng))
+
+    assert len(result.trainable_weights) == len(model.trainable_weights)
+    assert_same_outputs(model, result, sample(model, rng))
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments"),
+    [
+        ({}, {"use_causal_mask": True}),
+        ({}, {"attention_mask": np.ones((1, 6, 6), bool)}),
+        ({"attention_axes": (1, 2)}, {}),
+        ({"kernel_constraint": keras.constraints.MaxNorm(1.0)}, {}),
+    ],
+)
+def test_attention_with_masks_or_more_stays(settings, arguments):
+    x = keras.Input((6, 3, 8) if "attention_axes" in settings else (6, 8))
+    model = keras.Model(x, L.MultiHeadAttention(2, 4, **settings)(x, x, **arguments))
+    assert expand_attention(model) is model
+
+
+def test_attention_on_masked_steps_stays(rng):
+    ids = keras.Input((6,), dtype="int32")
+    x = L.Embedding(9, 8, mask_zero=True)(ids)
+    model = keras.Model(ids, L.MultiHeadAttention(2, 4)(x, x))
+    assert expand_attention(model) is model
+
+
+PRODUCTS = {
+    "matmul": lambda x, y: ops.matmul(x, ops.transpose(y, (0, 1, 3, 2))),
+    "attention": lambda x, y: ops.einsum("btnh,bsnh->bnts", x, y),
+    "several of a kind": lambda x, y: ops.einsum("bijk,bijl->blk", x, y),
+    "several rows": lambda x, y: ops.einsum("bijk,bljk->bilj", x, y),
+    "an outer axis": lambda x, y: ops.einsum("bijk,bljk->bil", x, y),
+    "all summed": lambda x, y: ops.einsum("bijk,bijk->b", x, y),
+    "dot": lambda x, y: L.Dot(axes=(3, -1))([x, y]),
+    "dot of vectors": lambda x, y: L.Dot(axes=1)([L.Flatten()(x), L.Flatten()(y)]),
+}
+NO_PRODUCTS = {
+    "of the batch": lambda x, y: ops.einsum("bijk,bljk->ilj", x, y),
+    "elementwise": lambda x, y: ops.einsum("bijk,bijk->bijk", x, y),
+    "a sum of one": lambda x, y: ops.einsum("bijk,bljk->bi", x, y),
+    "a diagonal": lambda x, y: ops.einsum("biik,biik->bik", x, y),
+    "cosines": lambda x, y: L.Dot(axes=3, normalize=True)([x, y]),
+    "broadcast": lambda x, y: ops.matmul(x[:, :1], y),
+}
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_product_of_tensors_becomes_a_matrix_product(name, rng):
+    inputs = [keras.Input((3, 3, 4)), keras.Input((3, 3, 4))]
+    model = keras.Model(inputs, PRODUCTS[name](*inputs))
+
+    result = products_to_matmul(model)
+
+    assert types(result).count(Matmul) == 1
+    assert not any(is_operator(layer, "Einsum", "Matmul") for layer in result.operations)
+    assert L.Dot not in types(result)
+    assert_same_outputs(model, result, sample(model, rng))
+
+
+@pytest.mark.parametrize("name", NO_PRODUCTS)
+def test_other_products_of_tensors_stay(name):
+    inputs = [keras.Input((4, 4, 4)), keras.Input((4, 4, 4))]
+    model = keras.Model(inputs, NO_PRODUCTS[name](*inputs))
+    assert products_to_matmul(model) is model
 
 
 @pytest.mark.backend

@@ -18,6 +18,7 @@ ROUNDINGS = {
     **dict.fromkeys(KERNELS, "half_even"),
     "ADD": "half_up",
     "AVERAGE_POOL_2D": "half_away_stored",
+    "BATCH_MATMUL": "half_even",
     "MEAN": "half_even",
     "MUL": "half_even",
     "QUANTIZE": "half_up",
@@ -216,6 +217,12 @@ def _multiply(writer, step):
 def _product(writer, step):
     inputs = [writer.at(p) for p in step.inputs]
     writer.pending[step.output] = Operator("MUL", inputs, writer.program.tensors[step.output].shape)
+
+
+@handles("batch_matmul")
+def _batch_matmul(writer, step):
+    inputs, shape = [writer.at(p) for p in step.inputs], writer.program.tensors[step.output].shape
+    writer.pending[step.output] = Operator("BATCH_MATMUL", inputs, shape)
 
 
 @handles("add", "subtract")
