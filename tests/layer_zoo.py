@@ -189,7 +189,7 @@ IMAGES = {
     "matmul_of_unsigned": operator(
         lambda x: L.Dense(3)(ops.matmul(*(L.Dense(4, activation="relu")(x) for _ in range(2))))
     ),
-    "einsum": attended,
+    "einsum_operator": attended,
     "silu": function(lambda: L.Activation("silu")),
     "hard_silu": function(lambda: L.Activation("hard_silu")),
     "gelu": function(lambda: L.Activation("gelu")),

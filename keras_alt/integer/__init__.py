@@ -1,7 +1,8 @@
 """Quantized models in integers: reading, running, accumulator widths."""
 
-# The imports register what reads each kind of layer.
+# The imports register operations, and what reads each kind of layer.
 from keras_alt.integer import kernels as _kernels  # noqa: F401
+from keras_alt.integer import move_operations as _move_operations  # noqa: F401
 from keras_alt.integer import moves as _moves  # noqa: F401
 from keras_alt.integer import reductions as _reductions  # noqa: F401
 from keras_alt.integer import resizing as _resizing  # noqa: F401

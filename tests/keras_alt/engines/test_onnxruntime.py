@@ -155,7 +155,9 @@ def computed(path, x):
 @pytest.mark.parametrize("opset", OPSETS)
 def test_every_opset_is_exact(opset, rng, tmp_path):
     widths = {"weights": 4, "activations": 5, "first_and_last_weights": 4}
-    lines, x = quantized(layer_zoo.network(size=(8, 4)), rng, "onnx", **widths)
+    # A PReLU has 16 bits inside, which older opsets cannot hold.
+    layers = [name for name in layer_zoo.LINES if name != "prelu_1d"]
+    lines, x = quantized(layer_zoo.network(*layers, size=(8, 4)), rng, "onnx", **widths)
     path = to_onnx(lines, tmp_path / "lines.onnx", opset=opset)
     assert [o.version for o in onnx.load(path).opset_import] == [opset]
     for result, value in zip(computed(path, x), keras.tree.flatten(lines(x)), strict=True):
