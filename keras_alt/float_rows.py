@@ -1,11 +1,15 @@
 """The float layers of a quantized model: why each stays float, and what exporters make of it."""
 
+import importlib.util
+
 from keras_alt.engines.fitting import WRITE_FLOATS
-from keras_alt.engines.onnx_float import FLOAT_LAYERS
+from keras_alt.engines.onnx_float.trial import has_onnx_form
+from keras_alt.engines.onnxruntime.export import QDQWriter
+from keras_alt.engines.qonnx.export import QuantWriter
 from keras_alt.graph import Call, Graph
 from keras_alt.integer import BEHIND, BETWEEN, FRONT, float_places
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import is_float_in, kind_of, operator_of
+from keras_alt.operators import is_float_in, operator_of
 from keras_alt.record import record_of
 from keras_alt.report_tables import FLOAT, OUTSIDE, REFUSED, FloatRow
 from keras_alt.targets import get_target
@@ -17,6 +21,7 @@ EXPORTERS = {
     "qonnx": "to_qonnx",
     "hls4ml": "to_hls4ml",
 }
+ONNX_WRITERS = {"onnxruntime": QDQWriter, "qonnx": QuantWriter}
 
 
 def float_rows(graph: Graph) -> list[FloatRow]:
@@ -67,9 +72,9 @@ def _export(call: Call, place, engine):
     """Return what an exporter makes of a float call."""
     if place == BETWEEN and engine not in WRITE_FLOATS:
         return REFUSED
-    if engine in ("onnxruntime", "qonnx"):
-        return FLOAT if FLOAT_LAYERS.get(kind_of(call.layer)) is not None else REFUSED
-    if engine == "litert":
+    if engine in ONNX_WRITERS and importlib.util.find_spec("onnx") is not None:
+        return FLOAT if has_onnx_form(call, ONNX_WRITERS[engine]) else REFUSED
+    if engine in WRITE_FLOATS:
         return FLOAT
     weighty = place == FRONT and getattr(call.layer, "weights", None)
     return REFUSED if weighty and engine == "integer" else OUTSIDE

@@ -81,6 +81,17 @@ ISLANDS = {
         chain(conv, lambda: L.Bidirectional(L.LSTM(4, return_sequences=True), name="both"), head),
         ["both"],
     ),
+    "no_binary_fraction": (
+        chain(
+            lambda: L.Reshape((3, 4, 4)),
+            lambda: L.Conv2D(4, 1),
+            lambda: L.UpSampling2D(3, interpolation="bilinear", name="up"),
+            lambda: L.Conv2D(4, 3),
+            L.Flatten,
+            head,
+        ),
+        ["up"],
+    ),
     "layer_norm": (
         chain(conv, lambda: L.LayerNormalization(name="norm"), head, L.Softmax),
         ["norm"],

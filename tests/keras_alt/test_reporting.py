@@ -140,3 +140,11 @@ def test_files(quantized, tmp_path):
 def test_a_float_model_has_no_report():
     with pytest.raises(ValueError, match="expects a model with quantizers"):
         keras_alt.report(models.residual())
+
+
+@pytest.mark.parametrize("layer", [L.Activation("sigmoid"), L.UnitNormalization(), L.Softmax()])
+def test_a_float_layer_that_the_file_holds_is_not_called_refused(layer):
+    x = inputs = keras.Input((8,))
+    model = keras.Model(inputs, layer(L.Dense(3)(x)))
+    (row,) = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="onnx"))).floats
+    assert row.exports == {"to_integers": "outside", "to_onnx": "float"}
