@@ -71,14 +71,14 @@ def xception(hub):
     ), image()
 
 
-def vit(hub):
-    return hub.ViTBackbone(
+def deit(hub):
+    return hub.DeiTBackbone(
         image_shape=(32, 32, 3),
         patch_size=8,
         num_layers=2,
         num_heads=2,
         hidden_dim=16,
-        mlp_dim=32,
+        intermediate_dim=32,
     ), image()
 
 
@@ -140,7 +140,7 @@ def distil_bert(hub):
     return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
 
 
-MAKERS = (resnet, vgg, densenet, mobilenet, xception, vit, mit, whisper, bert, distil_bert)
+MAKERS = (resnet, vgg, densenet, mobilenet, xception, deit, mit, whisper, bert, distil_bert)
 
 
 def _made(make):

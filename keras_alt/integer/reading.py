@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import keras
 
 from keras_alt.integer.program import NotIntegerError, Program, Step
 
 # What float layers read or give: a position in the program, or a float tensor of the Keras model.
-Source = int | keras.KerasTensor
+Source: TypeAlias = int | keras.KerasTensor
 
 
 @dataclass(frozen=True, eq=False)
