@@ -71,28 +71,19 @@ def xception(hub):
     ), image()
 
 
-def deit(hub):
-    return hub.DeiTBackbone(
+def hgnet(hub):
+    return hub.HGNetV2Backbone(
+        depths=[1, 1],
+        embedding_size=16,
+        hidden_sizes=[32, 48],
+        stem_channels=[3, 16, 16],
+        hidden_act="relu",
+        use_learnable_affine_block=True,
+        num_channels=3,
+        stackwise_stage_filters=[[16, 8, 32, 1, 3, 3], [32, 16, 48, 1, 3, 3]],
+        apply_downsample=[False, True],
+        use_lightweight_conv_block=[False, True],
         image_shape=(32, 32, 3),
-        patch_size=8,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-    ), image()
-
-
-def mit(hub):
-    return hub.MiTBackbone(
-        layerwise_depths=[1, 1],
-        num_layers=2,
-        layerwise_num_heads=[1, 2],
-        layerwise_sr_ratios=[2, 1],
-        max_drop_path_rate=0.0,
-        layerwise_patch_sizes=[7, 3],
-        layerwise_strides=[4, 2],
-        image_shape=(32, 32, 3),
-        hidden_dims=[16, 32],
     ), image()
 
 
@@ -140,7 +131,20 @@ def distil_bert(hub):
     return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
 
 
-MAKERS = (resnet, vgg, densenet, mobilenet, xception, deit, mit, whisper, bert, distil_bert)
+def gpt2(hub):
+    model = hub.GPT2Backbone(
+        vocabulary_size=100,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=12,
+    )
+    texts = text()
+    return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
+
+
+MAKERS = (resnet, vgg, densenet, mobilenet, xception, hgnet, whisper, bert, distil_bert, gpt2)
 
 
 def _made(make):

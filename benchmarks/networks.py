@@ -33,6 +33,7 @@ import keras_alt
 from keras_alt import integer
 from keras_alt.calibration import maximum
 from keras_alt.graph import deep_recursion
+from keras_alt.input_shapes import has_open_sizes
 
 SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
 ENGINES = {"litert": "litert", "onnx": "onnxruntime", "paper": "integer"}
@@ -114,7 +115,7 @@ def check(name, target):
         pairs = zip(keras.tree.flatten(loaded(x)), expected, strict=True)
         reloaded = all(np.array_equal(a, b) for a, b in pairs)
         path = f"{folder}/model{SUFFIXES.get(target, '')}"
-        export(loaded, target, path)
+        export(loaded, target, path, x)
         megabytes = size(path) / 1e6
         result = keras_alt.verify(loaded, x, engine=ENGINES[target], batch_size=2, verbose=False)
     reading = integer.read(loaded)
@@ -141,11 +142,15 @@ def check(name, target):
     }
 
 
-def export(model, target, path):
+def export(model, target, path, x):
+    """Write the file; a model with open sizes gets those of the samples."""
+    shape = None
+    if has_open_sizes(model):
+        shape = {t.name: x[t.name].shape[1:] for t in model.inputs}
     if target == "litert":
-        keras_alt.export.to_litert(model, path)
+        keras_alt.export.to_litert(model, path, input_shape=shape)
     elif target == "onnx":
-        keras_alt.export.to_onnx(model, path)
+        keras_alt.export.to_onnx(model, path, input_shape=shape)
     else:
         keras_alt.export.to_integers(model, path)
 
