@@ -71,22 +71,6 @@ def xception(hub):
     ), image()
 
 
-def hgnet(hub):
-    return hub.HGNetV2Backbone(
-        depths=[1, 1],
-        embedding_size=16,
-        hidden_sizes=[32, 48],
-        stem_channels=[3, 16, 16],
-        hidden_act="relu",
-        use_learnable_affine_block=True,
-        num_channels=3,
-        stackwise_stage_filters=[[16, 8, 32, 1, 3, 3], [32, 16, 48, 1, 3, 3]],
-        apply_downsample=[False, True],
-        use_lightweight_conv_block=[False, True],
-        image_shape=(32, 32, 3),
-    ), image()
-
-
 def whisper(hub):
     model = hub.WhisperBackbone(
         vocabulary_size=100,
@@ -131,6 +115,19 @@ def distil_bert(hub):
     return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
 
 
+def roberta(hub):
+    model = hub.RobertaBackbone(
+        vocabulary_size=100,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=12,
+    )
+    texts = text()
+    return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
+
+
 def gpt2(hub):
     model = hub.GPT2Backbone(
         vocabulary_size=100,
@@ -144,7 +141,7 @@ def gpt2(hub):
     return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
 
 
-MAKERS = (resnet, vgg, densenet, mobilenet, xception, hgnet, whisper, bert, distil_bert, gpt2)
+MAKERS = (resnet, vgg, densenet, mobilenet, xception, whisper, bert, distil_bert, roberta, gpt2)
 
 
 def _made(make):

@@ -164,6 +164,17 @@ def test_every_opset_is_exact(opset, rng, tmp_path):
         np.testing.assert_array_equal(result, keras.ops.convert_to_numpy(value))
 
 
+def test_what_depends_on_no_input_is_compared_for_every_sample(rng):
+    inputs = keras.Input((4, 3))
+    places = keras.ops.expand_dims(keras.ops.arange(4), 0) + 0 * keras.ops.cast(
+        inputs[:1, :, 0], "int32"
+    )
+    places = L.Embedding(4, 3, name="places")(places)
+    x = L.Dense(3)(L.Add()([L.Dense(3)(inputs), places]))
+    model, x = quantized(keras.Model(inputs, x), rng, "onnx")
+    assert keras_alt.verify(model, x, engine="onnxruntime", verbose=False).mismatches == 0
+
+
 def test_opsets_without_the_types_of_a_model_are_refused(rng, tmp_path):
     model, _ = small(rng, "onnx", activations=12)
     assert_refused(
