@@ -259,6 +259,11 @@ LINES = {
     "max_pool_1d": after_conv1d(lambda: L.MaxPooling1D(2)),
     "average_pool_1d": after_conv1d(lambda: L.AveragePooling1D(3, 2)),
     "global_average_1d": after_conv1d(L.GlobalAveragePooling1D),
+    # The reciprocal of seven, in float32, decides ties otherwise than the quotient.
+    "mean_of_seven": chain(lambda: L.Conv1D(16, 2, activation="relu"), L.GlobalAveragePooling1D),
+    "mean_of_seven_channels_first": chain(
+        lambda: L.Conv1D(7, 2), lambda: L.GlobalAveragePooling1D(data_format="channels_first")
+    ),
     "global_max_1d": after_conv1d(L.GlobalMaxPooling1D),
     "upsampling_1d": after_conv1d(lambda: L.UpSampling1D(3)),
     "zero_padding_1d": after_conv1d(lambda: L.ZeroPadding1D((1, 2))),

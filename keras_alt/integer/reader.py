@@ -17,7 +17,7 @@ from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
 from keras_alt.layers import QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import OPERATORS, is_float_in, kind_of, operator_of
+from keras_alt.operators import OPERATORS, Grid, is_float_in, kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -221,8 +221,9 @@ def handler_of(graph: Graph, call: Call, target: str) -> Handler | None:
     operator, kind = operator_of(call), kind_of(call.layer)
     if is_float_in(call, target) or (operator is None and kind in OPERATORS):
         return None  # the layer has no form as it is configured
-    if operator is not None and operator.inner and not _is_rounded(graph, call):
-        return None
+    computes = operator is not None and (operator.inner or operator.grid is Grid.COMBINED)
+    if computes and not _is_rounded(graph, call):
+        return None  # nothing brings the result onto a grid: it is used as a float
     return HANDLERS.get(kind)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
-from keras_alt.engines.litert import volumes
+from keras_alt.engines.litert import reductions, volumes
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.handlers import Handlers
 from keras_alt.padding import is_fixed, paddings
@@ -19,7 +19,7 @@ ROUNDINGS = {
     "ADD": "half_up",
     "AVERAGE_POOL_2D": "half_away_stored",
     "BATCH_MATMUL": "half_even",
-    "MEAN": "half_even",
+    "MEAN": "half_even",  # of as many copies as `reductions.copies` says
     "MUL": "half_even",
     "QUANTIZE": "half_up",
     "SUB": "half_up",
@@ -198,6 +198,8 @@ def _requantize(writer, step):
         )
     if operator.code in KERNELS:
         operator = writer.biased(operator, step, x)
+    if operator.code == "MEAN":
+        operator = reductions.repeated(writer, operator, step)
     writer.finish(operator, step.output)
 
 
@@ -265,16 +267,7 @@ def _pool(writer, step):
 
 @handles("reduce_sum", "total")
 def _sum(writer, step):
-    code = {"reduce_sum": "MEAN", "total": "SUM"}[step.operation]
-    a, position = step.attributes, step.inputs[0]
-    x, shape = writer.program.tensors[position].shape, writer.program.tensors[step.output].shape
-    before, axes = volumes.reduced_shape(x, a["axes"])
-    value = writer.at(position)
-    if before != x:
-        value = writer.reshaped(value, position, before)
-        shape = (1, 1, shape[-1]) if a["keepdims"] else shape
-    inputs = [value, writer.values(f"{step.layer}/axes", axes)]
-    writer.pending[step.output] = Operator(code, inputs, shape, {"keepDims": a["keepdims"]})
+    writer.pending[step.output] = reductions.summed(writer, step)
 
 
 @handles("reduce_maximum", "reduce_minimum")

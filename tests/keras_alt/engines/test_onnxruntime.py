@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keras import layers as L
 from random_networks import FEW_NETWORKS, quantized_networks
 
-from keras_alt import integer
+from keras_alt import integer, verify
 from keras_alt.engines.onnxruntime import export
 from keras_alt.engines.onnxruntime.export import OPSETS, write_onnx
 from keras_alt.export import ExportError, to_onnx
@@ -172,7 +172,7 @@ def test_what_depends_on_no_input_is_compared_for_every_sample(rng):
     places = L.Embedding(4, 3, name="places")(places)
     x = L.Dense(3)(L.Add()([L.Dense(3)(inputs), places]))
     model, x = quantized(keras.Model(inputs, x), rng, "onnx")
-    assert keras_alt.verify(model, x, engine="onnxruntime", verbose=False).mismatches == 0
+    assert verify(model, x, engine="onnxruntime", verbose=False).mismatches == 0
 
 
 def test_opsets_without_the_types_of_a_model_are_refused(rng, tmp_path):
