@@ -247,6 +247,9 @@ class _Counts:
         self.counts = {}
 
     def add(self, position, expected, codes):
+        if codes.shape[1:] == expected.shape[1:] and 1 in (len(codes), len(expected)):
+            # What depends on no input, such as a position embedding, may come for one sample.
+            codes, expected = np.broadcast_arrays(codes, expected)
         if codes.shape != expected.shape:
             raise RuntimeError(
                 f"The engine must return '{self.program.tensors[position].name}' in the shape "

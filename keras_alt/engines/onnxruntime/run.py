@@ -62,9 +62,7 @@ class ONNXRuntimeEngine:
         observed = self.observed.run(None, feed)
         require_same(self, plain, observed[: len(plain)])
         inner = zip(self.names, observed[len(plain) :], strict=True)
-        results = {position: self._codes(stored, position) for position, stored in inner}
-        # What depends on no input, such as position embeddings, ONNX computes for one sample.
-        return {p: np.repeat(c, len(codes[0]) // len(c), axis=0) for p, c in results.items()}
+        return {position: self._codes(stored, position) for position, stored in inner}
 
     def _codes(self, stored, position):
         codes = stored.astype(np.int64) - int(zero_point(self.program.tensors[position]))
