@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import assert_same_outputs, outputs, pairs, randomize
-from networks import NETWORKS
+from small_networks import NETWORKS
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
