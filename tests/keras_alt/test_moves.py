@@ -91,11 +91,9 @@ def moved(moves, x):
     return x
 
 
-@pytest.mark.backend
+@pytest.mark.tensorflow_only  # Keras has not all of them on JAX and torch
 @pytest.mark.parametrize("name", MOVING)
 def test_elementary_moves_compute_the_operator(name):
-    if name == "repeat each" and keras.backend.backend() == "jax":
-        pytest.skip("Keras' `repeat` takes no list on JAX")
     model = model_of(MOVING[name])
     x = np.arange(2 * np.prod(SIZE)).reshape(2, *SIZE)
     expected = keras.tree.flatten(model(x.astype("float32")))
