@@ -90,8 +90,9 @@ def whisper(hub):
     }
 
 
-def bert(hub):
-    model = hub.BertBackbone(
+def small(transformer):
+    """Return a text transformer of two layers."""
+    return transformer(
         vocabulary_size=100,
         num_layers=2,
         num_heads=2,
@@ -99,46 +100,28 @@ def bert(hub):
         intermediate_dim=32,
         max_sequence_length=12,
     )
-    return model, text()
+
+
+def unsegmented():
+    """Return ids and masks for a transformer without segments."""
+    texts = text()
+    return {name: texts[name] for name in ("token_ids", "padding_mask")}
+
+
+def bert(hub):
+    return small(hub.BertBackbone), text()
 
 
 def distil_bert(hub):
-    model = hub.DistilBertBackbone(
-        vocabulary_size=100,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=12,
-    )
-    texts = text()
-    return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
+    return small(hub.DistilBertBackbone), unsegmented()
 
 
 def roberta(hub):
-    model = hub.RobertaBackbone(
-        vocabulary_size=100,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=12,
-    )
-    texts = text()
-    return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
+    return small(hub.RobertaBackbone), unsegmented()
 
 
 def gpt2(hub):
-    model = hub.GPT2Backbone(
-        vocabulary_size=100,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=12,
-    )
-    texts = text()
-    return model, {name: texts[name] for name in ("token_ids", "padding_mask")}
+    return small(hub.GPT2Backbone), unsegmented()
 
 
 MAKERS = (resnet, vgg, densenet, mobilenet, xception, whisper, bert, distil_bert, roberta, gpt2)

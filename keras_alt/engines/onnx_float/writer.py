@@ -114,7 +114,7 @@ class FloatWriter:
             return self.composed(functools.partial(follow, layer), *args, **kwargs)
         except ExportError:
             raise
-        except Exception:
+        except Exception:  # a layer's own code may refuse variables beside symbolic tensors
             if not (own := own_weights(layer)):
                 raise
             weights = {
