@@ -17,6 +17,7 @@ from keras_alt.graph import Call
 from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
+    CappedReLU,
     Matmul,
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -208,6 +209,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.ReLU: _activation,
     L.LeakyReLU: _activation,
     L.Activation: _activation,
+    CappedReLU: Operator(Grid.NEW, never, rounding=OF_INPUT, rectifies=True),
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _enlargement,
