@@ -235,6 +235,24 @@ def _flip(call, x):
     return x
 
 
+@MOVES.handles("Fliplr")
+def _flip_columns(call, x):
+    return _reordered(x, 1, np.flip)
+
+
+@MOVES.handles("Rot90")
+def _rotate(call, x):
+    axes, turns = [_axis(axis, x) for axis in call.layer.axes], call.layer.k % 4
+    if turns == 2 and x.shape[axes[0]] != x.shape[axes[1]]:
+        return x.impossible()  # Keras' backends disagree on half a turn of what is not square
+    swapped = np.swapaxes(_labels(x), *axes).shape
+    for axis in axes if turns == 2 else axes[1:] * (turns == 1):
+        x = _reordered(x, axis, np.flip)
+    if turns % 2:
+        x = x.transpose(swapped)
+    return _reordered(x, axes[1], np.flip) if turns == 3 else x
+
+
 @MOVES.handles("Roll")
 def _roll(call, x):
     if call.layer.axis is None:

@@ -213,6 +213,7 @@ IMAGES = {
     "stack_of_channels": operator(lambda x: ops.stack([x, L.Conv2D(4, 1)(x)], axis=-1)),
     "concatenate_operator": operator(lambda x: ops.concatenate([x, L.Conv2D(3, 1)(x)], axis=-1)),
     "flip": operator(lambda x: L.Dense(3)(ops.flip(x, axis=(1, -1)))),
+    "rot90": operator(lambda x: L.Conv2D(3, (3, 2))(ops.rot90(x, 3, axes=(1, 2)))),
     "roll": operator(lambda x: L.Add()([x, ops.roll(x, (1, -1), axis=(1, 2))])),
     "tile": operator(lambda x: ops.tile(x, (2, 1, 3))),
     "repeat": operator(lambda x: ops.repeat(x, 3, axis=-1)),
