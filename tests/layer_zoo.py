@@ -152,6 +152,13 @@ IMAGES = {
     "reshape": after_conv(lambda: L.Reshape((8, 8)), lambda: L.Dense(3)),
     "relu": after_conv(L.MaxPooling2D, L.ReLU),
     "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
+    "relus_in_a_row": after_conv(lambda: L.Activation("relu6"), activation="relu"),
+    "relu_and_leaky_relu": after_conv(
+        lambda: L.Activation("relu"), lambda: L.LeakyReLU(negative_slope=0.2)
+    ),
+    "relus_behind_a_sum": chain(
+        lambda: merged(L.Add), lambda: L.Activation("relu"), lambda: L.Activation("relu6")
+    ),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
     "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
