@@ -227,17 +227,12 @@ def _reordered(x, axis, order):
     return x.take(axis, order(np.arange(x.shape[axis])))
 
 
-@MOVES.handles("Flip")
+@MOVES.handles("Flip", "Fliplr")
 def _flip(call, x):
-    axis = call.layer.axis
+    axis = getattr(call.layer, "axis", 1)
     for a in range(len(x.shape)) if axis is None else np.atleast_1d(axis):
         x = _reordered(x, a, np.flip)
     return x
-
-
-@MOVES.handles("Fliplr")
-def _flip_columns(call, x):
-    return _reordered(x, 1, np.flip)
 
 
 @MOVES.handles("Rot90")
