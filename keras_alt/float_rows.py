@@ -74,7 +74,4 @@ def _export(call: Call, place, engine):
         return REFUSED
     if engine in ONNX_WRITERS and importlib.util.find_spec("onnx") is not None:
         return FLOAT if has_onnx_form(call, ONNX_WRITERS[engine]) else REFUSED
-    if engine in WRITE_FLOATS:
-        return FLOAT
-    weighty = place == FRONT and getattr(call.layer, "weights", None)
-    return REFUSED if weighty and engine == "integer" else OUTSIDE
+    return FLOAT if engine in WRITE_FLOATS else OUTSIDE

@@ -152,6 +152,13 @@ IMAGES = {
     "reshape": after_conv(lambda: L.Reshape((8, 8)), lambda: L.Dense(3)),
     "relu": after_conv(L.MaxPooling2D, L.ReLU),
     "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
+    "relus_in_a_row": after_conv(lambda: L.Activation("relu6"), activation="relu"),
+    "relu_and_leaky_relu": after_conv(
+        lambda: L.Activation("relu"), lambda: L.LeakyReLU(negative_slope=0.2)
+    ),
+    "relus_behind_a_sum": chain(
+        lambda: merged(L.Add), lambda: L.Activation("relu"), lambda: L.Activation("relu6")
+    ),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
     "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
@@ -213,6 +220,7 @@ IMAGES = {
     "stack_of_channels": operator(lambda x: ops.stack([x, L.Conv2D(4, 1)(x)], axis=-1)),
     "concatenate_operator": operator(lambda x: ops.concatenate([x, L.Conv2D(3, 1)(x)], axis=-1)),
     "flip": operator(lambda x: L.Dense(3)(ops.flip(x, axis=(1, -1)))),
+    "rot90": operator(lambda x: L.Conv2D(3, (3, 2))(ops.rot90(x, 3, axes=(1, 2)))),
     "roll": operator(lambda x: L.Add()([x, ops.roll(x, (1, -1), axis=(1, 2))])),
     "tile": operator(lambda x: ops.tile(x, (2, 1, 3))),
     "repeat": operator(lambda x: ops.repeat(x, 3, axis=-1)),

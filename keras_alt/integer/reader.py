@@ -7,6 +7,7 @@ from typing import Protocol
 import keras
 import numpy as np
 
+from keras_alt.activations import relu_max
 from keras_alt.graph import Call, Graph, cut
 from keras_alt.handlers import Handlers
 from keras_alt.integer.functions import looked_up
@@ -224,14 +225,16 @@ def handler_of(graph: Graph, call: Call, target: str) -> Handler | None:
     computes = operator is not None and (operator.inner or operator.grid is Grid.COMBINED)
     if computes and not _is_rounded(graph, call):
         return None  # nothing brings the result onto a grid: it is used as a float
+    if kind is keras.layers.Activation and relu_max(call.layer) is None:
+        return None  # a function has steps as a `QuantFunction` only
     return HANDLERS.get(kind)
 
 
 def _is_rounded(graph, call):
     """Return whether a quantizer takes the output of a call, directly or behind a ReLU."""
     takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
-    readers = graph.readers[call.outputs[0]]
-    return bool(readers) and all(isinstance(reader.layer, takers) for reader in readers)
+    readers = [reader.layer for reader in graph.readers[call.outputs[0]]]
+    return bool(readers) and all(isinstance(x, takers) or relu_max(x) is not None for x in readers)
 
 
 def handles(*kinds: type | str):

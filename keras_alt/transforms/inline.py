@@ -12,11 +12,14 @@ from keras_alt.keras_internals import (
     functional_inside,
     has_graph,
     lambda_output_shape,
+    nested_layers,
     own_variables,
     sublayers,
     trusted_configurations,
 )
 from keras_alt.replacements import free_name, numbered
+
+LOOKUPS = (keras.layers.IntegerLookup, keras.layers.StringLookup)
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -67,7 +70,7 @@ class _Copies:
         outputs = copy(*new(call.args), **new(arguments))
         # A copied model is built before its first call, so `call_and_fill` would skip it.
         if is_new and isinstance(layer, keras.layers.Layer) and layer.weights:
-            copy.set_weights(layer.get_weights())
+            _take_weights(copy, layer)
         return outputs
 
     def _unique(self, name, prefix):
@@ -110,6 +113,13 @@ def _copy(layer, name):
     return copy
 
 
+def _take_weights(copy, layer):
+    copy.set_weights(layer.get_weights())
+    for inner in nested_layers(copy):
+        if isinstance(inner, keras.layers.Normalization):
+            inner.finalize_state()  # it computes with tensors that are made from its weights
+
+
 def _rebuilt(layer, name):
     if type(layer) is keras.layers.Lambda:
         # A function in a configuration loses the names that it uses.
@@ -122,9 +132,16 @@ def _rebuilt(layer, name):
             dtype=layer.dtype_policy,
             name=name,
         )
-    config = layer.get_config()
+    config = {**layer.get_config(), **_vocabulary(layer)}
     with trusted_configurations():  # they do not come from a file
         return type(layer).from_config({**config, "name": name} if "name" in config else config)
+
+
+def _vocabulary(layer):
+    """Return the entry of a configuration that Keras leaves out: the words of an adapted layer."""
+    if not isinstance(layer, LOOKUPS) or layer.output_mode == "tf_idf":
+        return {}
+    return {"vocabulary": layer.get_vocabulary(include_special_tokens=False)}
 
 
 def _graph_inside(call):

@@ -86,7 +86,7 @@ def test_weights_in_front_of_the_quantizers_are_told():
     (row,) = report.floats
     assert (row.name, row.place) == ("lstm", "in front of")
     assert row.reason == "no fixed-point form; stays float in front of the first quantizer"
-    assert row.exports == {"to_integers": "refused", "to_litert": "float"}
+    assert row.exports == {"to_integers": "outside", "to_litert": "float"}
 
 
 def test_accumulators_are_named(rng):
