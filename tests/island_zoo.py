@@ -77,6 +77,7 @@ ISLANDS = {
         ),
         ["lstm", "gru"],
     ),
+    "simple_rnn": (chain(conv, lambda: L.SimpleRNN(4, name="rnn"), head), ["rnn"]),
     "bidirectional": (
         chain(conv, lambda: L.Bidirectional(L.LSTM(4, return_sequences=True), name="both"), head),
         ["both"],

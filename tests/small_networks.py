@@ -5,9 +5,9 @@ nearest upsampling, sigmoid heads at three scales. `faces` is BlazeFace: PReLU, 
 convolutions, shortcuts with padded channels, boxes, landmarks and scores of two scales. `unet` and
 `unet_bilinear` segment images. `keywords` is the DS-CNN of keyword spotting, with one pool over the
 whole spectrogram. `tcn` is a temporal convolutional network. `ecg` normalizes behind the ReLU.
-`gru` and `lstm_first` are loops behind a convolution and in front of dense layers. `denoiser` is
-DnCNN for images of any size. `mobilenet_v3` and `efficientnet` classify images with gates.
-`autoencoder` restores images in -1..1.
+`gru` and `lstm_first` are loops behind a convolution and in front of dense layers. `gru_steps` and
+`lstm_steps` spot keywords step by step, without a loop. `denoiser` is DnCNN for images of any size.
+`mobilenet_v3` and `efficientnet` classify images with gates. `autoencoder` restores -1..1 images.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import keras
 from keras import layers as L
 from keras import ops
+
+from keras_alt import unroll
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,19 @@ def lstm_first():
     return keras.Model(series, L.Dense(1, name="next")(x), name="lstm_first")
 
 
+def gru_steps():
+    spectrum = keras.Input((16, 10), name="spectrum")
+    x = L.GRU(12, name="loop")(spectrum)
+    return unroll(keras.Model(spectrum, L.Dense(4, name="words")(x), name="gru_steps"))
+
+
+def lstm_steps():
+    spectrum = keras.Input((8, 10), name="spectrum")
+    x = L.Bidirectional(L.LSTM(4, return_sequences=True), name="both")(spectrum)
+    x = L.LSTM(6, name="loop")(x)
+    return unroll(keras.Model(spectrum, L.Dense(4, name="words")(x), name="lstm_steps"))
+
+
 def denoiser():
     noisy = keras.Input((None, None, 1), name="noisy")
     x = L.Conv2D(6, 3, padding="same", activation="relu")(noisy)
@@ -247,6 +262,8 @@ NETWORKS = {
     "ecg": Network(ecg, frozenset(["beat_softmax"])),
     "gru": Network(gru, frozenset(["loop"])),
     "lstm_first": Network(lstm_first, frozenset(["loop"])),
+    "gru_steps": Network(gru_steps),
+    "lstm_steps": Network(lstm_steps),
     "denoiser": Network(denoiser),
     "mobilenet_v3": Network(mobilenet_v3, frozenset(["shares"])),
     "efficientnet": Network(efficientnet, frozenset(["unit"]), BYTES),
