@@ -20,6 +20,7 @@ from keras_alt.keras_internals import (
 from keras_alt.replacements import free_name, numbered
 
 LOOKUPS = (keras.layers.IntegerLookup, keras.layers.StringLookup)
+APPLICATIONS = "keras.src.applications."  # its own layers compute no more than operators do
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -154,14 +155,20 @@ def _graph_inside(call):
             return Graph(_functional(layer))
         except (TypeError, ValueError, NotImplementedError, AttributeError):
             return None
-    if not isinstance(layer, keras.layers.Layer) or not sublayers(layer):
-        return None
-    if type(layer).__module__.startswith(("keras.", "keras_alt.")) or _masks(call):
+    if not isinstance(layer, keras.layers.Layer) or _masks(call) or not _may_be_traced(layer):
         return None
     try:
         return Graph(_traced(layer, call.inputs, layer.call, call))
     except (TypeError, ValueError, NotImplementedError, AttributeError):
         return None
+
+
+def _may_be_traced(layer):
+    """Return whether a layer is nothing but other layers and operators."""
+    module = type(layer).__module__
+    if module.startswith(APPLICATIONS):
+        return not layer.weights
+    return bool(sublayers(layer)) and not module.startswith(("keras.", "keras_alt."))
 
 
 def _functional(model):
