@@ -62,12 +62,16 @@ def attended(x):
     return L.Conv2D(3, 1)(ops.einsum("bhqk,bhkd->bqhd", L.ReLU()(scores), L.Dense(5)(x)))
 
 
+def softmax(axis=-1):
+    return after_conv(lambda: L.Softmax(axis), lambda: L.Conv2D(3, 1))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
-def after_volume(layer):
-    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), layer)
+def after_volume(*layers):
+    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), *layers)
 
 
 def transposed(kernel, strides, **rules):
@@ -201,6 +205,10 @@ IMAGES = {
     "silu_of_relu": function(L.ReLU, lambda: L.Activation("silu")),
     "rescaling": function(lambda: L.Rescaling(-1.5, 0.25)),
     "absolute": operator(lambda x: L.Conv2D(3, 1)(ops.abs(x))),
+    "inner_softmax": softmax(),
+    "softmax_of_rows": softmax(axis=1),
+    "softmax_of_volumes": after_volume(lambda: L.Softmax(3), lambda: L.Dense(3)),
+    "softmax_scaled": operator(lambda x: L.Dense(3)(ops.softmax(L.ReLU()(x) * 3, axis=2))),
     "clip": operator(lambda x: L.Conv2D(3, 1)(ops.clip(x, -0.5, 0.75))),
     "slice": operator(lambda x: L.Dense(3)(x[:, 1:, :-1])),
     "slice_of_steps": operator(lambda x: x[:, ::2, ::-1, None, 1:3]),

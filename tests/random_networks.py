@@ -126,6 +126,12 @@ def _matmul(draw, x):
     return keras.ops.einsum(equation, a, b)
 
 
+def _softmax(draw, x):
+    """Give the cells of an axis weights, if a kernel follows."""
+    y = L.Conv2D(x.shape[-1], 1)(x) * draw(st.sampled_from([1.0, 0.3, 4.0]))
+    return L.Multiply()([x, keras.ops.softmax(y, axis=draw(st.integers(1, 3)))])
+
+
 def _moved(draw, x):
     axis = draw(st.integers(1, 3))
     return draw(st.sampled_from(MOVES))(draw, x, axis)
@@ -187,6 +193,7 @@ BLOCKS = (
     _function,
     _gate,
     _matmul,
+    _softmax,
     _moved,
 )
 

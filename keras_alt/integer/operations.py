@@ -168,6 +168,13 @@ def lookup(x: Tensor, *, table: Constant, first: int) -> Tensor:
     return replace(x, exponent=table.exponent, low=low, high=high, format=table.format)
 
 
+@operation(arithmetic.softmax)
+def softmax(
+    x: Tensor, *, table: Constant, fine: Constant, axis: int, bits: int, guard: int
+) -> Tensor:
+    return replace(x, exponent=-bits, low=0, high=2**bits, format=None)
+
+
 @operation(arithmetic.add_constant)
 def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
     (shifted,) = _aligned([x], shifts[:1])

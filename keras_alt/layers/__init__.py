@@ -17,3 +17,6 @@ from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU
 from keras_alt.layers.mask import KernelMask as KernelMask
 from keras_alt.layers.matmul import Matmul as Matmul
 from keras_alt.layers.prelu import QuantPReLU as QuantPReLU
+from keras_alt.layers.softmax import QuantSoftmax as QuantSoftmax
+from keras_alt.layers.softmax import ScaledSoftmax as ScaledSoftmax
+from keras_alt.layers.tabulated import Tabulated as Tabulated

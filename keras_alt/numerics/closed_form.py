@@ -69,8 +69,33 @@ def _sum(x, bias, log2_thresholds, rules):
 
 def lookup(x, exponent, table, first):
     """Return `table[code - first]` for each element of `x`, which is `code * 2**exponent`."""
-    codes = ops.cast(x * ops.power(ops.cast(2.0, "float32"), -exponent), "int32")
+    codes = _codes(x, exponent)
     return ops.take(table, ops.clip(codes - first, 0, ops.size(table) - 1), axis=0)
+
+
+def _codes(x, exponent):
+    return ops.cast(x * ops.power(ops.cast(2.0, "float32"), -exponent), "int32")
+
+
+def softmax(x, exponent, tables, unit, axis, bits, guard):
+    """Return the probabilities of the rows along an axis of `x`, which is `code * 2**exponent`.
+
+    Each is a whole number of `unit`. The numbers in between are integers of 32 bits.
+    """
+    codes = _codes(x, exponent)
+    below = ops.amax(codes, axis=axis, keepdims=True) - codes
+    below = ops.clip(below, 0, ops.size(tables[0]) - 1)
+    e, fine = (ops.take(table, below, axis=0) for table in tables)
+    total = ops.sum(fine, axis=axis, keepdims=True)
+    total = ops.floor_divide(total + 2**guard // 2, 2**guard)
+    shares = ops.floor_divide(e * 2**bits + ops.floor_divide(total, 2), total)
+    return ops.cast(shares, x.dtype) * unit
+
+
+def softmax_gradient(probabilities, upstream, axis, scale):
+    """Return the gradient of `x` for `probabilities = softmax(scale * x)`."""
+    weighted = probabilities * upstream
+    return scale * (weighted - probabilities * ops.sum(weighted, axis=axis, keepdims=True))
 
 
 def threshold_gradient(per_element, log2_threshold, format):

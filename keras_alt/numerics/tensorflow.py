@@ -38,6 +38,13 @@ def lookup(x, exponent, values, slopes, first, training):
     return y
 
 
+def softmax(x, exponent, tables, unit, rules, training):
+    compiled = training and not _is_small(x)
+    y = _softmax(rules, compiled)(x, exponent, *tables, unit)
+    y.set_shape(x.shape)
+    return y
+
+
 def fuses_sum(total):
     """Return whether `total` is a large float32 tensor of a graph.
 
@@ -160,6 +167,34 @@ def _looked_up(first, compiled):
         return (forward if compiled else plain)(x, exponent, values), gradient
 
     return lookup
+
+
+@functools.cache
+def _softmax(rules, compiled):
+    """Return the differentiable softmax."""
+    axis, *bits, scale = rules
+
+    def forward(x, exponent, table, fine, unit):
+        return closed_form.softmax(x, exponent, (table, fine), unit, axis, *bits)
+
+    def backward(y, upstream):
+        return closed_form.softmax_gradient(y, upstream, axis, scale)
+
+    if compiled:
+        forward, backward = (function(way, jit_compile=True) for way in (forward, backward))
+
+    @tf.custom_gradient
+    def softmax(x, exponent, table, fine, unit):
+        y = forward(x, exponent, table, fine, unit)
+
+        def gradient(upstream):
+            dx = backward(y, upstream)
+            dx.set_shape(x.shape)
+            return dx, None, None, None, None
+
+        return y, gradient
+
+    return softmax
 
 
 @functools.cache

@@ -26,6 +26,7 @@ from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.products_to_matmul import products_to_matmul as products_to_matmul
+from keras_alt.transforms.scale_into_softmax import scale_into_softmax as scale_into_softmax
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
 from keras_alt.transforms.split_activation import split_activation as split_activation
 from keras_alt.transforms.split_merge import split_merge as split_merge
@@ -50,6 +51,7 @@ CANONICAL = (
     split_activation,
     absorb_zero_padding,
     channel_scale_to_batch_norm,
+    scale_into_softmax,
 )
 
 
