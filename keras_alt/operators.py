@@ -17,6 +17,7 @@ from keras_alt.graph import Call
 from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
+    ConstantTensor,
     Matmul,
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -222,6 +223,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.Activation: _activation,
     L.Softmax: _softmax,
     ScaledSoftmax: _softmax,
+    ConstantTensor: Operator(Grid.NEW, always, inner=True),
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _enlargement,

@@ -78,6 +78,11 @@ def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
 
 
+def values(*shape):
+    """Return an array to merge with a tensor."""
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
+
+
 def weighted(x):
     """Return a weight for each step of a line, and its steps."""
     return ops.max(L.Conv1D(4, 3)(x), axis=-1), L.Conv1D(4, 3)(x)
@@ -113,6 +118,10 @@ IMAGES = {
     "offset_of_rows": operator(
         lambda x: L.Dense(3)(ops.subtract(np.arange(4).reshape(1, 4, 1, 1) / 7, L.ReLU()(x)))
     ),
+    "array_added": operator(lambda x: L.Dense(3)(L.ReLU()(x) + values(4, 4, 4))),
+    "array_subtracted": operator(lambda x: L.Dense(3)(L.ReLU()(x - values(4, 1, 4)))),
+    "array_reduced": operator(lambda x: L.Dense(3)(ops.subtract(values(1, 4, 4, 1), x))),
+    "array_multiplied": operator(lambda x: L.Dense(3)(x * values(4, 4, 1))),
     "transposed_narrow": transposed(1, 2),
     "transposed_narrow_same": transposed(2, 3, padding="same"),
     "transposed_wide": transposed(3, 2, activation="relu"),
@@ -286,6 +295,7 @@ LINES = {
     ),
     "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
     "einsum_operator_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
+    "positions": lambda x: L.Dense(3)(L.Conv1D(4, 3)(x) + values(6, 4)),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

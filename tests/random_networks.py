@@ -132,6 +132,14 @@ def _softmax(draw, x):
     return L.Multiply()([x, keras.ops.softmax(y, axis=draw(st.integers(1, 3)))])
 
 
+def _array(draw, x):
+    """Merge with an array, if kernels lie in front and behind."""
+    shape = [draw(st.sampled_from([1, size])) for size in x.shape[1:]]
+    array = np.random.default_rng(draw(st.integers(0, 9))).normal(size=shape).astype("float32")
+    merge = draw(st.sampled_from([keras.ops.add, keras.ops.subtract, keras.ops.multiply]))
+    return merge(*draw(st.permutations([L.Conv2D(x.shape[-1], 1)(x), array])))
+
+
 def _moved(draw, x):
     axis = draw(st.integers(1, 3))
     return draw(st.sampled_from(MOVES))(draw, x, axis)
@@ -194,6 +202,7 @@ BLOCKS = (
     _gate,
     _matmul,
     _softmax,
+    _array,
     _moved,
 )
 

@@ -160,6 +160,14 @@ def _lookup(writer, step):
     writer.held[step.output] = writer.taken(table, index, step.output, name)
 
 
+@handles("constant_tensor")
+def _constant_tensor(writer, step):
+    constant, codes = step.attributes["constant"], step.arguments["constant"][None]
+    codes = np.moveaxis(codes, -1, 1) if codes.ndim > 2 else codes
+    name = f"{writer.name(step.output)}/constant"
+    writer.sums[step.output] = writer.constant(name, constant, codes)
+
+
 @handles("softmax")
 def _softmax(writer, step):
     writer.sums[step.output] = onnx_softmax.probabilities(writer, step)

@@ -145,6 +145,11 @@ def softmax(codes, table, fine, axis, bits, guard):
     return ((table[below] << bits) + (total >> 1)) // total
 
 
+def constant_tensor(codes, constant):
+    """Return a constant for each sample."""
+    return np.broadcast_to(constant, (len(codes), *constant.shape))
+
+
 def add_constant(codes, constant, shifts):
     """Return the sum of codes and a constant, each shifted left first."""
     return (codes << shifts[0]) + (constant << shifts[1])

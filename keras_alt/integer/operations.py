@@ -175,6 +175,19 @@ def softmax(
     return replace(x, exponent=-bits, low=0, high=2**bits, format=None)
 
 
+@operation(arithmetic.constant_tensor)
+def constant_tensor(x: Tensor, *, constant: Constant) -> Tensor:
+    codes = constant.codes
+    return Tensor(
+        x.name,
+        codes.shape,
+        constant.exponent,
+        int(codes.min(initial=0)),
+        int(codes.max(initial=0)),
+        constant.format,
+    )
+
+
 @operation(arithmetic.add_constant)
 def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
     (shifted,) = _aligned([x], shifts[:1])

@@ -5,6 +5,7 @@ import keras
 from keras_alt.config import QuantizeConfig
 from keras_alt.targets import get_target
 from keras_alt.transforms.absorb_zero_padding import absorb_zero_padding as absorb_zero_padding
+from keras_alt.transforms.array_to_operand import array_to_operand as array_to_operand
 from keras_alt.transforms.as_keras import as_keras as as_keras
 from keras_alt.transforms.average_pool_to_depthwise import (
     average_pool_to_depthwise as average_pool_to_depthwise,
@@ -51,6 +52,7 @@ CANONICAL = (
     split_activation,
     absorb_zero_padding,
     channel_scale_to_batch_norm,
+    array_to_operand,
     scale_into_softmax,
 )
 

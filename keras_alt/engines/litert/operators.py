@@ -218,6 +218,13 @@ def _multiply(writer, step):
     writer.pending[step.output] = Operator("MUL", [writer.at(step.inputs[0]), factor], shape)
 
 
+@handles("constant_tensor")
+def _constant_tensor(writer, step):
+    constant, name = step.attributes["constant"], f"{step.layer}/constant{step.output}"
+    codes = constant.codes[None].astype(np.int8)
+    writer.stored[step.output] = writer.constant(name, codes, constant.exponent)
+
+
 @handles("softmax")
 def _softmax(writer, step):
     writer.pending[step.output] = softmax.probabilities(writer, step)
