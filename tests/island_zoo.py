@@ -101,7 +101,7 @@ ISLANDS = {
         chain(
             conv,
             lambda: L.LayerNormalization(name="norm"),
-            lambda: L.Activation("softmax", name="softmax"),
+            lambda: L.Softmax((1, 2), name="softmax"),
             head,
         ),
         ["norm", "softmax"],
@@ -117,10 +117,7 @@ ISLANDS = {
         ),
         ["lstm"],
     ),
-    "attention": (
-        attention,
-        ["attention_scale", "attention_softmax", "layer_normalization"],
-    ),
+    "attention": (attention, ["layer_normalization"]),
     "whole_attention": (
         lambda: attention(kernel_constraint="max_norm"),
         ["attention", "layer_normalization"],

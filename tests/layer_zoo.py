@@ -62,16 +62,25 @@ def attended(x):
     return L.Conv2D(3, 1)(ops.einsum("bhqk,bhkd->bqhd", L.ReLU()(scores), L.Dense(5)(x)))
 
 
+def softmax(axis=-1):
+    return after_conv(lambda: L.Softmax(axis), lambda: L.Conv2D(3, 1))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
-def after_volume(layer):
-    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), layer)
+def after_volume(*layers):
+    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), *layers)
 
 
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+def values(*shape):
+    """Return an array to merge with a tensor."""
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def weighted(x):
@@ -109,6 +118,10 @@ IMAGES = {
     "offset_of_rows": operator(
         lambda x: L.Dense(3)(ops.subtract(np.arange(4).reshape(1, 4, 1, 1) / 7, L.ReLU()(x)))
     ),
+    "array_added": operator(lambda x: L.Dense(3)(L.ReLU()(x) + values(4, 4, 4))),
+    "array_subtracted": operator(lambda x: L.Dense(3)(L.ReLU()(x - values(4, 1, 4)))),
+    "array_reduced": operator(lambda x: L.Dense(3)(ops.subtract(values(1, 4, 4, 1), x))),
+    "array_multiplied": operator(lambda x: L.Dense(3)(x * values(4, 4, 1))),
     "transposed_narrow": transposed(1, 2),
     "transposed_narrow_same": transposed(2, 3, padding="same"),
     "transposed_wide": transposed(3, 2, activation="relu"),
@@ -208,6 +221,10 @@ IMAGES = {
     "silu_of_relu": function(L.ReLU, lambda: L.Activation("silu")),
     "rescaling": function(lambda: L.Rescaling(-1.5, 0.25)),
     "absolute": operator(lambda x: L.Conv2D(3, 1)(ops.abs(x))),
+    "inner_softmax": softmax(),
+    "softmax_of_rows": softmax(axis=1),
+    "softmax_of_volumes": after_volume(lambda: L.Softmax(3), lambda: L.Dense(3)),
+    "softmax_scaled": operator(lambda x: L.Dense(3)(ops.softmax(L.ReLU()(x) * 3, axis=2))),
     "clip": operator(lambda x: L.Conv2D(3, 1)(ops.clip(x, -0.5, 0.75))),
     "slice": operator(lambda x: L.Dense(3)(x[:, 1:, :-1])),
     "slice_of_steps": operator(lambda x: x[:, ::2, ::-1, None, 1:3]),
@@ -286,6 +303,7 @@ LINES = {
     ),
     "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
     "einsum_operator_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
+    "positions": lambda x: L.Dense(3)(L.Conv1D(4, 3)(x) + values(6, 4)),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

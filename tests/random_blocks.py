@@ -213,6 +213,25 @@ def dot(draw, x):
     return L.Dot(axes=draw(st.integers(1, 2)))([a, b])
 
 
+def softmax(draw, x):
+    """Give the cells of an axis weights."""
+    y = pointwise(x) * draw(st.sampled_from([1.0, 0.3, 4.0]))
+    return L.Multiply()([x, ops.softmax(y, axis=axis_of(draw, x))])
+
+
+def attention(draw, x):
+    value = _convolved(draw, x)
+    return L.Add()([x, L.MultiHeadAttention(2, 2, output_shape=x.shape[-1])(x, value)])
+
+
+def array(draw, x):
+    """Merge with an array, if kernels lie in front and behind."""
+    shape = [draw(st.sampled_from([1, size])) for size in x.shape[1:]]
+    array = np.random.default_rng(draw(st.integers(0, 9))).normal(size=shape).astype("float32")
+    merge = draw(st.sampled_from([ops.add, ops.subtract, ops.multiply]))
+    return merge(*draw(st.permutations([pointwise(x), array])))
+
+
 def noise(draw, x):
     layers = [lambda: L.Dropout(0.5), lambda: L.GaussianNoise(1.0), L.Identity]
     return pointwise(draw(st.sampled_from(layers))()(x), 3)
@@ -285,10 +304,6 @@ def group_norm(draw, x):
     return L.GroupNormalization(2)(pointwise(x, 4))
 
 
-def softmax(draw, x):
-    return L.Softmax(axis_of(draw, x))(pointwise(x, 3))
-
-
 def normalized(draw, x):
     return L.UnitNormalization()(x)
 
@@ -298,9 +313,8 @@ def loop(draw, x):
     return kind(3, return_sequences=True)(x)
 
 
-def attention(draw, x):
-    value = _convolved(draw, x)
-    return L.Add()([x, L.MultiHeadAttention(2, 2, output_shape=x.shape[-1])(x, value)])
+def wide_softmax(draw, x):
+    return L.Softmax((1, -1))(pointwise(x, 3))
 
 
 def by_three(draw, x):
@@ -311,10 +325,13 @@ def by_three(draw, x):
 # Blocks in integers, by the rank of the tensor.
 ANYWHERE = (
     *(convolution, dilated, dense, residual, merged, branches, max_pool, rectified, prelu, norm),
-    *(repeated, bordered, context, function, operator, gate, noise, moved),
+    *(repeated, bordered, context, function, operator, gate, softmax, array, noise, moved),
 )
 BLOCKS = {
-    3: (*ANYWHERE, causal, depthwise, separable, transposed, distributed, pool, matmul, dot),
+    3: (
+        *(*ANYWHERE, causal, depthwise, separable, transposed, distributed, pool, matmul, dot),
+        attention,
+    ),
     4: (
         *(*ANYWHERE, depthwise, separable, transposed, distributed, pool, oblong_pool),
         *(enlarged, resized, matmul),
@@ -323,7 +340,7 @@ BLOCKS = {
 }
 # Blocks with a float layer, which become an island between kernels.
 ISLANDS = {
-    3: (layer_norm, group_norm, softmax, normalized, loop, attention),
-    4: (layer_norm, group_norm, softmax, normalized, by_three),
-    5: (layer_norm, group_norm, softmax, normalized),
+    3: (layer_norm, group_norm, wide_softmax, normalized, loop),
+    4: (layer_norm, group_norm, wide_softmax, normalized, by_three),
+    5: (layer_norm, group_norm, wide_softmax, normalized),
 }

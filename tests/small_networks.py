@@ -7,13 +7,15 @@ convolutions, shortcuts with padded channels, boxes, landmarks and scores of two
 whole spectrogram. `tcn` is a temporal convolutional network. `ecg` normalizes behind the ReLU.
 `gru` and `lstm_first` are loops behind a convolution and in front of dense layers. `gru_steps` and
 `lstm_steps` spot keywords step by step, without a loop. `denoiser` is DnCNN for images of any size.
-`mobilenet_v3` and `efficientnet` classify images with gates. `autoencoder` restores -1..1 images.
+`mobilenet_v3` and `efficientnet` classify images with gates. `autoencoder` restores images in
+-1..1. `vit` is a vision transformer with a position embedding.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 from keras import layers as L
 from keras import ops
 
@@ -251,6 +253,20 @@ def autoencoder():
     return keras.Model(images, restored, name="autoencoder")
 
 
+def vit():
+    images = keras.Input((8, 8, 3), name="images")
+    x = L.Reshape((16, 8))(L.Conv2D(8, 2, strides=2, name="patches")(images))
+    x = x + np.random.default_rng(0).normal(0, 0.5, (16, 8)).astype("float32")
+    for block in ("first", "second"):
+        y = L.LayerNormalization(name=f"{block}_norm")(x)
+        x = L.Add()([x, L.MultiHeadAttention(2, 4, name=f"{block}_attention")(y, y)])
+        y = L.LayerNormalization(name=f"{block}_mlp_norm")(x)
+        x = L.Add()([x, L.Dense(8)(L.Dense(12, activation="gelu")(y))])
+    x = L.GlobalAveragePooling1D()(x)
+    return keras.Model(images, L.Dense(4, name="classes")(x), name="vit")
+
+
+VIT_NORMS = [f"{block}_{norm}" for block in ("first", "second") for norm in ("norm", "mlp_norm")]
 BYTES = {"inputs": "uint8"}
 NETWORKS = {
     "yolo": Network(yolo, frozenset(["unit", "fine", "middle", "coarse"]), BYTES),
@@ -267,5 +283,6 @@ NETWORKS = {
     "denoiser": Network(denoiser),
     "mobilenet_v3": Network(mobilenet_v3, frozenset(["shares"])),
     "efficientnet": Network(efficientnet, frozenset(["unit"]), BYTES),
+    "vit": Network(vit, frozenset(VIT_NORMS)),
     "autoencoder": Network(autoencoder, frozenset(["restored_tanh"])),
 }

@@ -15,7 +15,7 @@ LAYERS = {
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version"},
         {"graph", "replacements", "resizing", "config", "targets"}
-        | {"functions", "moves", "reductions"},
+        | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
         {"quantizer"},
         {"layers", "quantized_model"},

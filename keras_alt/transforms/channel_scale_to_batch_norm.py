@@ -23,7 +23,7 @@ def channel_scale_to_batch_norm(model: keras.Model) -> keras.Model:
     stay.
     """
     graph = Graph(model)
-    between = _between_kernels(graph)
+    between = between_kernels(graph)
     found = {call: affine for call in graph.calls if (affine := _affine(call, call in between))}
     norms = Replacements(graph, found)
 
@@ -49,7 +49,7 @@ def channel_scale_to_batch_norm(model: keras.Model) -> keras.Model:
     return rewrite(graph, rule, found)
 
 
-def _between_kernels(graph: Graph) -> set[Call]:
+def between_kernels(graph: Graph) -> set[Call]:
     """Return the calls with a kernel in front of them and one behind."""
     behind, ahead, before, after = set(), set(), set(), set()
     for call in graph.calls:

@@ -17,7 +17,8 @@ from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, ar
 from keras_alt.keras_internals import operation_behind
 
 VERSION = 1
-CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # the layer's name of `constant`
+# The layer's name of `constant`.
+CONSTANTS = {"add_constant": "bias", "constant_tensor": "value", "multiply": "slope"}
 FOR_KERAS = ("name", "trainable", "dtype")  # entries of a config that only Keras needs
 SOURCES = {
     "run.py": ("keras_alt.engines.integer", "runner.py"),
