@@ -43,7 +43,8 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     The firmware covers the model from the first to the last quantizers. Float layers in front, such
     as Rescaling, and behind, such as softmax, run on the host. Inputs have the type of the first
     quantizer, and outputs have the type of the last. Outputs are in the order of computation. The
-    folder also holds `model.onnx`, the QONNX file that the project is made from.
+    folder also holds `model.onnx`, the QONNX file that the project is made from. Tables and other
+    layers that hls4ml does not read from QONNX are nodes of the domain "keras_alt.hls4ml" there.
     `hls4ml.utils.link.FilesystemModelGraph(path)` opens the folder to compile, simulate and
     synthesize.
 
