@@ -25,7 +25,7 @@ LAYERS = {
         {"calibration", "integer", "optimizers"},
         {"insertion", "callbacks", "registration"},
         {"quantize", "unquantized"},
-        {"report_tables", "float_rows", "reporting", "retargeting", "tfmot", "engines"},
+        {"report_tables", "float_rows", "refusals", "reporting", "retargeting", "tfmot", "engines"},
         {"export", "verification"},
         {"__init__"},
     ],
