@@ -13,6 +13,7 @@ from keras_alt.operators import is_float_in, operator_of
 from keras_alt.record import record_of
 from keras_alt.report_tables import FLOAT, OUTSIDE, REFUSED, FloatRow
 from keras_alt.targets import get_target
+from keras_alt.transforms.unroll_recurrent import is_recurrent, obstacle
 
 EXPORTERS = {
     "integer": "to_integers",
@@ -56,7 +57,7 @@ def _reason(call: Call, place, record):
     if record is not None and record.config.skips(call.layer.name):
         return "left float by `skip`"
     if place == FRONT and getattr(call.layer, "weights", None):
-        return "no fixed-point form; stays float in front of the first quantizer"
+        return f"no fixed-point form; stays float in front of the first quantizer{_way_out(call)}"
     if place == FRONT:
         return "prepares the input, in front of the first quantizer"
     if place == BEHIND:
@@ -65,7 +66,17 @@ def _reason(call: Call, place, record):
         return f"the engine of target '{record.config.target}' has no integer form of it"
     if operator_of(call) is not None:
         return "reads a float; stays float between quantizers"
-    return "no fixed-point form; stays float between quantizers"
+    return f"no fixed-point form; stays float between quantizers{_way_out(call)}"
+
+
+def _way_out(call):
+    """Return the end of a reason that says how a recurrent layer becomes integers, or why not."""
+    if not is_recurrent(call):
+        return ""
+    reason = obstacle(call)
+    if reason is None:
+        return "; `keras_alt.unroll` before `quantize_model` makes integers of its steps"
+    return f"; `keras_alt.unroll` leaves it, because {reason}"
 
 
 def _export(call: Call, place, engine):
@@ -74,7 +85,4 @@ def _export(call: Call, place, engine):
         return REFUSED
     if engine in ONNX_WRITERS and importlib.util.find_spec("onnx") is not None:
         return FLOAT if has_onnx_form(call, ONNX_WRITERS[engine]) else REFUSED
-    if engine in WRITE_FLOATS:
-        return FLOAT
-    weighty = place == FRONT and getattr(call.layer, "weights", None)
-    return REFUSED if weighty and engine == "integer" else OUTSIDE
+    return FLOAT if engine in WRITE_FLOATS else OUTSIDE

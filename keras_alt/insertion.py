@@ -5,8 +5,8 @@ import math
 import keras
 
 from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced, rewrite
-from keras_alt.layers.function import QuantFunction
 from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.layers.tabulated import Tabulated
 from keras_alt.planning import Plan
 from keras_alt.quantizer import Quantizer, quantizers_of
 from keras_alt.replacements import Replacements
@@ -41,7 +41,7 @@ class _Insertion:
         self.tabulated = {
             id(plan.group_of(call.inputs[0]))
             for call, substitution in plan.layers.items()
-            if substitution.quantized is QuantFunction
+            if issubclass(substitution.quantized, Tabulated)
         }
         self.operands = {}
         for (merge, position), placement in plan.operands.items():
@@ -110,7 +110,7 @@ class _Insertion:
     def substituted(self, call, x):
         """Return the output of the Quant layer that replaces the layer of `call`."""
         layer, arguments = self.quant_layer(call), {}
-        if isinstance(layer, QuantFunction):
+        if isinstance(layer, Tabulated):
             return layer(x, input_exponent=self.exponent(call))
         if not isinstance(layer, QuantizedKernel):
             return call_and_fill(layer, lambda built: copy_weights(call.layer, built), x)

@@ -227,12 +227,25 @@ def _reordered(x, axis, order):
     return x.take(axis, order(np.arange(x.shape[axis])))
 
 
-@MOVES.handles("Flip")
+@MOVES.handles("Flip", "Fliplr")
 def _flip(call, x):
-    axis = call.layer.axis
+    axis = getattr(call.layer, "axis", 1)
     for a in range(len(x.shape)) if axis is None else np.atleast_1d(axis):
         x = _reordered(x, a, np.flip)
     return x
+
+
+@MOVES.handles("Rot90")
+def _rotate(call, x):
+    axes, turns = [_axis(axis, x) for axis in call.layer.axes], call.layer.k % 4
+    if turns == 2 and x.shape[axes[0]] != x.shape[axes[1]]:
+        return x.impossible()  # Keras' backends disagree on half a turn of what is not square
+    swapped = np.swapaxes(_labels(x), *axes).shape
+    for axis in axes if turns == 2 else axes[1:] * (turns == 1):
+        x = _reordered(x, axis, np.flip)
+    if turns % 2:
+        x = x.transpose(swapped)
+    return _reordered(x, axes[1], np.flip) if turns == 3 else x
 
 
 @MOVES.handles("Roll")

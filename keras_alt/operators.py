@@ -18,6 +18,7 @@ from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
     CappedReLU,
+    ConstantTensor,
     Matmul,
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -32,7 +33,11 @@ from keras_alt.layers import (
     QuantLeakyReLU,
     QuantPReLU,
     QuantSeparableConv2D,
+    QuantSoftmax,
+    ScaledSoftmax,
+    Tabulated,
 )
+from keras_alt.layers.softmax import is_row, softmax_arguments
 from keras_alt.moves import MOVES, moves_of
 from keras_alt.noise import NOISE
 from keras_alt.reductions import reduced_axes
@@ -112,6 +117,7 @@ POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
 PRODUCT = Operator(Grid.NEW, signed=any)
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 SUM = Operator(Grid.NEW, signed=any)
+SOFTMAX = Operator(Grid.NEW, never, rounding="rescale", quantized=QuantSoftmax, inner=True)
 
 
 def product(quantized: type) -> Operator:
@@ -157,6 +163,13 @@ def _reduction(operator):
     return lambda call: None if reduced_axes(call) is None else operator
 
 
+def _softmax(call):
+    arguments, is_masked = softmax_arguments(call.layer), len(call.inputs) > 1
+    if arguments is None or is_masked or not is_row(call.output.shape, arguments["axis"]):
+        return None
+    return SOFTMAX
+
+
 def _activation(call):
     bound = relu_max(call.layer)
     if bound is not None:
@@ -164,7 +177,7 @@ def _activation(call):
         return Operator(Grid.NEW, never, rounding=OF_INPUT, rectifies=True, fused=fused)
     if leaky_slope(call.layer) is not None:
         return Operator(Grid.NEW, rounding="rescale", quantized=QuantLeakyReLU, rectifies=True)
-    return elementwise(call)
+    return elementwise(call) or _softmax(call)
 
 
 def elementwise(call):
@@ -210,6 +223,9 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.LeakyReLU: _activation,
     L.Activation: _activation,
     CappedReLU: Operator(Grid.NEW, never, rounding=OF_INPUT, rectifies=True),
+    L.Softmax: _softmax,
+    ScaledSoftmax: _softmax,
+    ConstantTensor: Operator(Grid.NEW, always, inner=True),
     L.PReLU: Operator(Grid.NEW, rounding="add", quantized=QuantPReLU, rectifies=True),
     L.UpSampling1D: MOVE,
     L.UpSampling2D: _enlargement,
@@ -239,9 +255,10 @@ def operator_of(call: Call) -> Operator | None:
     return entry if entry is None or isinstance(entry, Operator) else entry(call)
 
 
-def is_function(operator: Operator | None) -> bool:
-    """Return whether the entry is that of an elementwise function, computed by a table."""
-    return operator is not None and operator.quantized is QuantFunction
+def reads_table(operator: Operator | None) -> bool:
+    """Return whether the entry is computed from a table of the codes of its input."""
+    quantized = None if operator is None else operator.quantized
+    return quantized is not None and issubclass(quantized, Tabulated)
 
 
 def is_float_in(call: Call, target: str) -> bool:

@@ -24,6 +24,11 @@ class QuantizedModel(keras.Model):
         if record is not None and len(record.outputs) == len(self.outputs):
             self.output_names = list(record.outputs)
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with deep_recursion():
+            return super().from_config(config, custom_objects)
+
     def make_train_function(self, force=False):
         # Keras calls this before the first step of a training, with any optimizer and backend.
         require_calibrated(self.weights)

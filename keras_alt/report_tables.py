@@ -73,6 +73,8 @@ class Report:
         accumulators: a `keras_alt.integer.Accumulator` for each kernel layer, with its largest
             possible sum.
         no_integers: the reason if there are no accumulators, else None.
+        refusals: `{exporter: reasons}`, why an exporter refuses integer layers, a reason for each.
+            It is known for `to_hls4ml`, once the model is calibrated.
     """
 
     quantizers: list[QuantizerRow]
@@ -81,6 +83,7 @@ class Report:
     multiply_accumulates: dict[str, int]
     accumulators: list[Accumulator]
     no_integers: str | None
+    refusals: dict[str, list[str]]
 
     def __str__(self):
         sections = [_table(*_quantizer_cells(self.quantizers))]
@@ -101,6 +104,8 @@ class Report:
                     f"{exporter} refuses {', '.join(refused)}: take them off the model, or retarget"
                     " the model for an exporter that writes them"
                 )
+        for exporter, reasons in self.refusals.items():
+            yield from (f"{exporter} refuses the model: {reason}" for reason in reasons)
         if self.no_integers:
             yield f"no integer form: {self.no_integers}"
         elif self.accumulators:

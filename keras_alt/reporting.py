@@ -14,6 +14,7 @@ from keras_alt.layers import AveragePoolConv2D, Matmul, QuantLeakyReLU, QuantPRe
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import Grid, has_grid, has_kernel, shares_grid
 from keras_alt.quantizer import Quantizer, quantizers
+from keras_alt.refusals import refusals
 from keras_alt.report_tables import QuantizerRow, Report
 
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
@@ -24,7 +25,8 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
 
     Each quantizer is listed with its format, its threshold and its measured error. Each float layer
     and operator is listed with the reason, and with the exporters that write it in float, leave it
-    out or refuse it. This is known before training. The totals are the bytes of the weights, the
+    out or refuse it. This is known before training. Integer layers that hls4ml has no form of are
+    told once the model is calibrated. The totals are the bytes of the weights, the
     multiply-accumulates of one sample and the widths of the accumulators.
 
     Args:
@@ -61,17 +63,18 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
         float_rows(graph),
         _weight_bytes(graph),
         _multiply_accumulates(graph),
-        *_accumulators(model),
+        *_of_integers(model),
     )
 
 
-def _accumulators(model):
-    """Return the accumulators of a model, and the reason if there are none."""
+def _of_integers(model):
+    """Return the accumulators of a model, the reason if there are none, and the refusals."""
     try:
-        return accumulators(read(model)), None
+        reading = read(model)
+        return accumulators(reading), None, refusals(reading)
     except ValueError as error:
         # The model is not calibrated, or a size is open.
-        return [], str(error)
+        return [], str(error), {}
 
 
 class _Fit:

@@ -6,7 +6,14 @@ import keras
 
 from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import operation_behind
-from keras_alt.layers import AveragePoolConv2D, QuantFunction, QuantLeakyReLU, QuantPReLU
+from keras_alt.layers import (
+    AveragePoolConv2D,
+    QuantFunction,
+    QuantLeakyReLU,
+    QuantPReLU,
+    QuantSoftmax,
+    ScaledSoftmax,
+)
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import float_type
 from keras_alt.quantizer import Quantizer
@@ -42,7 +49,9 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             kind, name=name, dtype="float32", trainable=trainable
         )
     )
-    pool, leaky, kernel, function = map(functools.cache, (_pool, _leaky, _kernel, _function))
+    pool, leaky, kernel, function, softmax = map(
+        functools.cache, (_pool, _leaky, _kernel, _function, _softmax)
+    )
 
     def rule(call, new):
         layer = call.layer
@@ -59,6 +68,8 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             return leaky(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantFunction):
             return function(layer)(new(call.inputs[0]))
+        if isinstance(layer, QuantSoftmax):
+            return softmax(layer)(new(call.inputs[0]))
         if isinstance(layer, (QuantizedKernel, QuantPReLU)):
             fill = functools.partial(_take_back, layer)
             return call_and_fill(kernel(layer), fill, new(call.inputs[0]))
@@ -96,6 +107,11 @@ def _pool(layer):
 
 def _function(layer):
     return type(layer.function).from_config(layer.function.get_config())
+
+
+def _softmax(layer):
+    options = {"axis": layer.axis, "name": layer.name, "dtype": layer.dtype_policy}
+    return L.Softmax(**options) if layer.scale == 1 else ScaledSoftmax(scale=layer.scale, **options)
 
 
 def _leaky(layer):

@@ -77,6 +77,7 @@ ISLANDS = {
         ),
         ["lstm", "gru"],
     ),
+    "simple_rnn": (chain(conv, lambda: L.SimpleRNN(4, name="rnn"), head), ["rnn"]),
     "bidirectional": (
         chain(conv, lambda: L.Bidirectional(L.LSTM(4, return_sequences=True), name="both"), head),
         ["both"],
@@ -100,7 +101,7 @@ ISLANDS = {
         chain(
             conv,
             lambda: L.LayerNormalization(name="norm"),
-            lambda: L.Activation("softmax", name="softmax"),
+            lambda: L.Softmax((1, 2), name="softmax"),
             head,
         ),
         ["norm", "softmax"],
@@ -116,10 +117,7 @@ ISLANDS = {
         ),
         ["lstm"],
     ),
-    "attention": (
-        attention,
-        ["attention_scale", "attention_softmax", "layer_normalization"],
-    ),
+    "attention": (attention, ["layer_normalization"]),
     "whole_attention": (
         lambda: attention(kernel_constraint="max_norm"),
         ["attention", "layer_normalization"],

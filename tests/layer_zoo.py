@@ -62,16 +62,25 @@ def attended(x):
     return L.Conv2D(3, 1)(ops.einsum("bhqk,bhkd->bqhd", L.ReLU()(scores), L.Dense(5)(x)))
 
 
+def softmax(axis=-1):
+    return after_conv(lambda: L.Softmax(axis), lambda: L.Conv2D(3, 1))
+
+
 def operator(function):
     return lambda x: function(L.Conv2D(4, 3)(x))
 
 
-def after_volume(layer):
-    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), layer)
+def after_volume(*layers):
+    return chain(lambda: L.Conv2D(4, 3), lambda: L.Reshape((2, 2, 4, 4)), *layers)
 
 
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+def values(*shape):
+    """Return an array to merge with a tensor."""
+    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def weighted(x):
@@ -109,6 +118,10 @@ IMAGES = {
     "offset_of_rows": operator(
         lambda x: L.Dense(3)(ops.subtract(np.arange(4).reshape(1, 4, 1, 1) / 7, L.ReLU()(x)))
     ),
+    "array_added": operator(lambda x: L.Dense(3)(L.ReLU()(x) + values(4, 4, 4))),
+    "array_subtracted": operator(lambda x: L.Dense(3)(L.ReLU()(x - values(4, 1, 4)))),
+    "array_reduced": operator(lambda x: L.Dense(3)(ops.subtract(values(1, 4, 4, 1), x))),
+    "array_multiplied": operator(lambda x: L.Dense(3)(x * values(4, 4, 1))),
     "transposed_narrow": transposed(1, 2),
     "transposed_narrow_same": transposed(2, 3, padding="same"),
     "transposed_wide": transposed(3, 2, activation="relu"),
@@ -152,6 +165,13 @@ IMAGES = {
     "reshape": after_conv(lambda: L.Reshape((8, 8)), lambda: L.Dense(3)),
     "relu": after_conv(L.MaxPooling2D, L.ReLU),
     "relu_below_four": after_conv(lambda: L.ReLU(4.0)),
+    "relus_in_a_row": after_conv(lambda: L.Activation("relu6"), activation="relu"),
+    "relu_and_leaky_relu": after_conv(
+        lambda: L.Activation("relu"), lambda: L.LeakyReLU(negative_slope=0.2)
+    ),
+    "relus_behind_a_sum": chain(
+        lambda: merged(L.Add), lambda: L.Activation("relu"), lambda: L.Activation("relu6")
+    ),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
     "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
@@ -201,6 +221,10 @@ IMAGES = {
     "silu_of_relu": function(L.ReLU, lambda: L.Activation("silu")),
     "rescaling": function(lambda: L.Rescaling(-1.5, 0.25)),
     "absolute": operator(lambda x: L.Conv2D(3, 1)(ops.abs(x))),
+    "inner_softmax": softmax(),
+    "softmax_of_rows": softmax(axis=1),
+    "softmax_of_volumes": after_volume(lambda: L.Softmax(3), lambda: L.Dense(3)),
+    "softmax_scaled": operator(lambda x: L.Dense(3)(ops.softmax(L.ReLU()(x) * 3, axis=2))),
     "clip": operator(lambda x: L.Conv2D(3, 1)(ops.clip(x, -0.5, 0.75))),
     "slice": operator(lambda x: L.Dense(3)(x[:, 1:, :-1])),
     "slice_of_steps": operator(lambda x: x[:, ::2, ::-1, None, 1:3]),
@@ -213,6 +237,7 @@ IMAGES = {
     "stack_of_channels": operator(lambda x: ops.stack([x, L.Conv2D(4, 1)(x)], axis=-1)),
     "concatenate_operator": operator(lambda x: ops.concatenate([x, L.Conv2D(3, 1)(x)], axis=-1)),
     "flip": operator(lambda x: L.Dense(3)(ops.flip(x, axis=(1, -1)))),
+    "rot90": operator(lambda x: L.Conv2D(3, (3, 2))(ops.rot90(x, 3, axes=(1, 2)))),
     "roll": operator(lambda x: L.Add()([x, ops.roll(x, (1, -1), axis=(1, 2))])),
     "tile": operator(lambda x: ops.tile(x, (2, 1, 3))),
     "repeat": operator(lambda x: ops.repeat(x, 3, axis=-1)),
@@ -278,6 +303,7 @@ LINES = {
     ),
     "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
     "einsum_operator_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
+    "positions": lambda x: L.Dense(3)(L.Conv1D(4, 3)(x) + values(6, 4)),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 

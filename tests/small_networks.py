@@ -5,17 +5,21 @@ nearest upsampling, sigmoid heads at three scales. `faces` is BlazeFace: PReLU, 
 convolutions, shortcuts with padded channels, boxes, landmarks and scores of two scales. `unet` and
 `unet_bilinear` segment images. `keywords` is the DS-CNN of keyword spotting, with one pool over the
 whole spectrogram. `tcn` is a temporal convolutional network. `ecg` normalizes behind the ReLU.
-`gru` and `lstm_first` are loops behind a convolution and in front of dense layers. `denoiser` is
-DnCNN for images of any size. `mobilenet_v3` and `efficientnet` classify images with gates.
-`autoencoder` restores images in -1..1.
+`gru` and `lstm_first` are loops behind a convolution and in front of dense layers. `gru_steps` and
+`lstm_steps` spot keywords step by step, without a loop. `denoiser` is DnCNN for images of any size.
+`mobilenet_v3` and `efficientnet` classify images with gates. `autoencoder` restores images in
+-1..1. `vit` is a vision transformer with a position embedding.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 from keras import layers as L
 from keras import ops
+
+from keras_alt import unroll
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,19 @@ def lstm_first():
     return keras.Model(series, L.Dense(1, name="next")(x), name="lstm_first")
 
 
+def gru_steps():
+    spectrum = keras.Input((16, 10), name="spectrum")
+    x = L.GRU(12, name="loop")(spectrum)
+    return unroll(keras.Model(spectrum, L.Dense(4, name="words")(x), name="gru_steps"))
+
+
+def lstm_steps():
+    spectrum = keras.Input((8, 10), name="spectrum")
+    x = L.Bidirectional(L.LSTM(4, return_sequences=True), name="both")(spectrum)
+    x = L.LSTM(6, name="loop")(x)
+    return unroll(keras.Model(spectrum, L.Dense(4, name="words")(x), name="lstm_steps"))
+
+
 def denoiser():
     noisy = keras.Input((None, None, 1), name="noisy")
     x = L.Conv2D(6, 3, padding="same", activation="relu")(noisy)
@@ -236,6 +253,20 @@ def autoencoder():
     return keras.Model(images, restored, name="autoencoder")
 
 
+def vit():
+    images = keras.Input((8, 8, 3), name="images")
+    x = L.Reshape((16, 8))(L.Conv2D(8, 2, strides=2, name="patches")(images))
+    x = x + np.random.default_rng(0).normal(0, 0.5, (16, 8)).astype("float32")
+    for block in ("first", "second"):
+        y = L.LayerNormalization(name=f"{block}_norm")(x)
+        x = L.Add()([x, L.MultiHeadAttention(2, 4, name=f"{block}_attention")(y, y)])
+        y = L.LayerNormalization(name=f"{block}_mlp_norm")(x)
+        x = L.Add()([x, L.Dense(8)(L.Dense(12, activation="gelu")(y))])
+    x = L.GlobalAveragePooling1D()(x)
+    return keras.Model(images, L.Dense(4, name="classes")(x), name="vit")
+
+
+VIT_NORMS = [f"{block}_{norm}" for block in ("first", "second") for norm in ("norm", "mlp_norm")]
 BYTES = {"inputs": "uint8"}
 NETWORKS = {
     "yolo": Network(yolo, frozenset(["unit", "fine", "middle", "coarse"]), BYTES),
@@ -247,8 +278,11 @@ NETWORKS = {
     "ecg": Network(ecg, frozenset(["beat_softmax"])),
     "gru": Network(gru, frozenset(["loop"])),
     "lstm_first": Network(lstm_first, frozenset(["loop"])),
+    "gru_steps": Network(gru_steps),
+    "lstm_steps": Network(lstm_steps),
     "denoiser": Network(denoiser),
     "mobilenet_v3": Network(mobilenet_v3, frozenset(["shares"])),
     "efficientnet": Network(efficientnet, frozenset(["unit"]), BYTES),
+    "vit": Network(vit, frozenset(VIT_NORMS)),
     "autoencoder": Network(autoencoder, frozenset(["restored_tanh"])),
 }

@@ -15,7 +15,7 @@ LAYERS = {
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version"},
         {"graph", "replacements", "resizing", "config", "targets"}
-        | {"functions", "moves", "reductions"},
+        | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
         {"quantizer"},
         {"layers", "quantized_model"},
@@ -25,7 +25,7 @@ LAYERS = {
         {"calibration", "integer", "optimizers"},
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
-        {"report_tables", "float_rows", "reporting", "retargeting", "tfmot", "engines"},
+        {"report_tables", "float_rows", "refusals", "reporting", "retargeting", "tfmot", "engines"},
         {"export", "verification"},
         {"__init__"},
     ],

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_alt.engines import onnx_softmax
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
 from keras_alt.handlers import Handlers
@@ -157,6 +158,19 @@ def _lookup(writer, step):
     table, name = step.attributes["table"], writer.name(step.output)
     index = writer.index(step.inputs[0], step.attributes["first"])
     writer.held[step.output] = writer.taken(table, index, step.output, name)
+
+
+@handles("constant_tensor")
+def _constant_tensor(writer, step):
+    constant, codes = step.attributes["constant"], step.arguments["constant"][None]
+    codes = np.moveaxis(codes, -1, 1) if codes.ndim > 2 else codes
+    name = f"{writer.name(step.output)}/constant"
+    writer.sums[step.output] = writer.constant(name, constant, codes)
+
+
+@handles("softmax")
+def _softmax(writer, step):
+    writer.sums[step.output] = onnx_softmax.probabilities(writer, step)
 
 
 @handles("add", "subtract")

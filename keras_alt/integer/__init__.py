@@ -7,6 +7,7 @@ from keras_alt.integer import moves as _moves  # noqa: F401
 from keras_alt.integer import reductions as _reductions  # noqa: F401
 from keras_alt.integer import resizing as _resizing  # noqa: F401
 from keras_alt.integer import shapes as _shapes  # noqa: F401
+from keras_alt.integer import softmax as _softmax  # noqa: F401
 from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.grids import constant as constant
 from keras_alt.integer.grids import grid as grid

@@ -132,6 +132,24 @@ def lookup(codes, table, first):
     return table[codes - first]
 
 
+def softmax(codes, table, fine, axis, bits, guard):
+    """Return the probabilities of the rows along an axis, in steps of `2**-bits`.
+
+    Args:
+        table: exponentials for codes 0, 1, 2, ... steps below the largest of their row.
+        fine: the same with `guard` more bits, which the sum of a row is made of.
+    """
+    below = codes.max(axis=axis, keepdims=True) - codes
+    total = fine[below].sum(axis=axis, keepdims=True)
+    total = (total + (1 << guard) // 2) >> guard
+    return ((table[below] << bits) + (total >> 1)) // total
+
+
+def constant_tensor(codes, constant):
+    """Return a constant for each sample."""
+    return np.broadcast_to(constant, (len(codes), *constant.shape))
+
+
 def add_constant(codes, constant, shifts):
     """Return the sum of codes and a constant, each shifted left first."""
     return (codes << shifts[0]) + (constant << shifts[1])

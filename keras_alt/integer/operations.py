@@ -168,6 +168,26 @@ def lookup(x: Tensor, *, table: Constant, first: int) -> Tensor:
     return replace(x, exponent=table.exponent, low=low, high=high, format=table.format)
 
 
+@operation(arithmetic.softmax)
+def softmax(
+    x: Tensor, *, table: Constant, fine: Constant, axis: int, bits: int, guard: int
+) -> Tensor:
+    return replace(x, exponent=-bits, low=0, high=2**bits, format=None)
+
+
+@operation(arithmetic.constant_tensor)
+def constant_tensor(x: Tensor, *, constant: Constant) -> Tensor:
+    codes = constant.codes
+    return Tensor(
+        x.name,
+        codes.shape,
+        constant.exponent,
+        int(codes.min(initial=0)),
+        int(codes.max(initial=0)),
+        constant.format,
+    )
+
+
 @operation(arithmetic.add_constant)
 def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
     (shifted,) = _aligned([x], shifts[:1])

@@ -2,8 +2,7 @@
 
 from keras_alt.graph import Call, Graph
 from keras_alt.integer.islands import FloatLayers
-from keras_alt.integer.reader import handler_of
-from keras_alt.layers import QuantFunction
+from keras_alt.integer.reader import ROUNDED_BEHIND, handler_of
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import Quantizer
 from keras_alt.record import record_of
@@ -40,8 +39,8 @@ def _is_kernel(call):
 
 
 def _has_steps(graph, call, target):
-    is_table = isinstance(call.layer, QuantFunction)
-    return is_table or handler_of(graph, call, target) is not None
+    is_rounded_behind = isinstance(call.layer, tuple(ROUNDED_BEHIND))
+    return is_rounded_behind or handler_of(graph, call, target) is not None
 
 
 def _target(graph):

@@ -7,19 +7,24 @@ from typing import Protocol
 import keras
 import numpy as np
 
+from keras_alt.activations import relu_max
 from keras_alt.graph import Call, Graph, cut
 from keras_alt.handlers import Handlers
+from keras_alt.integer.constants import constant_operand
 from keras_alt.integer.functions import looked_up
 from keras_alt.integer.grids import grid
 from keras_alt.integer.islands import FloatLayers
 from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
-from keras_alt.layers import QuantFunction, QuantLeakyReLU, QuantPReLU
+from keras_alt.layers import ConstantTensor, QuantFunction, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import OPERATORS, Grid, is_float_in, kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
+
+# Layers whose values are rounded by the quantizer behind them, in one step for both.
+ROUNDED_BEHIND = {ConstantTensor: constant_operand, QuantFunction: looked_up}
 
 
 def read(model: keras.Model) -> Reading:
@@ -58,7 +63,7 @@ class Reader:
         self.taps: dict[keras.KerasTensor, int] = {}
         self.floats = FloatLayers(self.graph)
         self.entries: list[keras.KerasTensor] = []  # floats that the first quantizers take
-        # Values of functions, which wait for the quantizer behind them.
+        # Values of functions and arrays, which wait for the quantizer behind them.
         self.waiting: dict[keras.KerasTensor, Call] = {}
 
     def read(self) -> Reading:
@@ -102,12 +107,12 @@ class Reader:
                 if tensor in self.positions:
                     self.require_integers(tensor)
         self.floats.deepen(call, enters=is_quantizer and reads_float)
-        if isinstance(call.layer, QuantFunction) and first in self.positions:
+        if isinstance(call.layer, tuple(ROUNDED_BEHIND)) and first in self.positions:
             self.waiting[call.outputs[0]] = call
         elif is_quantizer and first in self.waiting:
-            function = self.waiting[first]
-            table = looked_up(self.operand(function), function, call)
-            self.positions[call.outputs[0]] = table.position
+            waiting = self.waiting[first]
+            rounded = ROUNDED_BEHIND[type(waiting.layer)](self.operand(waiting), waiting, call)
+            self.positions[call.outputs[0]] = rounded.position
         elif is_quantizer and reads_float:
             self.positions[call.outputs[0]] = self.enter(call)
         elif handler is not None and first in self.positions and not reads_float:
@@ -123,8 +128,12 @@ class Reader:
         else:
             self.floats.add(call)
 
-        if is_quantizer and call.outputs[0] in self.positions:
+        if is_quantizer and call.outputs[0] in self.positions and not self.is_constant(first):
             self.taps[call.outputs[0]] = self.positions[call.outputs[0]]
+
+    def is_constant(self, tensor: keras.KerasTensor) -> bool:
+        """Return whether a tensor is an array, which no engine computes."""
+        return tensor in self.waiting and isinstance(self.waiting[tensor].layer, ConstantTensor)
 
     def handler(self, call: Call) -> Handler | None:
         """Return what writes a call as steps, None if nothing does."""
@@ -163,7 +172,7 @@ class Reader:
         names = [self.waiting[t].layer.name for t in call.inputs if t in self.waiting]
         if names:
             raise NotIntegerError(
-                f"The function '{names[0]}' expects a quantizer behind it. "
+                f"Layer '{names[0]}' expects a quantizer behind it. "
                 f"Received: layer '{call.layer.name}'"
             )
 
@@ -224,14 +233,16 @@ def handler_of(graph: Graph, call: Call, target: str) -> Handler | None:
     computes = operator is not None and (operator.inner or operator.grid is Grid.COMBINED)
     if computes and not _is_rounded(graph, call):
         return None  # nothing brings the result onto a grid: it is used as a float
+    if kind is keras.layers.Activation and relu_max(call.layer) is None:
+        return None  # a function has steps as a `QuantFunction` only
     return HANDLERS.get(kind)
 
 
 def _is_rounded(graph, call):
     """Return whether a quantizer takes the output of a call, directly or behind a ReLU."""
     takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
-    readers = graph.readers[call.outputs[0]]
-    return bool(readers) and all(isinstance(reader.layer, takers) for reader in readers)
+    readers = [reader.layer for reader in graph.readers[call.outputs[0]]]
+    return bool(readers) and all(isinstance(x, takers) or relu_max(x) is not None for x in readers)
 
 
 def handles(*kinds: type | str):

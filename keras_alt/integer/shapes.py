@@ -62,7 +62,7 @@ def _concatenate(reader: Reader, call: Call) -> Variable:
     return concatenate(*reader.operands(call), axis=call.layer.axis)
 
 
-@handles(L.ReLU)
+@handles(L.ReLU, L.Activation)
 def _relu(reader: Reader, call: Call) -> Variable:
     bound = relu_max(call.layer)
     if bound is None:

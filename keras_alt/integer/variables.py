@@ -217,6 +217,18 @@ class Variable:
         """Map each code by a table, whose first entry is for the code `first`."""
         return self.apply("lookup", name=name, table=table, first=first)
 
+    def softmax(self, table: Constant, fine: Constant, axis: int) -> Variable:
+        """Return the probabilities of rows along an axis, which counts the batch."""
+        return self.apply(
+            "softmax",
+            name=f"{self.layer}/probabilities",
+            table=table,
+            fine=fine,
+            axis=axis,
+            bits=-table.exponent,
+            guard=table.exponent - fine.exponent,
+        )
+
     # Windows and axes
 
     def window_sum(self, window: Sizes, strides: Sizes, padding: Pairs) -> Variable:

@@ -2,6 +2,7 @@
 
 from keras_alt.layers.batch_norm import FoldedBatchNorm as FoldedBatchNorm
 from keras_alt.layers.capped_relu import CappedReLU as CappedReLU
+from keras_alt.layers.constant import ConstantTensor as ConstantTensor
 from keras_alt.layers.conv import AveragePoolConv2D as AveragePoolConv2D
 from keras_alt.layers.conv import QuantAveragePoolConv2D as QuantAveragePoolConv2D
 from keras_alt.layers.conv import QuantConv1D as QuantConv1D
@@ -18,3 +19,6 @@ from keras_alt.layers.leaky_relu import QuantLeakyReLU as QuantLeakyReLU
 from keras_alt.layers.mask import KernelMask as KernelMask
 from keras_alt.layers.matmul import Matmul as Matmul
 from keras_alt.layers.prelu import QuantPReLU as QuantPReLU
+from keras_alt.layers.softmax import QuantSoftmax as QuantSoftmax
+from keras_alt.layers.softmax import ScaledSoftmax as ScaledSoftmax
+from keras_alt.layers.tabulated import Tabulated as Tabulated

@@ -7,6 +7,8 @@ from keras_alt.formats import FixedPoint
 
 Rules = tuple[FixedPoint, str, float | None]  # format, rounding, relu_max
 
+SoftmaxRules = tuple[int, int, int, float]  # axis, bits, guard bits, scale
+
 
 class Backend(Protocol):
     """What `tensorflow.py`, `jax.py` and `torch.py` each define: how the closed form is computed.
@@ -33,6 +35,12 @@ class Backend(Protocol):
 
     def lookup(self, x, exponent, values, slopes, first: int, training: bool):
         """Return `closed_form.lookup` of `values`, differentiable: that of `slopes`.
+
+        Only `x` has a gradient. `training` is that of `fake_quant`.
+        """
+
+    def softmax(self, x, exponent, tables, unit, rules: SoftmaxRules, training: bool):
+        """Return `closed_form.softmax`, differentiable as `closed_form.softmax_gradient` says.
 
         Only `x` has a gradient. `training` is that of `fake_quant`.
         """

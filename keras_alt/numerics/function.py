@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.backend import numerics
-from keras_alt.numerics.contract import Rules
+from keras_alt.numerics.contract import Rules, SoftmaxRules
 from keras_alt.numerics.rounding import ROUNDINGS
 
 
@@ -121,3 +121,21 @@ def lookup(x, exponent, values, slopes, first: int, training: bool):
         training: as in `fake_quant`.
     """
     return numerics.lookup(x, exponent, values, slopes, first, training)
+
+
+def softmax(x, exponent, tables, unit, rules: SoftmaxRules, training: bool):
+    """Return `softmax(scale * x)` along an axis, computed in integers of 32 bits.
+
+    Args:
+        x: float32 tensor on the grid with step `2**exponent`.
+        exponent: float32 scalar tensor.
+        tables: two int32 vectors of exponentials, by how many steps a code is below the largest
+            one. Probabilities are made of the first, the sums of rows of the second, which has
+            guard bits.
+        unit: float32 scalar tensor, the step of the probabilities. NaN before calibration, and then
+            every probability is NaN.
+        rules: axis of the rows; bits of the first table, whose largest entry is `2**bits`; guard
+            bits; `scale`.
+        training: as in `fake_quant`.
+    """
+    return numerics.softmax(x, exponent, tables, unit, rules, training)

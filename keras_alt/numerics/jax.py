@@ -50,6 +50,28 @@ def lookup(x, exponent, values, slopes, first, training):
     return _lookup(x, exponent, values, slopes, first)
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _softmax(x, exponent, tables, unit, rules):
+    return closed_form.softmax(x, exponent, tables, unit, *rules[:-1])
+
+
+def _softmax_forward(x, exponent, tables, unit, rules):
+    y = _softmax(x, exponent, tables, unit, rules)
+    return y, y
+
+
+def _softmax_backward(rules, y, upstream):
+    axis, *_, scale = rules
+    return closed_form.softmax_gradient(y, upstream, axis, scale), None, None, None
+
+
+_softmax.defvjp(_softmax_forward, _softmax_backward)
+
+
+def softmax(x, exponent, tables, unit, rules, training):
+    return _softmax(x, exponent, tuple(tables), unit, rules)
+
+
 def fuses_sum(total):
     """Return False: `jit` also turns the single steps into one pass."""
     return False

@@ -38,6 +38,13 @@ def lookup(x, exponent, values, slopes, first, training):
     return y
 
 
+def softmax(x, exponent, tables, unit, rules, training):
+    compiled = training and not _is_small(x)
+    y = _softmax(rules, compiled)(x, exponent, *tables, unit)
+    y.set_shape(x.shape)
+    return y
+
+
 def fuses_sum(total):
     """Return whether `total` is a large float32 tensor of a graph.
 
@@ -160,6 +167,35 @@ def _looked_up(first, compiled):
         return (forward if compiled else plain)(x, exponent, values), gradient
 
     return lookup
+
+
+@functools.cache
+def _softmax(rules, compiled):
+    """Return the differentiable softmax; TensorFlow reduces rows, and XLA compiles what is between.
+
+    For 5 million values, forward took 60 ms, and 170 ms with reductions and division in XLA.
+    """
+    axis, *bits, scale = rules
+
+    def shares(x, top, exponent, table, total, unit):
+        return closed_form.softmax_shares(x, top, exponent, table, total, unit, *bits)
+
+    terms = closed_form.softmax_terms
+    if compiled:
+        terms, shares = (function(part, jit_compile=True) for part in (terms, shares))
+
+    @tf.custom_gradient
+    def softmax(x, exponent, table, fine, unit):
+        def gradient(upstream):
+            dx = closed_form.softmax_gradient(y, upstream, axis, scale)
+            return dx, None, None, None, None
+
+        top = tf.reduce_max(x, axis=axis, keepdims=True)
+        total = tf.reduce_sum(terms(x, top, exponent, fine), axis=axis, keepdims=True)
+        y = shares(x, top, exponent, table, total, unit)
+        return y, gradient
+
+    return softmax
 
 
 @functools.cache

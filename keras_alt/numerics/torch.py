@@ -46,6 +46,25 @@ def lookup(x, exponent, values, slopes, first, training):
     return _Lookup.apply(x, exponent, values, slopes, first)
 
 
+class _Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, exponent, tables, unit, rules):
+        y = closed_form.softmax(x, exponent, tables, unit, *rules[:-1])
+        ctx.save_for_backward(y)
+        ctx.rules = rules
+        return y
+
+    @staticmethod
+    def backward(ctx, upstream):
+        (y,), (axis, *_, scale) = ctx.saved_tensors, ctx.rules
+        dx = closed_form.softmax_gradient(y, upstream, axis, scale)
+        return dx, None, None, None, None
+
+
+def softmax(x, exponent, tables, unit, rules, training):
+    return _Softmax.apply(x, exponent, tables, unit, rules)
+
+
 def fuses_sum(total):
     """Return False: nothing compiles the single steps into one pass."""
     return False

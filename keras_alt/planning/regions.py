@@ -7,9 +7,9 @@ from keras_alt.operators import (
     Operator,
     is_batch_norm,
     is_float_in,
-    is_function,
     is_kernel,
     operator_of,
+    reads_table,
 )
 from keras_alt.resizing import has_exact_weights
 from keras_alt.transforms.fold_batch_norm import linear_in_front
@@ -105,8 +105,8 @@ class Regions:
         Such a tensor is not quantized. The activation reads the sum at full precision.
         """
         readers = self.graph.readers[tensor]
-        if is_function(self.operator(self.graph.producer[tensor])):
-            return False  # its table ends with a quantizer
+        if reads_table(self.operator(self.graph.producer[tensor])):
+            return False  # a quantizer belongs to its table
         return tensor not in self._outputs and bool(readers) and all(map(self._absorbs, readers))
 
     def is_wanted(self, tensor) -> bool:

@@ -10,9 +10,11 @@ from keras_alt.layers import (
     QuantFunction,
     QuantLeakyReLU,
     QuantPReLU,
+    QuantSoftmax,
 )
 from keras_alt.layers.batch_norm import batch_norm_arguments
-from keras_alt.operators import is_frozen, is_function
+from keras_alt.layers.softmax import softmax_arguments
+from keras_alt.operators import is_frozen, reads_table
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
@@ -34,7 +36,7 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
     substituting, made = _Substituting(regions, plan, sparse), {}
     for call in regions.graph.calls:
         operator, norm = regions.operator(call), norms.get(call)
-        if is_function(operator) and not _fits_a_table(plan.group_of(call.inputs[0])):
+        if reads_table(operator) and not _fits_a_table(plan.group_of(call.inputs[0])):
             continue  # stays float between quantizers
         if operator is not None and operator.quantized is not None:
             arguments = substituting.arguments(call, operator.quantized, norm)
@@ -61,6 +63,9 @@ class _Substituting:
     def arguments(self, call: Call, quantized: type, norm) -> dict:
         if quantized is QuantFunction:
             return {"function": call.layer, "format": self.plan.group_of(call.inputs[0]).format}
+        if quantized is QuantSoftmax:
+            format = self.plan.group_of(call.inputs[0]).format
+            return {**softmax_arguments(call.layer), "format": format}
         if quantized is QuantLeakyReLU:
             return self.leaky(call)
         if quantized is QuantPReLU:

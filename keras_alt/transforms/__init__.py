@@ -5,6 +5,7 @@ import keras
 from keras_alt.config import QuantizeConfig
 from keras_alt.targets import get_target
 from keras_alt.transforms.absorb_zero_padding import absorb_zero_padding as absorb_zero_padding
+from keras_alt.transforms.array_to_operand import array_to_operand as array_to_operand
 from keras_alt.transforms.as_keras import as_keras as as_keras
 from keras_alt.transforms.average_pool_to_depthwise import (
     average_pool_to_depthwise as average_pool_to_depthwise,
@@ -26,6 +27,7 @@ from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.products_to_matmul import products_to_matmul as products_to_matmul
+from keras_alt.transforms.scale_into_softmax import scale_into_softmax as scale_into_softmax
 from keras_alt.transforms.splice_identity import splice_identity as splice_identity
 from keras_alt.transforms.split_activation import split_activation as split_activation
 from keras_alt.transforms.split_merge import split_merge as split_merge
@@ -50,6 +52,8 @@ CANONICAL = (
     split_activation,
     absorb_zero_padding,
     channel_scale_to_batch_norm,
+    array_to_operand,
+    scale_into_softmax,
 )
 
 

@@ -15,14 +15,15 @@ OPERATORS = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")
 
 
 def channel_scale_to_batch_norm(model: keras.Model) -> keras.Model:
-    """Turn `LayerScale`, and `x * vector` or `x + vector` between kernels, into batch norms.
+    """Turn `LayerScale`, and what scales channels between kernels, into batch norms.
 
-    The norms never use batch statistics. A vector has one number for each position of one axis. In
+    These are `x * vector`, `x + vector` and `Normalization`. The norms never use batch statistics.
+    A vector has one number for each position of one axis. In
     front of the first kernel, it prepares the input; behind the last, it shapes the output. Both
     stay.
     """
     graph = Graph(model)
-    between = _between_kernels(graph)
+    between = between_kernels(graph)
     found = {call: affine for call in graph.calls if (affine := _affine(call, call in between))}
     norms = Replacements(graph, found)
 
@@ -48,7 +49,7 @@ def channel_scale_to_batch_norm(model: keras.Model) -> keras.Model:
     return rewrite(graph, rule, found)
 
 
-def _between_kernels(graph: Graph) -> set[Call]:
+def between_kernels(graph: Graph) -> set[Call]:
     """Return the calls with a kernel in front of them and one behind."""
     behind, ahead, before, after = set(), set(), set(), set()
     for call in graph.calls:
@@ -68,6 +69,8 @@ def _affine(call: Call, is_between_kernels: bool):
     """Return the axis, the factor and the offset of a call, or None."""
     if is_layer_scale(call.layer):
         return -1, ops.convert_to_numpy(call.layer.gamma), 0.0
+    if type(call.layer) is L.Normalization:
+        return _normalization(call) if is_between_kernels else None
     is_vector = is_operator(call.layer, *OPERATORS) and len(call.inputs) == 1
     if not (is_between_kernels and is_vector and len(call.args) == 2):
         return None
@@ -88,6 +91,20 @@ def _affine(call: Call, is_between_kernels: bool):
     if kind == "Multiply":
         return axis, values, 0.0
     return None if constant_first else (axis, 1.0 / values, 0.0)
+
+
+def _normalization(call: Call):
+    """Return the axis, the factor and the offset of a `Normalization` over one axis or none."""
+    layer = call.layer
+    if len(layer.axis) > 1:
+        return None
+    axis = layer.axis[0] if layer.axis else -1
+    mean, variance = (
+        ops.convert_to_numpy(value).astype(np.float64).reshape(-1)
+        for value in (layer.mean, layer.variance)
+    )
+    deviation = np.maximum(np.sqrt(variance), keras.backend.epsilon())
+    return (axis, deviation, mean) if layer.invert else (axis, 1 / deviation, -mean / deviation)
 
 
 def _axis_of(values, shape) -> int | None:

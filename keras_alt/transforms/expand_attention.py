@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import projections, timestep_mask
-from keras_alt.layers import Matmul
+from keras_alt.layers import Matmul, ScaledSoftmax
 from keras_alt.replacements import Additions, Replacements
 
 L = keras.layers
@@ -25,8 +25,8 @@ def expand_attention(model: keras.Model) -> keras.Model:
 
     The dense layer of the output has the name. The others are named after it: `<name>_query`,
     `<name>_key`, `<name>_value`, the products `<name>_scores` and `<name>_context`, and between
-    the products `<name>_scale` and `<name>_softmax`. Layers that are called with masks, and those
-    with gates, windows, constraints or several attention axes, stay.
+    the products `<name>_softmax`, which has the factor 1/sqrt(depth). Layers that are called with
+    masks, and those with gates, windows, constraints or several attention axes, stay.
     """
     graph = Graph(model)
     attention = [call for call in graph.calls if type(call.layer) in ATTENTION]
@@ -78,8 +78,7 @@ class _Attention:
         values = self.split(self.dense("value", value), self.groups, "value")
         rows = self.reshaped(rows, (self.groups, shared * length, rows.shape[-1]), "query_groups")
         scores = self.part("scores", Matmul)([rows, self.swapped(keys)])
-        scores = self.part("scale", L.Rescaling, scale=self.scale)(scores)
-        chosen = probabilities = self.part("softmax", L.Softmax)(scores)
+        chosen = probabilities = self.part("softmax", ScaledSoftmax, scale=self.scale)(scores)
         if self.layer.dropout:
             chosen = self.part("dropout", L.Dropout, rate=self.layer.dropout)(chosen)
         context = self.part("context", Matmul)([chosen, values])

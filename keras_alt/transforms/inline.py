@@ -12,11 +12,15 @@ from keras_alt.keras_internals import (
     functional_inside,
     has_graph,
     lambda_output_shape,
+    nested_layers,
     own_variables,
     sublayers,
     trusted_configurations,
 )
 from keras_alt.replacements import free_name, numbered
+
+LOOKUPS = (keras.layers.IntegerLookup, keras.layers.StringLookup)
+APPLICATIONS = "keras.src.applications."  # its own layers compute no more than operators do
 
 
 def inline(model: keras.Model) -> keras.Model:
@@ -67,7 +71,7 @@ class _Copies:
         outputs = copy(*new(call.args), **new(arguments))
         # A copied model is built before its first call, so `call_and_fill` would skip it.
         if is_new and isinstance(layer, keras.layers.Layer) and layer.weights:
-            copy.set_weights(layer.get_weights())
+            _take_weights(copy, layer)
         return outputs
 
     def _unique(self, name, prefix):
@@ -110,6 +114,13 @@ def _copy(layer, name):
     return copy
 
 
+def _take_weights(copy, layer):
+    copy.set_weights(layer.get_weights())
+    for inner in nested_layers(copy):
+        if isinstance(inner, keras.layers.Normalization):
+            inner.finalize_state()  # it computes with tensors that are made from its weights
+
+
 def _rebuilt(layer, name):
     if type(layer) is keras.layers.Lambda:
         # A function in a configuration loses the names that it uses.
@@ -122,9 +133,16 @@ def _rebuilt(layer, name):
             dtype=layer.dtype_policy,
             name=name,
         )
-    config = layer.get_config()
+    config = {**layer.get_config(), **_vocabulary(layer)}
     with trusted_configurations():  # they do not come from a file
         return type(layer).from_config({**config, "name": name} if "name" in config else config)
+
+
+def _vocabulary(layer):
+    """Return the entry of a configuration that Keras leaves out: the words of an adapted layer."""
+    if not isinstance(layer, LOOKUPS) or layer.output_mode == "tf_idf":
+        return {}
+    return {"vocabulary": layer.get_vocabulary(include_special_tokens=False)}
 
 
 def _graph_inside(call):
@@ -137,14 +155,20 @@ def _graph_inside(call):
             return Graph(_functional(layer))
         except (TypeError, ValueError, NotImplementedError, AttributeError):
             return None
-    if not isinstance(layer, keras.layers.Layer) or not sublayers(layer):
-        return None
-    if type(layer).__module__.startswith(("keras.", "keras_alt.")) or _masks(call):
+    if not isinstance(layer, keras.layers.Layer) or _masks(call) or not _may_be_traced(layer):
         return None
     try:
         return Graph(_traced(layer, call.inputs, layer.call, call))
     except (TypeError, ValueError, NotImplementedError, AttributeError):
         return None
+
+
+def _may_be_traced(layer):
+    """Return whether a layer is nothing but other layers and operators."""
+    module = type(layer).__module__
+    if module.startswith(APPLICATIONS):
+        return not layer.weights
+    return bool(sublayers(layer)) and not module.startswith(("keras.", "keras_alt."))
 
 
 def _functional(model):

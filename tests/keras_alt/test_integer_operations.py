@@ -173,6 +173,18 @@ def lookups(draw):
 
 
 @st.composite
+def rows(draw):
+    x, axis = draw(tensors()), draw(st.integers(1, 3))
+    x, steps = replace(x, shape=(*x.shape, *[1] * 3)[:3]), np.arange(x.high - x.low + 1)
+    bits, guard = 15, draw(st.integers(1, 13))
+    tables = {
+        name: Constant(np.rint(2.0**b * np.exp(-steps / 9)).astype(np.int64), -b, FORMAT)
+        for name, b in (("table", bits), ("fine", bits + guard))
+    }
+    return [x], {**tables, "axis": axis, "bits": bits, "guard": guard}
+
+
+@st.composite
 def selections(draw):
     x = draw(tensors())
     axis = draw(st.integers(1, len(x.shape)))
@@ -194,7 +206,9 @@ CASES = {
     "multiply": of_one(constant=constants((1,))),
     "product": merges(most=2).map(lambda drawn: (drawn[0], {})),
     "batch_matmul": matrices(),
+    "softmax": rows(),
     "lookup": lookups(),
+    "constant_tensor": of_one(constant=constants((3, 2))),
     "add_constant": biases(),
     "add": merges(),
     "subtract": merges(most=2),

@@ -116,7 +116,7 @@ def test_a_merge_of_a_float_head_stays_float(rng):
 
 def test_a_kernel_behind_a_float_layer_keeps_what_leads_to_it_quantized(rng):
     inputs = keras.Input((12, 4))
-    x = L.Softmax(name="softmax")(island_zoo.conv()(inputs))
+    x = L.Softmax((1, 2), name="softmax")(island_zoo.conv()(inputs))
     x = L.ReLU(name="relu")(L.Concatenate(name="both")([x, L.Conv1D(4, 3)(inputs)]))
     model, _ = quantized(lambda: keras.Model(inputs, island_zoo.head()(x)), rng)
 

@@ -17,7 +17,7 @@ ENGINES = {"litert": "litert", "onnx": "onnxruntime"}
 
 
 def long(name, target):
-    return [pytest.mark.full] if name == "yolo" else []
+    return [pytest.mark.full] if name in ("yolo", "gru_steps", "lstm_steps") else []
 
 
 def trained(name, target, rng):

@@ -1,5 +1,7 @@
 """What `quantize_model` says of models and layers that are a user's own."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt.quantizer import quantizers
 from keras_alt.transforms import inline
+from keras_alt.transforms.inline import APPLICATIONS
 
 pytestmark = pytest.mark.check
 OFFSET = 0.5  # a global that a function reads
@@ -135,3 +138,12 @@ def test_an_activation_is_regularized_behind_its_function():
     q = keras_alt.quantize_model(keras.Model(inputs, layer(inputs)))
     assert q.get_layer("d").activity_regularizer is None
     assert q.get_layer("d_softmax").activity_regularizer is not None
+
+
+def test_layers_of_keras_applications_are_looked_into(rng):
+    scale = importlib.import_module(f"{APPLICATIONS}inception_resnet_v2").CustomScaleLayer
+    inputs = keras.Input((8, 8, 4))
+    x = L.Conv2D(4, 1, activation="relu")(inputs)
+    model = keras.Model(inputs, L.Dense(3)(scale(0.17)([x, L.Conv2D(4, 1)(x)])))
+    assert_same_function(model, inline(model), rng)
+    assert not keras_alt.report(keras_alt.quantize_model(model)).floats

@@ -113,3 +113,16 @@ def test_an_uncalibrated_model_inside_another_is_not_trained(eager, rng):
 def test_a_model_in_which_nothing_is_quantized_stays_as_it_is():
     model = keras.Sequential([keras.Input((4,)), L.Softmax()])
     assert type(keras_alt.quantize_model(model)) is type(keras.Model(model.inputs, model.outputs))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_deep_model_loads(ending, tmp_path):
+    x = inputs = keras.Input((2,))
+    dense = L.Dense(2)
+    for _ in range(500):
+        x = dense(x)
+    model = keras_alt.quantize_model(keras.Model(inputs, x))
+    model.save(tmp_path / f"model.{ending}")
+    loaded = keras.models.load_model(tmp_path / f"model.{ending}")
+    assert len(loaded.operations) == len(model.operations)

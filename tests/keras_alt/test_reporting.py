@@ -85,8 +85,19 @@ def test_weights_in_front_of_the_quantizers_are_told():
     report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="litert")))
     (row,) = report.floats
     assert (row.name, row.place) == ("lstm", "in front of")
-    assert row.reason == "no fixed-point form; stays float in front of the first quantizer"
-    assert row.exports == {"to_integers": "refused", "to_litert": "float"}
+    assert row.reason == (
+        "no fixed-point form; stays float in front of the first quantizer; "
+        "`keras_alt.unroll` before `quantize_model` makes integers of its steps"
+    )
+    assert row.exports == {"to_integers": "outside", "to_litert": "float"}
+
+
+def test_recurrent_layers_that_cannot_be_unrolled_are_told():
+    layers = [L.Conv1D(4, 3), L.Bidirectional(L.GRU(4, dropout=0.1), name="both"), L.Dense(3)]
+    model = keras.Sequential([keras.Input((12, 4)), *layers])
+    (row,) = keras_alt.report(keras_alt.quantize_model(model)).floats
+    assert (row.name, row.place) == ("both", "between")
+    assert row.reason.endswith("`keras_alt.unroll` leaves it, because it has dropout")
 
 
 def test_accumulators_are_named(rng):

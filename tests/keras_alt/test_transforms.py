@@ -100,6 +100,24 @@ def test_inlining_copies_layers_and_keeps_sharing(rng):
     np.testing.assert_array_equal(flat.get_weights()[0], before)
 
 
+@pytest.mark.parametrize("axis", [-1, None])
+def test_an_adapted_layer_stays_adapted(axis, rng):
+    norm = L.Normalization(axis)
+    norm.adapt(rng.normal(3.0, 2.0, (32, 4)))
+    model = keras.Sequential([keras.Input((4,)), norm, L.Dense(3)])
+    assert_same_outputs(model, inline(model), rng.normal(size=(8, 4)))
+
+
+@pytest.mark.tensorflow_only
+def test_an_adapted_vocabulary_is_kept(rng):
+    words = rng.integers(5, 40, (32, 6))
+    lookup = L.IntegerLookup(mask_token=0)
+    lookup.adapt(words)
+    inputs = keras.Input((6,), dtype="int64")
+    model = keras.Model(inputs, L.Dense(3)(L.Flatten()(L.Embedding(40, 2)(lookup(inputs)))))
+    assert_same_outputs(model, inline(model), words)
+
+
 def test_an_unbuilt_model_is_an_error():
     with pytest.raises(ValueError, match="call it once on data"):
         inline(keras.Sequential([L.Dense(3)]))
@@ -177,8 +195,14 @@ def channel_scale(x):
         lambda x: x / np.array([[1.0], [2.0], [3.0], [4.0]]),
         lambda x: x + np.array([1.0, 2.0, 3.0]),
         lambda x: ops.subtract(np.array([1.0, 2.0, 3.0]), x),
+        L.Normalization(mean=[1.0, 2.0, 3.0], variance=[0.5, 2.0, 0.0]),
+        L.Normalization(axis=1, mean=[0.0, 1.0, 2.0, 3.0], variance=[0.5] * 4, invert=True),
+        L.Normalization(axis=None, mean=1.0, variance=4.0),
     ],
-    ids=["LayerScale", "product", "quotient of columns", "sum", "difference"],
+    ids=[
+        *("LayerScale", "product", "quotient of columns", "sum", "difference"),
+        *("normalization", "inverted normalization of columns", "normalization of all"),
+    ],
 )
 def test_factors_and_offsets_of_channels_are_folded(scaled, rng):
     inputs = keras.Input((6, 6, 3))

@@ -11,7 +11,8 @@ import keras
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.folders import folder_written_whole
 from keras_alt.engines.hls4ml.graph import ChannelsLastWriter
-from keras_alt.engines.hls4ml.types import check, precisions
+from keras_alt.engines.hls4ml.layers import read_layers
+from keras_alt.engines.hls4ml.types import check, precisions, spread
 from keras_alt.integer import Program
 
 CONFIG = "hls4ml_config.yml"
@@ -42,7 +43,8 @@ def to_hls4ml(model: keras.Model, path: str | os.PathLike) -> str:
     The firmware covers the model from the first to the last quantizers. Float layers in front, such
     as Rescaling, and behind, such as softmax, run on the host. Inputs have the type of the first
     quantizer, and outputs have the type of the last. Outputs are in the order of computation. The
-    folder also holds `model.onnx`, the QONNX file that the project is made from.
+    folder also holds `model.onnx`, the QONNX file that the project is made from. Tables and other
+    layers that hls4ml does not read from QONNX are nodes of the domain "keras_alt.hls4ml" there.
     `hls4ml.utils.link.FilesystemModelGraph(path)` opens the folder to compile, simulate and
     synthesize.
 
@@ -83,6 +85,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
     with folder_written_whole(path) as temporary:
         with contained(f"hls4ml cannot convert '{program.name}'"):
             project = converted(writer, proto, temporary)
+            spread(project, writer)
         check(project, writer)
         with contained(f"hls4ml cannot write '{program.name}'"):
             project.config.config["OnnxModel"] = "model.onnx"
@@ -116,6 +119,7 @@ def converted(writer, proto, folder):
     from hls4ml.converters import convert_from_onnx_model
     from qonnx.core.modelwrapper import ModelWrapper
 
+    read_layers()
     return convert_from_onnx_model(
         ModelWrapper(proto),
         output_dir=folder,

@@ -9,7 +9,8 @@ import re
 import numpy as np
 
 from keras_alt.engines.fitting import ExportError
-from keras_alt.engines.hls4ml.nodes import CHANNELS_LAST, NODES, unsupported
+from keras_alt.engines.hls4ml import layers
+from keras_alt.engines.hls4ml.nodes import CHANNELS_LAST, NODES, missing
 from keras_alt.engines.qonnx.export import DOMAIN, quant_attributes
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Program
@@ -33,6 +34,7 @@ class ChannelsLastWriter:
         self.values, self.names = {}, []
         self.whole = set()  # names of int64 tensors
         self.inner = {}  # extra nodes: name -> position with the same range
+        self.moved = set()  # names of extra nodes whose results have the type of their input
 
     def model(self):
         """Return the `onnx.ModelProto`. Its inputs must already lie on the program's grid."""
@@ -40,9 +42,7 @@ class ChannelsLastWriter:
 
         inputs = [self.enter(position) for position in self.program.inputs]
         for step in self.program.steps:
-            if step.operation not in NODES:
-                raise unsupported(step, f"the operation '{step.operation}'")
-            NODES[step.operation](self, step)
+            self.write(step)
         ends = {self.values[p] for p in self.outputs}
         order = [*inputs, *(node.name for node in self.nodes)]
         self.names = sorted(ends, key=order.index)
@@ -56,12 +56,20 @@ class ChannelsLastWriter:
             value_info=[self.info(name) for name in between],
         )
         opsets = {"": 13, DOMAIN: 2, CHANNELS_LAST: 1}
+        if any(node.domain == layers.DOMAIN for node in self.nodes):
+            opsets[layers.DOMAIN] = 1
         return helper.make_model(
             graph,
             producer_name="keras_alt",
             opset_imports=[helper.make_opsetid(*entry) for entry in opsets.items()],
             ir_version=10,
         )
+
+    def write(self, step):
+        """Append the nodes of a step; raise an `ExportError` if hls4ml has no form of it."""
+        if step.operation not in NODES:
+            raise missing(step)
+        NODES[step.operation](self, step)
 
     def info(self, name):
         from onnx import TensorProto, helper
@@ -96,6 +104,31 @@ class ChannelsLastWriter:
         shape = (1, *self.program.tensors[position].shape)
         self.values[position] = self.add(kind, inputs, self.name(position), shape, **attributes)
 
+    def give_layer(self, step, kind: str, **attributes):
+        """Append the layer of hls4ml, see `add_layer`, that computes the output of a step."""
+        position, inputs = step.output, self.at(step)
+        shape = (1, *self.program.tensors[position].shape)
+        name = self.name(position)
+        self.values[position] = self.add_layer(kind, inputs, name, shape, **attributes)
+
+    def add_layer(self, kind: str, inputs: list, name: str, shape: tuple, **attributes) -> str:
+        """Append a layer of hls4ml that it does not read from ONNX; return its name.
+
+        Args:
+            kind: name of the layer in hls4ml.
+            inputs: names of tensors.
+            name: of the layer and of its output.
+            shape: of the output, with the batch.
+            attributes: those of the layer in hls4ml.
+        """
+        held = layers.node_attributes({"class_name": kind, **attributes})
+        return self.add(layers.KIND, inputs, name, shape, domain=layers.DOMAIN, **held)
+
+    def reshaped(self, value: str, name: str, shape: tuple) -> str:
+        """Append a node that gives a tensor another shape, without the batch; return its name."""
+        sizes = self.initializer(f"{name}_integers", np.array([1, *shape], np.int64))
+        return self.add("Reshape", [value, sizes], name, (1, *shape))
+
     def initializer(self, name: str, values: np.ndarray) -> str:
         from onnx import numpy_helper
 
@@ -125,6 +158,20 @@ class ChannelsLastWriter:
         )
         inputs = [value, scale, zero, bits]
         return self.add("Quant", inputs, name, shape, **quant_attributes(format, rounding))
+
+
+def refusals(program: Program) -> list[str]:
+    """Return why hls4ml has no form of each layer that `to_hls4ml` refuses."""
+    writer, told = ChannelsLastWriter(program, sorted(program.outputs)), {}
+    for position in program.inputs:
+        writer.enter(position)
+    for step in program.steps:
+        try:
+            writer.write(step)
+        except ExportError as error:
+            told.setdefault(step.layer, str(error))
+            writer.values[step.output] = writer.name(step.output)
+    return list(told.values())
 
 
 def identifier(name: str, position: int) -> str:

@@ -25,6 +25,20 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
     return NODES.handles(*operations)
 
 
+# What hls4ml does not have, by the operation that would need it.
+MISSING = {
+    "convolve_transposed": "a transposed convolution",
+    "reduce_minimum": "a minimum over axes",
+    "take": "a choice of cells by their indices",
+    "total": "a sum over axes",
+}
+
+
+def missing(step) -> ExportError:
+    """Return the error of a step whose operation is not in `NODES`."""
+    return unsupported(step, MISSING.get(step.operation, f"the operation '{step.operation}'"))
+
+
 def unsupported(step, what: str) -> ExportError:
     return ExportError(
         f"hls4ml has no form of layer '{step.layer}': export with `to_qonnx` or `to_integers` "
@@ -89,9 +103,20 @@ def _constant(writer, step):
 @handles("clip")
 def _clip(writer, step):
     low, high = (step.attributes[name] for name in ("low", "high"))
-    if (low, high) != (0, None):
+    if (low, high) == (0, None):
+        writer.give(step, "Relu", writer.at(step))
+    elif (low, high) == (None, 0):
+        _negative_part(writer, step)
+    else:
         raise unsupported(step, f"a clip to {low}, {high} in units of its input")
-    writer.give(step, "Relu", writer.at(step))
+
+
+def _negative_part(writer, step):
+    """Write min(x, 0) as x - max(x, 0): hls4ml has no minimum of a tensor and a number."""
+    (value,), name = writer.at(step), f"{writer.name(step.output)}_relu"
+    positive = writer.add("Relu", [value], name, (1, *writer.program.tensors[step.output].shape))
+    writer.inner[positive] = step.inputs[0]
+    writer.give(step, "Sub", [value, positive])
 
 
 @handles("requantize")
@@ -102,8 +127,8 @@ def _requantize(writer, step):
     if within and (source.exponent, source.format) == (tensor.exponent, tensor.format):
         writer.values[step.output] = writer.values[step.inputs[0]]
         return
-    if rounding not in ROUNDINGS or np.any(step.attributes["divisor"] != 1):
-        raise unsupported(step, f"rounding={rounding}, divisor={step.attributes['divisor']}")
+    if rounding not in ROUNDINGS:
+        raise unsupported(step, f"rounding={rounding}")
     if tensor.high < tensor.format.qmax:
         raise unsupported(
             step,
@@ -119,68 +144,69 @@ def _requantize(writer, step):
     )
 
 
-@handles("add", "subtract", "maximum", "minimum", "concatenate")
+@handles("add", "subtract", "maximum", "minimum")
 def _merge(writer, step):
-    kinds = {"subtract": "Sub", "maximum": "Max", "minimum": "Min", "concatenate": "Concat"}
-    kind = kinds.get(step.operation, "Add")
-    shapes = {writer.program.tensors[position].shape for position in step.inputs}
-    attributes = {}
-    if kind == "Concat":
-        attributes = {"axis": step.attributes["axis"] % (len(min(shapes)) + 1)}
-    elif len(shapes) > 1:
-        raise unsupported(step, f"operands of the shapes {sorted(shapes)}")
+    kinds = {"subtract": "Sub", "maximum": "Max", "minimum": "Min"}
+    shapes = [writer.program.tensors[position].shape for position in step.inputs]
     if len(step.inputs) != 2:
         raise unsupported(step, f"{len(step.inputs)} operands")
-    writer.give(step, kind, writer.at(step), **attributes)
+    if not repeats(*shapes):
+        raise unsupported(step, f"operands of the shapes {sorted(shapes)}")
+    writer.give(step, kinds.get(step.operation, "Add"), writer.at(step))
 
 
-@handles("window_maximum")
-def _maximum_pool(writer, step):
-    a = step.attributes
-    if len(a["window"]) != 2 or np.any(a["padding"]):
-        raise unsupported(step, f"a pool of window {a['window']} and padding {a['padding']}")
-    name, shape = writer.name(step.output), writer.program.tensors[step.output].shape
-    writer.values[step.output] = _pool(writer, step, name, shape, a["window"], a["strides"])
+def repeats(first: tuple, second: tuple) -> bool:
+    """Whether one tensor, read again and again, gives a code for each code of the other.
+
+    hls4ml's merges broadcast like that: a tensor of channels fits an image, one of pixels not.
+    """
+    rank = len(first)
+    same = next((i for i in range(rank) if first[i:] == second[i:]), rank)
+    return any(all(n == 1 for n in shape[:same]) for shape in (first, second))
 
 
-@handles("reduce_maximum")
-def _maximum(writer, step):
-    shape, axes = writer.program.tensors[step.inputs[0]].shape, step.attributes["axes"]
-    if len(shape) != 3 or tuple(axes) != (1, 2):
-        raise unsupported(step, f"a maximum over the axes {axes} of {shape}")
-    name = f"{writer.name(step.output)}_pool"
-    value = _pool(writer, step, name, (1, 1, shape[-1]), shape[:2], shape[:2])
-    writer.inner[value] = step.output
-    _reshape(writer, step, value)
-
-
-def _pool(writer, step, name, shape, window, strides):
-    return writer.add(
-        "MaxPool",
-        writer.at(step),
-        name,
-        (1, *shape),
-        domain=CHANNELS_LAST,
-        kernel_shape=window,
-        strides=strides,
-        dilations=(1, 1),
-        pads=(0, 0, 0, 0),
-    )
+@handles("concatenate")
+def _concatenate(writer, step):
+    """Write two operands at a time: hls4ml takes no more."""
+    axis, position = step.attributes["axis"], step.output
+    shape = (1, *writer.program.tensors[position].shape)
+    value, *others = writer.at(step)
+    if len(shape) > 4:
+        raise unsupported(step, f"a concatenation of tensors of {len(shape) - 1} axes")
+    sizes = [writer.program.tensors[p].shape[axis % len(shape) - 1] for p in step.inputs]
+    for i, other in enumerate(others[:-1], start=2):
+        part = list(shape)
+        part[axis % len(shape)] = sum(sizes[:i])
+        name = f"{writer.name(position)}_{i}"
+        value = writer.add("Concat", [value, other], name, tuple(part), axis=axis % len(shape))
+        writer.inner[value] = position
+    writer.give(step, "Concat", [value, others[-1]], axis=axis % len(shape))
 
 
 @handles("reshape")
-def _reshape(writer, step, value=None):
-    value = value or writer.at(step)[0]
-    if all(step.output not in other.inputs for other in writer.program.steps):
+def _reshape(writer, step):
+    shaped(writer, step, writer.at(step)[0])
+
+
+def shaped(writer, step, value):
+    """Give a tensor the shape of a step's output."""
+    if _only_shapes_outputs(writer.program, step):
         writer.values[step.output] = value  # outputs have no shape in C
         return
-    shape = np.array([1, *writer.program.tensors[step.output].shape], np.int64)
-    name = writer.initializer(f"{writer.name(step.output)}_integers", shape)
-    writer.give(step, "Reshape", [value, name])
+    shape = writer.program.tensors[step.output].shape
+    writer.values[step.output] = writer.reshaped(value, writer.name(step.output), shape)
+
+
+def _only_shapes_outputs(program, step) -> bool:
+    readers = [other for other in program.steps if step.output in other.inputs]
+    return all(r.operation == "reshape" and _only_shapes_outputs(program, r) for r in readers)
 
 
 @handles("pad")
 def _pad(writer, step):
+    *space, of_channels = step.attributes["padding"]
+    if len(space) not in (1, 2) or any(of_channels):
+        raise unsupported(step, f"padding={step.attributes['padding']}, of more than space")
     padding = np.array(pads([(0, 0), *step.attributes["padding"]]), np.int64)
     name = writer.initializer(f"{writer.name(step.output)}_integers", padding)
     writer.give(step, "Pad", [*writer.at(step), name])

@@ -17,7 +17,8 @@ from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, ar
 from keras_alt.keras_internals import operation_behind
 
 VERSION = 1
-CONSTANTS = {"add_constant": "bias", "multiply": "slope"}  # the layer's name of `constant`
+# The layer's name of `constant`.
+CONSTANTS = {"add_constant": "bias", "constant_tensor": "value", "multiply": "slope"}
 FOR_KERAS = ("name", "trainable", "dtype")  # entries of a config that only Keras needs
 SOURCES = {
     "run.py": ("keras_alt.engines.integer", "runner.py"),
@@ -32,7 +33,8 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
     `docs/integers.md` describes the format. `model.json` has the steps, their shifts, roundings and
     bounds, and the format of every tensor. `weights.npz` has the codes of kernels and biases, each
     in `bits` bits. `run.py`, with `arithmetic.py` and `packing.py`, computes the model with NumPy
-    alone.
+    alone. Float layers in front of the quantizers and behind them are described, not computed;
+    `floats.npz` has their weights, if there are any.
 
     Args:
         model: calibrated model, quantized with any target.
@@ -43,8 +45,7 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
 
     Raises:
         NotIntegerError: some layers have no integer form; the message names them.
-        ExportError: a float layer in front of the quantizers has weights, or an operation comes
-            from another package.
+        ExportError: an operation comes from another package.
         FileExistsError: `path` exists and is not an empty folder.
     """
     write_integers(fitting_program(model, "integer"), path)
@@ -53,27 +54,18 @@ def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
 
 def write_integers(reading: Reading, path: str | os.PathLike):
     """Write the folder of a model. Tensors keep the positions of the program."""
-    _require_no_weights(reading)
     _require_own_operations(reading.program)
     with folder_written_whole(path) as folder:
         described = _Description(reading)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
             file.write(as_text(described.model()))
         np.savez(os.path.join(folder, "weights.npz"), **described.packed())
+        floats = _floats(reading)
+        if floats:
+            np.savez(os.path.join(folder, "floats.npz"), **floats)
         for name, (package, source) in SOURCES.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(standing_alone(package, source))
-
-
-def _require_no_weights(reading):
-    """Raise an error if a float layer in front has weights: the files hold only its config."""
-    weighty = [layer.name for layer in reading.entry.layers if layer.weights]
-    if weighty:
-        raise ExportError(
-            "Float layers in front of the first quantizer must have no weights: take them off the "
-            "model, and give constants (`Normalization(mean=..., variance=...)`) instead of "
-            f"adapted ones. Received: {', '.join(weighty)}"
-        )
 
 
 def _require_own_operations(program: Program):
@@ -187,10 +179,22 @@ def _line(value):
 
 def _layers(model):
     return [
-        {"name": layer.name, **_serialized(layer)}
+        {"name": layer.name, **_serialized(layer), **_weight_names(layer)}
         for layer in model.operations
         if not isinstance(layer, keras.layers.InputLayer)
     ]
+
+
+def _weight_names(layer):
+    """Return an entry with the names in `floats.npz` of the weights of a layer, in its order."""
+    names = [variable.path for variable in getattr(layer, "weights", ())]
+    return {"weights": names} if names else {}
+
+
+def _floats(reading):
+    """Return the weights of the float layers by name."""
+    variables = [*reading.entry.weights, *reading.exit.weights]
+    return {variable.path: keras.ops.convert_to_numpy(variable) for variable in variables}
 
 
 def _serialized(layer):

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
-from keras_alt.engines.litert import reductions, volumes
+from keras_alt.engines.litert import reductions, softmax, volumes
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.handlers import Handlers
 from keras_alt.padding import is_fixed, paddings
@@ -19,6 +19,7 @@ ROUNDINGS = {
     "ADD": "half_up",
     "AVERAGE_POOL_2D": "half_away_stored",
     "BATCH_MATMUL": "half_even",
+    "DIV": "half_up",  # of the operators that `softmax.rounded` appends
     "MEAN": "half_even",  # of as many copies as `reductions.copies` says
     "MUL": "half_even",
     "QUANTIZE": "half_up",
@@ -200,6 +201,8 @@ def _requantize(writer, step):
         operator = writer.biased(operator, step, x)
     if operator.code == "MEAN":
         operator = reductions.repeated(writer, operator, step)
+    if operator.code == "DIV":
+        operator = softmax.rounded(writer, operator, step)
     writer.finish(operator, step.output)
 
 
@@ -213,6 +216,18 @@ def _multiply(writer, step):
     name = f"{step.layer}/factor{step.output}"
     factor = writer.constant(name, constant.codes.astype(np.int8), constant.exponent)
     writer.pending[step.output] = Operator("MUL", [writer.at(step.inputs[0]), factor], shape)
+
+
+@handles("constant_tensor")
+def _constant_tensor(writer, step):
+    constant, name = step.attributes["constant"], f"{step.layer}/constant{step.output}"
+    codes = constant.codes[None].astype(np.int8)
+    writer.stored[step.output] = writer.constant(name, codes, constant.exponent)
+
+
+@handles("softmax")
+def _softmax(writer, step):
+    writer.pending[step.output] = softmax.probabilities(writer, step)
 
 
 @handles("product")

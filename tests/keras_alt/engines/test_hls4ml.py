@@ -143,9 +143,8 @@ def test_types_that_hls4ml_chose_otherwise_are_an_error(rng, tmp_path, monkeypat
     [
         (L.Conv2D(2, 2, dilation_rate=2, name="culprit"), "dilation"),
         (L.Conv2D(4, 2, groups=2, name="culprit"), "groups=2"),
-        (L.Conv2DTranspose(2, 2, name="culprit"), "convolve_transposed"),
-        (L.MaxPooling2D(4, padding="same", name="culprit"), "padding"),
-        (L.Cropping2D(1, name="culprit"), "crop"),
+        (L.Conv2DTranspose(2, 2, name="culprit"), "transposed convolution"),
+        (L.ZeroPadding2D(1, data_format="channels_first", name="culprit"), "padding"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, L.Layer) else None,
 )

@@ -164,6 +164,38 @@ def test_float_layers_at_the_ends_are_described(rng, tmp_path):
     assert contents["behind"]["outputs"] == model.output_names == ["dense"]
 
 
+def normalized():
+    """Have float layers with weights in front of the quantizers and behind them."""
+    x = inputs = keras.Input((8, 4), name="series")
+    x = L.Rescaling(2.0, name="double")(L.Normalization(name="norm")(x))
+    return keras.Model(inputs, L.LSTM(3, name="loop")(L.Conv1D(4, 3)(x)))
+
+
+def test_float_layers_at_the_ends_have_their_weights(rng, tmp_path):
+    model = normalized()
+    model.get_layer("norm").adapt(rng.normal(2.0, 3.0, (32, 8, 4)))
+    model, x = quantized(lambda: model, rng)
+    assert keras_alt.verify(model, x, verbose=False)
+    runner = IntegerModel(to_integers(model, tmp_path / "integers"))
+
+    norm, double = runner.model["front"]["layers"]
+    (loop,) = runner.model["behind"]["layers"]
+    assert "weights" not in double
+    with np.load(tmp_path / "integers" / "floats.npz") as file:
+        assert set(file.files) == {*norm["weights"], *loop["weights"]}
+        mean, variance, _ = (file[name] for name in norm["weights"])
+        assert_equal(
+            [file[name] for name in loop["weights"]], model.get_layer("loop").get_weights()
+        )
+    floats = (x - mean) / np.maximum(np.sqrt(variance), 1e-7) * np.float32(2.0)
+    assert_equal(runner.codes([floats]), integer.quantize_inputs(integer.read(model), x))
+
+
+def test_there_are_no_float_weights_without_such_layers(rng, tmp_path):
+    path = to_integers(quantized(padded_average, rng)[0], tmp_path / "integers")
+    assert "floats.npz" not in os.listdir(path)
+
+
 def test_calls_of_one_layer_share_its_constants(rng, tmp_path):
     model, _ = quantized(models.siamese, rng)
     to_integers(model, tmp_path / "integers")

@@ -11,7 +11,7 @@ from exported import assert_exact, assert_refused, quantized, small
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
-from random_networks import FEW_NETWORKS, quantized_networks
+from random_networks import FEW_ISLANDS, FEW_NETWORKS, quantized_networks, with_islands
 
 import keras_alt
 from keras_alt import FixedPoint, QuantizeConfig, integer
@@ -59,6 +59,12 @@ def test_an_average_pool_over_volumes_is_told_before_training(rng):
 @FEW_NETWORKS
 @given(quantized_networks(st.just("litert"), activations=st.just(8)))
 def test_random_networks_are_exact(drawn):
+    assert_exact(*drawn, "litert")
+
+
+@FEW_ISLANDS
+@given(quantized_networks(st.just("litert"), activations=st.just(8), models=with_islands()))
+def test_integers_around_random_float_layers_are_exact(drawn):
     assert_exact(*drawn, "litert")
 
 

@@ -54,6 +54,13 @@ def test_every_topology_is_exact(make, target, rng):
                 "maximum",
                 "concatenate_rows",
                 "max_of_channels",
+                "hard_silu",
+                "multiply_by_pixels",
+                "matmul",
+                "prelu",
+                "bilinear_oblong",
+                "sum_of_rows",
+                "slice_of_steps",
             ),
         ),
         ((8, 4), layer_zoo.LINES),
@@ -65,6 +72,13 @@ def test_layers_are_exact(size, layers, rng):
     network = layer_zoo.network(*layers, size=size)
     model, x = quantized(network, rng, "paper", weights=4, activations=6)
     assert_exact(model, x[:4], "qonnx")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("size", [(6, 6, 4), (8, 4), (3, 4, 5, 2)])
+def test_every_kind_of_layer_is_written(size, rng, tmp_path):
+    model, _ = quantized(layer_zoo.network(size=size), rng, "hls")
+    to_qonnx(model, tmp_path / "model.onnx")
 
 
 @FEW_NETWORKS
