@@ -8,6 +8,7 @@ from keras_alt import export as export
 from keras_alt import integer as integer
 from keras_alt import layers as layers
 from keras_alt import optimizers as optimizers
+from keras_alt import recipes as recipes
 from keras_alt.calibration.statistics import refresh_batch_norm as refresh_batch_norm
 from keras_alt.calibration.walk import calibrate as calibrate
 from keras_alt.config import QuantizeConfig as QuantizeConfig

@@ -26,7 +26,7 @@ LAYERS = {
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "retargeting", "tfmot", "engines"},
-        {"export", "verification"},
+        {"export", "verification", "recipes"},
         {"__init__"},
     ],
     "keras_route": [
