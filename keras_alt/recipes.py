@@ -1,5 +1,6 @@
 """The best known ways to an accurate integer network, in one call each."""
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from keras_alt.calibration.walk import calibrate
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds
 from keras_alt.config import QuantizeConfig
 from keras_alt.equalization import equalize
-from keras_alt.graph import Graph, functional
+from keras_alt.graph import Graph
 from keras_alt.operators import is_batch_norm
 from keras_alt.optimizers import alt
 from keras_alt.quantize import quantize_model
@@ -82,12 +83,13 @@ def static(
     quantized = outcome.model
     ```
     """
-    batches = read_batches(functional(model), data, samples, batch_size=32)
+    flat = inline(model)
+    batches = read_batches(flat, data, samples, batch_size=32)
     data = [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
-    judged = _agreement(model, data) if score is None else score
-    outcome = Outcome(model)
-    outcome.consider("float", model, judged)
-    if score is not None and any(map(is_batch_norm, Graph(inline(model)).calls)):
+    judged = _agreement(flat, data) if score is None else score
+    outcome = Outcome(flat)
+    outcome.consider("float", flat, judged)
+    if score is not None and any(map(is_batch_norm, Graph(flat).calls)):
         refreshed = refresh_batch_norm(model, data, samples, verbose=verbose)
         if outcome.consider("float, statistics of the data", refreshed, score):
             model = refreshed
@@ -190,7 +192,7 @@ def _agreement(model, data) -> Score:
             np.square(a - b).sum() for a, b in zip(_outputs(other, data), expected, strict=True)
         )
         signal = sum(np.square(a).sum() for a in expected)
-        return float(10 * np.log10(signal / max(noise, np.finfo(np.float64).tiny)))
+        return math.inf if noise == 0.0 else float(10 * np.log10(signal / noise))
 
     return score
 
