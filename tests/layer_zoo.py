@@ -313,6 +313,11 @@ VOLUMES = {
     "conv3d_same": chain(lambda: L.Conv3D(3, (2, 3, 2), strides=(2, 1, 2), padding="same")),
     "conv3d_groups": chain(lambda: L.Conv3D(4, 2, groups=2, dilation_rate=(1, 2, 2))),
     "conv3d_channels_first": chain(lambda: L.Conv3D(3, 2, data_format="channels_first")),
+    "distributed_images": chain(
+        lambda: L.TimeDistributed(
+            keras.Sequential([L.Conv2D(3, 2), L.BatchNormalization(), L.ReLU(), L.MaxPooling2D(2)])
+        )
+    ),
     "max_pool_3d": after_conv3d(lambda: L.MaxPooling3D((1, 2, 3), 1, "same")),
     "max_pool_3d_strided": after_conv3d(lambda: L.MaxPooling3D(2, (1, 1, 2))),
     "global_average_3d": after_conv3d(L.GlobalAveragePooling3D),

@@ -1,12 +1,14 @@
 """Replacement of `TimeDistributed` by layers that compute all time steps at once."""
 
+import functools
+
 import keras
 from keras import ops
 
-from keras_alt.graph import Graph, call_and_fill, replaced, rewrite
+from keras_alt.graph import Graph, Replay, call_and_fill, functional, replaced, rewrite
 from keras_alt.handlers import Handlers
-from keras_alt.keras_internals import operation_behind, timestep_mask
-from keras_alt.replacements import Replacements
+from keras_alt.keras_internals import has_graph, operation_behind, timestep_mask
+from keras_alt.replacements import Additions, Replacements
 
 L = keras.layers
 # `(layer, name, shape of the input) -> layer` that computes all time steps of a type of layer. It
@@ -19,14 +21,24 @@ GLOBAL = {
     L.GlobalMaxPooling2D: ops.max,
 }
 
+# Layers that compute the same with one axis more.
+WIDER = {
+    L.Conv1D: L.Conv2D,
+    L.Conv2D: L.Conv3D,
+    L.MaxPooling1D: L.MaxPooling2D,
+    L.MaxPooling2D: L.MaxPooling3D,
+    L.AveragePooling1D: L.AveragePooling2D,
+}
+
 
 def unwrap_time_distributed(model: keras.Model) -> keras.Model:
     """Turn `TimeDistributed(Dense(4))` into `Dense(4)`, and other layers likewise.
 
-    Conv1D and its pools become Conv2D and pools of images, with a window of one time step. Global
-    pools become operators. A layer that has no such form stays wrapped.
+    Conv1D, Conv2D and their pools get one axis more, with a window of one time step. Global pools
+    become operators. A wrapped model becomes wrapped layers first. A layer that has no such form
+    stays wrapped.
     """
-    graph = Graph(model)
+    graph = Graph(_models_spread(model))
     wrapped = {call for call in graph.calls if _is_wrapped(call)}
     pools = {call for call in wrapped if type(call.layer.layer) in GLOBAL}
     layers = {call for call in wrapped - pools if _distributed(call, None) is not None}
@@ -40,6 +52,50 @@ def unwrap_time_distributed(model: keras.Model) -> keras.Model:
         return call_and_fill(layer, lambda built: _fill(built, call.layer), x)
 
     return rewrite(graph, rule, pools | layers)
+
+
+def _models_spread(model):
+    """Turn each wrapped model into a graph of wrapped layers and merges."""
+    graph = Graph(model)
+    found = {call: inner for call in graph.calls if (inner := _inner_graph(call)) is not None}
+    additions = Additions(graph)
+
+    def rule(call, new):
+        inner = found[call]
+        values = Replay({inner.inputs[0]: new(call.inputs[0])})
+        for part in inner.calls:
+            layer = part.layer
+            if not _is_merge(layer):
+                name = f"{call.layer.name}_{layer.name}"
+                wrap = functools.partial(L.TimeDistributed, layer)
+                layer = additions(
+                    (call.layer, layer), name, lambda name, wrap=wrap: wrap(name=name)
+                )
+            values.record(part, layer(*values(part.args)))
+        return values(inner.outputs[0])
+
+    return _models_spread(rewrite(graph, rule, found)) if found else model
+
+
+def _inner_graph(call):
+    """Return the graph of a wrapped model that consists of layers and merges, or None."""
+    if not _is_wrapped(call) or not isinstance(call.layer.layer, keras.Model):
+        return None
+    model = functional(call.layer.layer)
+    if not has_graph(model) or len(model.inputs) > 1 or len(model.outputs) > 1:
+        return None
+    inner = Graph(model)
+    plain = all(_is_merge(c.layer) or _reads_one(c) for c in inner.calls)
+    return inner if plain else None
+
+
+def _is_merge(layer):
+    last = type(layer) is L.Concatenate and layer.axis == -1
+    return last or type(layer) in (L.Add, L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum)
+
+
+def _reads_one(call):
+    return isinstance(call.layer, L.Layer) and len(call.args) == len(call.inputs) == 1
 
 
 def _is_wrapped(call):
@@ -92,23 +148,22 @@ def _reshape(layer, name, shape):
     return L.Reshape((shape[1], *target), name=name, dtype=layer.dtype_policy)
 
 
-@DISTRIBUTED.handles(L.MaxPooling1D, L.AveragePooling1D)
+@DISTRIBUTED.handles(L.MaxPooling1D, L.AveragePooling1D, L.MaxPooling2D)
 def _pool(layer, name, shape):
-    pools = {L.MaxPooling1D: L.MaxPooling2D, L.AveragePooling1D: L.AveragePooling2D}
-    config = _of_images(layer, "pool_size", "strides")
-    return replaced(layer, pools[type(layer)], **config, name=name)
+    config = _with_steps(layer, "pool_size", "strides")
+    return replaced(layer, WIDER[type(layer)], **config, name=name)
 
 
-@DISTRIBUTED.handles(L.Conv1D)
+@DISTRIBUTED.handles(L.Conv1D, L.Conv2D)
 def _conv(layer, name, shape):
     if layer.padding == "causal" or layer.kernel_constraint is not None:
         return None
-    config = _of_images(layer, "kernel_size", "strides", "dilation_rate")
-    return replaced(layer, L.Conv2D, **config, name=name)
+    config = _with_steps(layer, "kernel_size", "strides", "dilation_rate")
+    return replaced(layer, WIDER[type(layer)], **config, name=name)
 
 
-def _of_images(layer, *arguments):
-    """Return arguments of a layer for lines as those of a layer for images of one time step."""
+def _with_steps(layer, *arguments):
+    """Return arguments of a layer as those of a layer with one axis more, of one time step."""
     return {argument: (1, *_tuple(getattr(layer, argument))) for argument in arguments}
 
 

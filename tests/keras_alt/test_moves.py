@@ -13,7 +13,8 @@ from keras_alt import QuantizeConfig
 from keras_alt.functions import FUNCTIONS
 from keras_alt.graph import Graph
 from keras_alt.integer import arithmetic, read
-from keras_alt.integer.reader import HANDLERS
+from keras_alt.integer.reader import HANDLERS, ROUNDED_BEHIND
+from keras_alt.layers import ScaledSoftmax
 from keras_alt.moves import MOVES, moves_of
 from keras_alt.noise import NOISE
 from keras_alt.operators import OPERATORS, Operator, operator_of
@@ -170,8 +171,9 @@ def test_every_operator_has_integers():
         for kind, entry in OPERATORS.items()
         if not (isinstance(entry, Operator) and entry.quantized)
     }
-    replaced = {L.LeakyReLU, L.Activation}  # by a Quant layer, a Quantizer or a table
-    assert computed - replaced - set(FUNCTIONS) <= set(HANDLERS)
+    # By a Quant layer, a Quantizer or a table.
+    replaced = {L.LeakyReLU, L.Activation, L.Softmax, ScaledSoftmax}
+    assert computed - replaced - set(FUNCTIONS) <= set(HANDLERS) | set(ROUNDED_BEHIND)
     assert set(MOVES) <= computed
 
 

@@ -35,7 +35,6 @@ from keras_alt.transforms import (
     products_to_matmul,
     splice_identity,
     split_merge,
-    unwrap_time_distributed,
 )
 from keras_alt.transforms.batch_norm_to_depthwise import affine
 
@@ -585,56 +584,3 @@ def test_what_is_split_off_a_merge_gets_a_free_name():
     x = L.Dense(3, name="sum_partial_1")(inputs)
     result = split_merge(keras.Model(inputs, L.Add(name="sum")([inputs, x, x])))
     assert [layer.name for layer in result.layers[-2:]] == ["sum_partial_2", "sum"]
-
-
-DISTRIBUTED = {
-    "dense": (lambda: L.Dense(5, activation="relu", bias_initializer="ones"), 3),
-    "dense_on_images": (lambda: L.Dense(5), 4),
-    "activation": (lambda: L.Activation("tanh"), 2),
-    "dropout": (lambda: L.Dropout(0.5), 2),
-    "norm": (L.BatchNormalization, 4),
-    "softmax": (L.Softmax, 3),
-    "flatten": (L.Flatten, 4),
-    "reshape": (lambda: L.Reshape((3, -1)), 3),
-    "conv": (lambda: L.Conv1D(5, 3, strides=2, padding="same", bias_initializer="ones"), 3),
-    "dilated": (lambda: L.Conv1D(4, 2, dilation_rate=3, groups=2), 3),
-    "max_pool": (lambda: L.MaxPooling1D(3, 2, "same"), 3),
-    "average_pool": (lambda: L.AveragePooling1D(2), 3),
-    "global_average": (L.GlobalAveragePooling2D, 4),
-    "global_max": (lambda: L.GlobalMaxPooling1D(keepdims=True), 3),
-}
-WRAPPED = {
-    "conv2d": (lambda: L.Conv2D(3, 3), 4),
-    "causal": (lambda: L.Conv1D(3, 3, padding="causal"), 3),
-    "norm of rows": (lambda: L.BatchNormalization(axis=1), 3),
-    "recurrent": (lambda: L.LSTM(3), 3),
-}
-
-
-def distributed(layer, rank):
-    inputs = keras.Input((3, 6, 5, 4)[: rank - 1] + (4,))
-    return keras.Model(inputs, L.TimeDistributed(layer(), name="wrapper")(inputs))
-
-
-@pytest.mark.backend
-@pytest.mark.parametrize("name", DISTRIBUTED)
-def test_a_layer_of_time_steps_computes_them_at_once(name, rng):
-    model = randomize(distributed(*DISTRIBUTED[name]), rng)
-
-    result = unwrap_time_distributed(model)
-
-    assert not any(isinstance(layer, L.TimeDistributed) for layer in result.layers)
-    assert result.operations[-1].name == "wrapper"
-    assert_same_function(model, result, rng)
-
-
-@pytest.mark.parametrize("name", WRAPPED)
-def test_other_layers_stay_wrapped(name):
-    model = distributed(*WRAPPED[name])
-    assert unwrap_time_distributed(model) is model
-
-
-def test_masked_time_steps_stay_wrapped():
-    inputs = keras.Input((6, 4))
-    model = keras.Model(inputs, L.TimeDistributed(L.Dense(3))(L.Masking()(inputs)))
-    assert unwrap_time_distributed(model) is model
