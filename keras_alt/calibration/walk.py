@@ -14,11 +14,18 @@ from keras_alt.calibration.bias_correction import (
     corrected_layers,
     float_means,
 )
+from keras_alt.calibration.channels import by_threshold, within_spread
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
 from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, functional
-from keras_alt.quantizer import Quantizer, quantizer_name, quantizers, quantizers_of
+from keras_alt.quantizer import (
+    Quantizer,
+    checked_threshold,
+    quantizer_name,
+    quantizers,
+    quantizers_of,
+)
 
 WEIGHT_ROLES = ("kernel", "depthwise_kernel", "pointwise_kernel", "slope")
 
@@ -33,7 +40,7 @@ def calibrate(
     keep: Iterable[Quantizer] = (),
     bias_correction: bool = False,
     verbose: bool = True,
-) -> dict[str, float]:
+) -> dict[str, float | np.ndarray]:
     """Set every threshold of `model` from the values that `data` produces.
 
     The samples pass through the graph once, layer by layer, and each quantizer sees values that the
@@ -66,7 +73,8 @@ def calibrate(
         verbose: whether to show a progress bar.
 
     Returns:
-        `{quantizer name: threshold}`.
+        `{quantizer name: threshold}`. The thresholds of a kernel whose channels have their own are
+        an array that broadcasts over the kernel.
     """
     found = quantizers(model)
     if not found:
@@ -126,9 +134,7 @@ class _Walk:
         for quantizer, values in _constants(layer):
             if quantizer in pending:
                 pending.remove(quantizer)
-                histogram = Histogram()
-                self.update(histogram, values, layer, quantizer)
-                self.set(layer, quantizer, histogram)
+                self.set_of_constant(layer, quantizer, ops.convert_to_numpy(values))
         while pending:
             current = self.observe_first(call, store, pending)
             if current is None:
@@ -137,6 +143,16 @@ class _Walk:
             if layer is current:
                 self.keep_whole_numbers(call, store)
             pending.remove(current)
+
+    def set_of_constant(self, layer, quantizer, values):
+        """Set the threshold of a constant, or those of its channels."""
+        shape, histograms = quantizer.log2_threshold.shape, []
+        for channel in by_threshold(values, shape):
+            histograms.append(Histogram())
+            self.update(histograms[-1], channel, layer, quantizer)
+        thresholds = [self.threshold(layer, quantizer, histogram) for histogram in histograms]
+        alive = [histogram.max_abs > 0 for histogram in histograms]
+        quantizer.set_threshold(within_spread(thresholds, alive).reshape(shape))
 
     def correct_bias(self, call: Call, store):
         """Give each channel of a kernel's output the mean that it has in the float model."""
@@ -185,9 +201,13 @@ class _Walk:
             raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
 
     def set(self, layer, quantizer, histogram):
+        quantizer.set_threshold(self.threshold(layer, quantizer, histogram))
+
+    def threshold(self, layer, quantizer, histogram):
+        """Return the threshold that the rule of a quantizer chooses."""
         rule = self.weights if quantizer.role in WEIGHT_ROLES else self.activations
         try:
-            quantizer.set_threshold(rule(histogram, quantizer.format))
+            return checked_threshold(rule(histogram, quantizer.format), quantizer.name)
         except ValueError as error:
             raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
 

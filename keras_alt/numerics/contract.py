@@ -29,6 +29,7 @@ class Backend(Protocol):
         """Return `closed_form.forward`, differentiable as `closed_form.backward` says.
 
         Args:
+            log2_threshold: a scalar, or of the rank of `x`, of size 1 along the axes that share it.
             training: whether the result is trained through. Otherwise the graph may be exported,
                 so it must consist of plain operations.
         """
