@@ -64,13 +64,16 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 
     # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        gradients = [ops.zeros((), "float32")] * len(self.thresholds)
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            gradients[position_of(self, variable)] = gradient
-        old = ops.stack([variable.value for variable in self.thresholds])
-        new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
-        for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
-            variable.assign(value)
+        def update(grads):
+            gradients = [ops.zeros((), "float32")] * len(self.thresholds)
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                gradients[position_of(self, variable)] = gradient
+            old = ops.stack([variable.value for variable in self.thresholds])
+            new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
+            for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
+                variable.assign(value)
+
+        numerics.update_replicas(update, grads)
 
     def _updated(self, old, gradient, learning_rate):
         step = ops.cast(self.iterations, "float32") + 1.0
