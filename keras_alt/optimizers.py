@@ -2,12 +2,14 @@
 
 import itertools
 import math
+from typing import NamedTuple
 
 import keras
 from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
+from keras_alt.formats import FixedPoint
 from keras_alt.keras_internals import optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
 from keras_alt.quantizer import THRESHOLDS, require_calibrated
@@ -71,13 +73,16 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 
     # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        gradients = [ops.zeros(variable.shape, "float32") for variable in self.thresholds]
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            gradients[position_of(self, variable)] = gradient
-        old = _joined([variable.value for variable in self.thresholds])
-        new = self._updated(old, _joined(gradients), ops.cast(learning_rate, "float32"))
-        for variable, value in zip(self.thresholds, _split(new, self.thresholds), strict=True):
-            variable.assign(value)
+        def update(grads):
+            gradients = [ops.zeros(variable.shape, "float32") for variable in self.thresholds]
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                gradients[position_of(self, variable)] = gradient
+            old = _joined([variable.value for variable in self.thresholds])
+            new = self._updated(old, _joined(gradients), ops.cast(learning_rate, "float32"))
+            for variable, value in zip(self.thresholds, _split(new, self.thresholds), strict=True):
+                variable.assign(value)
+
+        numerics.update_replicas(update, grads)
 
     def _updated(self, old, gradient, learning_rate):
         step = ops.cast(self.iterations, "float32") + 1.0
@@ -217,6 +222,51 @@ def alt(
             {THRESHOLDS: ThresholdAdam(rates[1], epsilon=1e-8, name="thresholds")},
         )
     )
+
+
+class ThresholdGuideline(NamedTuple):
+    """Settings under which Adam holds a log2 threshold near the boundary of two octaves.
+
+    Attributes:
+        learning_rate: the largest one.
+        beta_1, beta_2: the smallest ones.
+        steps: about how many steps a threshold takes to converge.
+    """
+
+    learning_rate: float
+    beta_1: float
+    beta_2: float
+    steps: int
+
+
+def threshold_guideline(bits: int) -> ThresholdGuideline:
+    """Return bounds for the training of thresholds of a width.
+
+    A trained threshold walks to and fro across the boundary of two octaves. The guideline of Jain
+    et al., 2019 (arXiv 1903.08066) keeps that walk within about a tenth of an octave. With
+    `p = 2**(bits - 1) - 1`, the largest code:
+
+        learning_rate <= 0.1 / sqrt(p)
+        beta_1        >= 1 / e
+        beta_2        >= 1 - 0.1 / p
+        steps         ~  1 / learning_rate + 1 / (1 - beta_2)
+
+    The rate counts where it ends. `alt` starts with 0.01, which suits 8 bits, and halves it often.
+
+    Example:
+
+    ```python
+    guideline = keras_alt.optimizers.threshold_guideline(4)
+    guideline.learning_rate  # 0.038
+    ```
+
+    Args:
+        bits: width of the quantizer, an integer from 2 to 32.
+    """
+    largest = FixedPoint(bits).qmax
+    rate = 0.1 / math.sqrt(largest)
+    steps = 1 / rate + largest / 0.1
+    return ThresholdGuideline(rate, 1 / math.e, 1 - 0.1 / largest, round(steps))
 
 
 def _schedule(name, rate, decay):

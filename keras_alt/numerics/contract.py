@@ -49,6 +49,9 @@ class Backend(Protocol):
     def fuses_sum(self, total) -> bool:
         """Return whether `fake_quant_sum` is faster than single steps for the tensor `total`."""
 
+    def update_replicas(self, update, gradients) -> None:
+        """Call `update(gradients)` once, with gradients summed over all replicas of a strategy."""
+
     def outside_graph(self) -> AbstractContextManager:
         """Return a context in which variables can be created, also while a graph is traced."""
 

@@ -239,6 +239,22 @@ def _compiled_sum(group, rules):
     return _differentiable(forward, backward)
 
 
+def update_replicas(update, gradients):
+    """Call `update` once for all replicas of a distribution strategy, with the sums of gradients.
+
+    A replica must not assign to a variable that others have too.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        update(gradients)
+        return
+
+    def merged(strategy, *gradients):
+        update([strategy.reduce(tf.distribute.ReduceOp.SUM, g, axis=None) for g in gradients])
+
+    context.merge_call(merged, args=tuple(gradients))
+
+
 def outside_graph():
     """Return a context in which variables are eager, also while a graph is being traced."""
     return tf.init_scope()
