@@ -55,6 +55,13 @@ def test_it_clips_each_channel(rng):
     assert not layer.trainable_variables
 
 
+@pytest.mark.parametrize("policy", ["float32", keras.DTypePolicy("mixed_float16")])
+def test_its_configuration_makes_it_again(policy):
+    layer = CappedReLU(name="cap", dtype=policy, trainable=False)
+    again = CappedReLU.from_config(layer.get_config())
+    assert (again.name, again.trainable, again.dtype_policy) == ("cap", False, layer.dtype_policy)
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("format", [INT8, UINT8, FixedPoint(4), FixedPoint(12, narrow=True)])
