@@ -8,7 +8,7 @@ from keras_alt.calibration.batches import read_batches
 from keras_alt.calibration.values import values_of
 from keras_alt.graph import Graph, functional
 from keras_alt.operators import is_batch_norm
-from keras_alt.origin import require_keras3
+from keras_alt.origin import require_model
 from keras_alt.transforms import inline
 
 L = keras.layers
@@ -41,6 +41,7 @@ def refresh_batch_norm(
         Functional `keras.Model`, nested models inlined.
 
     Raises:
+        TypeError: `model` is not a Keras 3 model.
         ValueError: `model` has no batch norm.
 
     Example:
@@ -50,7 +51,7 @@ def refresh_batch_norm(
     quantized = keras_alt.quantize_model(model, calibration_data=x_train)
     ```
     """
-    require_keras3(model)
+    require_model(model, "refresh_batch_norm")
     copy = _copied(inline(functional(model)))
     graph = Graph(copy)
     norms = {call.layer for call in graph.calls if is_batch_norm(call)}

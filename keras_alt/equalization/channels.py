@@ -1,19 +1,17 @@
 """Which channels of which tensors must be scaled by one factor, for the function to stay."""
 
-import math
-
 import keras
 import numpy as np
 
-from keras_alt.activations import leaky_slope, relu_max
-from keras_alt.graph import Call, Graph
-from keras_alt.layers import CappedReLU
-from keras_alt.noise import NOISE
+from keras_alt.activations import leaky_slope
+from keras_alt.equalization.caps import is_relu
+from keras_alt.graph import Graph
 from keras_alt.operators import is_kernel, kind_of
 
 L = keras.layers
 
-# Layers that treat each channel alone, and of which a positive factor can be taken out.
+# Layers that treat each channel alone, and of which a positive factor can be taken out, also in
+# training.
 PER_CHANNEL = (
     *(L.MaxPooling1D, L.MaxPooling2D, L.MaxPooling3D),
     *(L.AveragePooling1D, L.AveragePooling2D, L.AveragePooling3D),
@@ -21,16 +19,12 @@ PER_CHANNEL = (
     *(L.GlobalAveragePooling1D, L.GlobalAveragePooling2D, L.GlobalAveragePooling3D),
     *(L.ZeroPadding1D, L.ZeroPadding2D, L.ZeroPadding3D),
     *(L.Cropping1D, L.Cropping2D, L.Cropping3D),
-    *(L.UpSampling1D, L.UpSampling2D, L.UpSampling3D, L.Resizing),
-    *(L.Identity, *NOISE),
+    *(L.UpSampling1D, L.UpSampling2D, L.UpSampling3D),
+    *(L.Dropout, L.SpatialDropout1D, L.SpatialDropout2D, L.SpatialDropout3D, L.GaussianDropout),
+    *(L.Identity, L.PReLU),
 )
 MERGES = (L.Add, L.Subtract, L.Average, L.Maximum, L.Minimum)
 FIXED = 0  # the class of the channels that keep their scale
-
-
-def is_capped_relu(call: Call) -> bool:
-    """Return whether the call is a ReLU, with one bound, a bound per channel, or none."""
-    return relu_max(call.layer) is not None or type(call.layer) is CappedReLU
 
 
 class ChannelClasses:
@@ -42,7 +36,7 @@ class ChannelClasses:
     what any other layer reads or writes, keep their scale.
 
     Args:
-        graph: `Graph` of a float model from `keras_alt.transforms.canonical`.
+        graph: `Graph` of a float model from `keras_alt.transforms.folded`.
 
     Attributes:
         count: number of classes. Class 0, `FIXED`, keeps its scale.
@@ -51,8 +45,9 @@ class ChannelClasses:
     def __init__(self, graph: Graph):
         self._parents = [FIXED]
         self._nodes = {}
+        self._calls = [call.layer for call in graph.calls]
         for tensor in graph.inputs:
-            self._nodes[tensor] = self._fixed(tensor)
+            self._nodes[tensor] = _fixed(tensor)
         for call in graph.calls:
             for tensor, nodes in zip(call.outputs, self._outputs(call), strict=True):
                 self._nodes[tensor] = nodes
@@ -64,26 +59,30 @@ class ChannelClasses:
         self._numbers = np.array([numbers[self._root(n)] for n in range(len(self._parents))])
 
     def of(self, tensor) -> np.ndarray:
-        """Return the class of each channel, the last axis of a tensor."""
+        """Return the class of each channel, the last axis of a tensor.
+
+        If the number of channels is open, there is one class, `FIXED`.
+        """
         return self._numbers[self._nodes[tensor]]
 
     def _outputs(self, call):
         """Return the nodes of each output of a call, and join what it joins."""
-        if len(call.outputs) == 1 and not _is_channels_first(call.layer):
-            nodes = self._output(call)
-            if nodes is not None:
-                return [nodes]
+        nodes = self._output(call) if _has_channels_last(call) else None
+        if nodes is not None:
+            return [nodes]
         for tensor in call.inputs:
             self._join(self._nodes[tensor], FIXED)
-        return [self._fixed(tensor) for tensor in call.outputs]
+        return [_fixed(tensor) for tensor in call.outputs]
 
     def _output(self, call):
+        """Return the nodes of the only output of a call; None if no factor passes the call."""
         layer, kind, (output,) = call.layer, kind_of(call.layer), call.outputs
         if is_kernel(call):
+            is_alone = self._calls.count(layer) == 1 and hasattr(layer, "kernel")
             is_linear = getattr(layer, "activation", None) in (None, keras.activations.linear)
-            return self._new(output) if is_linear and not _is_shared(call) else None
+            return self._new(output) if is_alone and is_linear else None
         nodes = [self._nodes[tensor] for tensor in call.inputs]
-        if kind in PER_CHANNEL or kind is L.PReLU or _is_homogeneous(call):
+        if kind in PER_CHANNEL or is_relu(layer) or _is_leaky(layer) or _is_factor(layer):
             return nodes[0]
         if kind in MERGES:
             return self._merged(nodes)
@@ -91,7 +90,7 @@ class ChannelClasses:
             last = layer.axis % len(output.shape) == len(output.shape) - 1
             return np.concatenate(nodes) if last else self._merged(nodes)
         if kind in (L.Flatten, L.Reshape):
-            return _reshaped(nodes[0], call.inputs[0].shape, output.shape)
+            return self._reshaped(nodes[0], output.shape[-1])
         return self._product(nodes) if kind is L.Multiply else None
 
     def _merged(self, nodes):
@@ -102,20 +101,27 @@ class ChannelClasses:
             self._join(first, other)
         return first
 
+    def _reshaped(self, nodes, channels):
+        """Return the nodes behind a reshape: cell `i` of a row-major array keeps its place."""
+        before = len(nodes)
+        if channels % before == 0:
+            return np.tile(nodes, channels // before)
+        if before % channels == 0:
+            first, *others = nodes.reshape(-1, channels)
+            for other in others:
+                self._join(first, other)
+            return first
+        return None
+
     def _product(self, nodes):
         """A product has the factor of the one operand that may be scaled."""
         free = [n for n in nodes if any(self._root(node) != FIXED for node in n)]
-        same = len({len(n) for n in nodes}) == 1
-        return free[0] if same and len(free) == 1 else None
+        return np.broadcast_to(free[0], max(map(len, nodes))) if len(free) == 1 else None
 
     def _new(self, tensor):
         first, channels = len(self._parents), tensor.shape[-1]
         self._parents.extend(range(first, first + channels))
         return np.arange(first, first + channels)
-
-    def _fixed(self, tensor):
-        channels = tensor.shape[-1] if len(tensor.shape) else None
-        return np.zeros(channels or 1, int)
 
     def _join(self, first, second):
         for a, b in zip(first, np.broadcast_to(second, np.shape(first)), strict=True):
@@ -128,22 +134,22 @@ class ChannelClasses:
         return node
 
 
-def _is_homogeneous(call):
-    return is_capped_relu(call) or leaky_slope(call.layer) is not None
+def _fixed(tensor):
+    channels = tensor.shape[-1] if len(tensor.shape) else None
+    return np.full(channels or 1, FIXED)
 
 
-def _is_channels_first(layer):
-    return getattr(layer, "data_format", None) == "channels_first"
+def _is_leaky(layer):
+    return leaky_slope(layer) is not None and getattr(layer, "max_value", None) is None
 
 
-def _is_shared(call):
-    return len(call.layer._inbound_nodes) > 1
+def _is_factor(layer):
+    return kind_of(layer) is L.Rescaling and not np.any(layer.offset)
 
 
-def _reshaped(nodes, before, after):
-    """Return the channels of a reshaped tensor; None if a channel of it has several classes."""
-    if before[-1] == after[-1]:
-        return nodes
-    if None in before[1:] or len(after) != 2:
-        return None
-    return np.tile(nodes, math.prod(before[1:-1]))
+def _has_channels_last(call):
+    """Return whether one output and all inputs have a known number of channels, the last axis."""
+    shapes = [tensor.shape for tensor in (*call.inputs, *call.outputs)]
+    is_known = all(len(shape) > 1 and shape[-1] is not None for shape in shapes)
+    is_first = getattr(call.layer, "data_format", None) == "channels_first"
+    return len(call.outputs) == 1 and is_known and not is_first

@@ -32,6 +32,10 @@ class CappedReLU(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
+    def get_config(self):
+        # Keras' default refuses a `dtype` that is given as a policy.
+        return super().get_config()
+
     def upper_bounds(self) -> np.ndarray:
         """Return the caps as an array."""
         return ops.convert_to_numpy(self.caps)

@@ -9,6 +9,7 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
 from keras_alt.engines.litert import reductions, softmax, volumes
 from keras_alt.engines.litert.operator import Operator, channel_shifts
+from keras_alt.engines.litert.stored import zero_point
 from keras_alt.handlers import Handlers
 from keras_alt.padding import is_fixed, paddings
 
@@ -229,8 +230,9 @@ def _multiply(writer, step):
 @handles("constant_tensor")
 def _constant_tensor(writer, step):
     constant, name = step.attributes["constant"], f"{step.layer}/constant{step.output}"
-    codes = constant.codes[None].astype(np.int8)
-    writer.stored[step.output] = writer.constant(name, codes, constant.exponent)
+    zero = zero_point(writer.program.tensors[step.output])
+    codes = (constant.codes[None] + zero).astype(np.int8)
+    writer.stored[step.output] = writer.constant(name, codes, constant.exponent, zero)
 
 
 @handles("softmax")

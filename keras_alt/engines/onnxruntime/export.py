@@ -176,14 +176,16 @@ class QDQWriter(GraphWriter):
         import ml_dtypes
         from onnx import TensorProto
 
-        bits = constant.format.bits
+        bits, signed = constant.format.bits, constant.format.signed
         if bits == 8:
-            zero = np.uint8(128)
+            zero = np.uint8(128 if signed else 0)
+        elif bits == 16 and not signed:
+            zero = np.uint16(0)
         else:
             zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
         if zero.itemsize == 2:
             self.require_width(name, constant.format)
-        packed = bits <= 4 and self.opsets[""] >= WIDE
+        packed = bits <= 4 and signed and self.opsets[""] >= WIDE
         held = ml_dtypes.int4 if packed else zero.dtype
         held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
         if packed:  # ONNX Runtime computes only with bytes; it casts at load time
