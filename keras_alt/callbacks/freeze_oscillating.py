@@ -7,7 +7,7 @@ from keras import ops
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.quantizer import Quantizer, quantizer_name
+from keras_alt.quantizer import Quantizer
 
 
 class FreezeOscillating(StepCallback):
@@ -38,7 +38,7 @@ class FreezeOscillating(StepCallback):
         every: steps between two looks. An odd number also sees codes that change at each step.
 
     Attributes:
-        frozen: `{"<layer>/<role>": boolean array}`, which weights of each kernel are frozen.
+        frozen: `{kernel variable's path: boolean array}`, which weights are frozen.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class FreezeOscillating(StepCallback):
 
     @property
     def frozen(self) -> dict[str, np.ndarray]:
-        return {name: kernel.frozen for name, kernel in self._kernels.items()}
+        return {path: kernel.frozen for path, kernel in self._kernels.items()}
 
     def on_train_begin(self, logs=None):
         found = {
-            quantizer_name(layer, quantizer): (layer, role, quantizer)
+            kernel.path: (layer, kernel, quantizer)
             for layer in nested_layers(self.model)
             if isinstance(layer, QuantizedKernel) and layer.trainable
-            for role in layer.kernels()
+            for role, kernel in layer.kernels().items()
             if (quantizer := getattr(layer, f"{role}_quantizer")) is not None
         }
         if not found:
@@ -76,16 +76,16 @@ class FreezeOscillating(StepCallback):
                 "`FreezeOscillating` expects a model with quantized kernels that train, from "
                 f"`keras_alt.quantize_model`. Received: model '{self.model.name}' without any."
             )
-        for name, (layer, role, quantizer) in found.items():
+        for path, (layer, variable, quantizer) in found.items():
             if layer.batch_norm is not None:
                 raise NotImplementedError(
                     "`FreezeOscillating` expects batch norms that are folded before training "
                     "(`quantize_model(batch_norm='fold')`), so that a weight fixes its code. "
                     f"Received: layer '{layer.name}', which folds its norm while it trains"
                 )
-            earlier = self._kernels.get(name)
-            if earlier is None or earlier.variable is not layer.kernels()[role]:
-                self._kernels[name] = _Kernel(layer.kernels()[role], quantizer)
+            earlier = self._kernels.get(path)
+            if earlier is None or earlier.variable is not variable:
+                self._kernels[path] = _Kernel(variable, quantizer)
         self._hold()
 
     def on_steps_end(self, steps):
