@@ -87,10 +87,11 @@ def train(kind, model, data, seed, stem, options):
     elif kind == "int4":
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
-        for bits in options.bits:
-            # New calibration on the narrower grid leaves this network at chance accuracy.
-            student = keras_alt.retarget(student, weights=bits)
+
+        def further(student, bits):
             fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
+
+        student = keras_alt.narrow(student, further, options.bits)
     else:
         student = quantized(model, options, 8)
         rule = maximum if kind == "weights" else three_sigma

@@ -16,6 +16,7 @@ from keras_alt.equalization import drop_caps as drop_caps
 from keras_alt.equalization import equalize as equalize
 from keras_alt.formats import FixedPoint as FixedPoint
 from keras_alt.masks import sparsity_masks as sparsity_masks
+from keras_alt.narrowing import narrow as narrow
 from keras_alt.numerics.function import fake_quant as fake_quant
 from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer

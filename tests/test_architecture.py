@@ -25,7 +25,8 @@ LAYERS = {
         {"calibration", "integer", "optimizers"},
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
-        {"report_tables", "float_rows", "refusals", "reporting", "retargeting", "tfmot", "engines"},
+        {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
+        | {"retargeting", "narrowing"},
         {"export", "verification", "recipes"},
         {"__init__"},
     ],

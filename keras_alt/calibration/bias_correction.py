@@ -4,12 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.calibration.float_model import float_graph
 from keras_alt.calibration.values import values_of
-from keras_alt.graph import Graph, functional
+from keras_alt.graph import Graph
 from keras_alt.layers.channels import channel_axis
 from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.record import record_of
-from keras_alt.unquantized import unquantized
 
 
 def float_means(model: keras.Model, batches: list, verbose: bool = False) -> dict:
@@ -26,15 +25,8 @@ def float_means(model: keras.Model, batches: list, verbose: bool = False) -> dic
     Raises:
         ValueError: `model` has no record of the float model behind it.
     """
-    record = record_of(model)
-    if record is None:
-        raise ValueError(
-            "`bias_correction` compares a model with the float model behind it, so it expects one "
-            f"from `keras_alt.quantize_model`. Received: model '{model.name}', written by hand"
-        )
-    graph = Graph(functional(model))
-    names = {layer.name for layer in corrected_layers(graph)}
-    plain = Graph(unquantized(graph, record.relus))
+    names = {layer.name for layer in corrected_layers(Graph(model))}
+    plain = float_graph(model, "bias_correction")
     layers = {c.output: c.layer for c in plain.calls if c.layer.name in names}
     return {
         layers[tensor].name: channel_means(layers[tensor], values)
