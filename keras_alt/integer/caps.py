@@ -32,11 +32,11 @@ def capped(x: Variable, relu: Call, quantizer: Call) -> Variable:
     if codes.min() == codes.max():
         return x.requantize(replace(rectified, high=int(codes[0])), name)
     rounded = x.requantize(rectified, f"{relu.layer.name}/rectified")
-    caps = codes.reshape((*[1] * (len(x.shape) - 1), -1))
+    codes = codes.reshape((*[1] * (len(x.shape) - 1), -1))
     caps = rounded.apply(
         "constant_tensor",
         name=f"{relu.layer.name}/caps",
-        constant=Constant(caps, result.exponent, result.format),
+        constant=Constant(codes, result.exponent, result.format),
     )
     return rounded.apply("minimum", caps, name=name, shifts=(0, 0))
 

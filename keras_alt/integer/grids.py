@@ -18,7 +18,8 @@ def grid(quantizer: Quantizer, call: Call | None = None) -> Grid:
     kwargs = call.kwargs if call is not None else {}
     rounding = kwargs.get("rounding", "half_even")
     bound = RELU_MAX[kwargs.get("activation") or quantizer.activation]
-    format, exponent = quantizer.format, quantizer.exponent
+    # One scale: only kernels may have one for each channel.
+    format, exponent = quantizer.format, int(quantizer.exponent)
     low, high = format.qmin, format.qmax
     if bound is not None:
         low = max(low, 0)
