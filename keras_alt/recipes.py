@@ -86,7 +86,7 @@ def static(
     flat = inline(model)
     batches = read_batches(flat, data, samples, batch_size=32)
     data = [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
-    judged = _agreement(flat, data) if score is None else score
+    judged = agreement(flat, data) if score is None else score
     outcome = Outcome(flat)
     outcome.consider("float", flat, judged)
     if score is not None and any(map(is_batch_norm, Graph(flat).calls)):
@@ -183,7 +183,7 @@ def _metric(validation, loss, metric) -> Score:
     return score
 
 
-def _agreement(model, data) -> Score:
+def agreement(model: keras.Model, data: list) -> Score:
     """Return a score: the signal-to-noise ratio of outputs against those of `model`, in dB."""
     expected = _outputs(model, data)
 
