@@ -161,6 +161,7 @@ def compiled(model, options, optimizer=None):
         optimizer or "sgd",
         keras.losses.SparseCategoricalCrossentropy(from_logits=not softmax),
         metrics=["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5, name="top5")],
+        jit_compile=False,  # replicas meet in the update, which XLA does not compile
     )
     return model
 

@@ -270,7 +270,7 @@ def guideline(options):
 def network(options):
     """Train a network of depthwise layers; count the octaves that thresholds move."""
     keras.utils.set_random_seed(options.seed)
-    found, accuracies = moves((8, 4), options.epochs)
+    found, accuracies = moves((8,), options.epochs)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.hist(list(found.values()), bins=np.arange(-4.5, 4.5), label=list(found))
@@ -283,7 +283,7 @@ def network(options):
         counts = [f"{np.sum(np.sign(octaves) == sign)}" for sign in (-1, 0, 1)]
         expected = "inward" if "depthwise" in kind else ""
         rows.append((kind, *counts, f"{np.mean(octaves):+.2f}", expected))
-    print("\nvalidation: float {:.1%}, 8-bit weights {:.1%}, 4-bit {:.1%}".format(*accuracies))
+    print("\nvalidation: float {:.1%}, 8-bit weights {:.1%}".format(*accuracies))
     columns = ("inward", "unmoved", "outward", "mean", "expected")
     return "Moves of trained thresholds", columns, rows
 
