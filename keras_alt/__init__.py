@@ -8,10 +8,15 @@ from keras_alt import export as export
 from keras_alt import integer as integer
 from keras_alt import layers as layers
 from keras_alt import optimizers as optimizers
+from keras_alt import recipes as recipes
+from keras_alt.calibration.statistics import refresh_batch_norm as refresh_batch_norm
 from keras_alt.calibration.walk import calibrate as calibrate
 from keras_alt.config import QuantizeConfig as QuantizeConfig
+from keras_alt.equalization import drop_caps as drop_caps
+from keras_alt.equalization import equalize as equalize
 from keras_alt.formats import FixedPoint as FixedPoint
 from keras_alt.masks import sparsity_masks as sparsity_masks
+from keras_alt.narrowing import narrow as narrow
 from keras_alt.numerics.function import fake_quant as fake_quant
 from keras_alt.quantize import quantize_model as quantize_model
 from keras_alt.quantizer import Quantizer as Quantizer

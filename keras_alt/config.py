@@ -36,6 +36,9 @@ class QuantizeConfig:
         target: name of the engine rules in `keras_alt.targets.TARGETS`.
         batch_norm: `"fold"` folds batch norms into the kernels once. `"train"` folds them at each
             training step, with batch statistics.
+        weight_scales: `"tensor"` gives each kernel one threshold, as in the paper. `"channel"`
+            gives one to each output channel of a kernel. They train in the same way, and their
+            scales are powers of two.
         overrides: `{glob of layer names: {width: bits}}` with the widths `weights`,
             `activations`, `biases`, `accumulators`. Later entries override earlier ones. The
             activation of a layer is a layer `<layer>_<function>`: it has the settings of the layer
@@ -44,7 +47,7 @@ class QuantizeConfig:
         share: groups of layers, each a sequence of globs. The outputs of a group share one scale.
 
     Raises:
-        ValueError: a width, the target or `batch_norm` is not one of those above.
+        ValueError: a width, the target, `batch_norm` or `weight_scales` is not one of those above.
         TypeError: `skip` or `share` is a string, not a sequence.
 
     Example:
@@ -70,6 +73,7 @@ class QuantizeConfig:
     overrides: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
     skip: Sequence[str] = ()
     share: Sequence[Sequence[str]] = ()
+    weight_scales: str = "tensor"
 
     def __post_init__(self):
         get_target(self.target)
@@ -81,6 +85,7 @@ class QuantizeConfig:
             raise ValueError(
                 f"`batch_norm` must be 'fold' or 'train'. Received: batch_norm={self.batch_norm!r}"
             )
+        check_weight_scales("weight_scales", self.weight_scales)
         for pattern, widths in self.overrides.items():
             for name, bits in widths.items():
                 if name not in LAYER_WIDTHS:
@@ -196,6 +201,16 @@ class QuantizeConfig:
 
 def _matches(name, pattern):
     return fnmatch.fnmatchcase(name, pattern)
+
+
+def check_weight_scales(name: str, value: str):
+    """Check that `value`, of the argument called `name`, says what has a scale of its own.
+
+    Raises:
+        ValueError: it is neither "tensor" nor "channel".
+    """
+    if value not in ("tensor", "channel"):
+        raise ValueError(f"`{name}` must be 'tensor' or 'channel'. Received: {name}={value!r}")
 
 
 def _check_width(name, bits):

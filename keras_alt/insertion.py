@@ -3,6 +3,7 @@
 import math
 
 import keras
+from keras import ops
 
 from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced, rewrite
 from keras_alt.layers.kernel import QuantizedKernel
@@ -144,7 +145,8 @@ class _Insertion:
         for variable in norm.weights if norm is not None else ():
             getattr(layer.batch_norm, variable.name).assign(variable)
         for quantizer in quantizers_of(layer):
-            quantizer.log2_threshold.assign(math.nan)
+            unset = ops.full_like(quantizer.log2_threshold.value, math.nan)
+            quantizer.log2_threshold.assign(unset)
         if layer.sparse:
             layer.set_mask("kernel", self.masks[original.name])
 

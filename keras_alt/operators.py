@@ -17,6 +17,7 @@ from keras_alt.graph import Call
 from keras_alt.handlers import kind_of as kind_of
 from keras_alt.layers import (
     AveragePoolConv2D,
+    CappedReLU,
     ConstantTensor,
     Matmul,
     QuantAveragePoolConv2D,
@@ -221,6 +222,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.ReLU: _activation,
     L.LeakyReLU: _activation,
     L.Activation: _activation,
+    CappedReLU: Operator(Grid.NEW, never, rounding=OF_INPUT, rectifies=True),
     L.Softmax: _softmax,
     ScaledSoftmax: _softmax,
     ConstantTensor: Operator(Grid.NEW, always, inner=True),

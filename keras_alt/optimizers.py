@@ -1,10 +1,15 @@
 """The optimizer of the paper: one Adam for the weights and one for the thresholds."""
 
+import itertools
+import math
+from typing import NamedTuple
+
 import keras
 from keras import ops
 from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
+from keras_alt.formats import FixedPoint
 from keras_alt.keras_internals import optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
 from keras_alt.quantizer import THRESHOLDS, require_calibrated
@@ -18,7 +23,8 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 
     A frozen threshold has that gradient, so it stays bit-identical; plain Adam would move it by its
     momentum. The state of all thresholds is kept in vectors: a model has a hundred of these
-    scalars, and one update of all costs as much as the update of one.
+    scalars, and one update of all costs as much as the update of one. A kernel whose channels have
+    thresholds of their own has an entry for each of them.
 
     Args:
         learning_rate: a float or a schedule.
@@ -47,7 +53,7 @@ class ThresholdAdam(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(var_list)
-        vector = {"shape": (len(var_list),), "dtype": "float32"}
+        vector = {"shape": (sum(map(_size, var_list)),), "dtype": "float32"}
         self.momentum = self.add_variable(name="momentum", **vector)
         self.velocity = self.add_variable(name="velocity", **vector)
         self.gradient_sums = self.add_variable(name="gradient_sums", **vector)
@@ -58,15 +64,25 @@ class ThresholdAdam(keras.optimizers.Optimizer):
         """The trained variables, in the order of the vectors."""
         return optimized_variables(self)
 
+    def entries(self, variable) -> slice:
+        """Return where in the vectors the values of a trained variable are, in row-major order."""
+        sizes = [_size(other) for other in self.thresholds]
+        position = position_of(self, variable)
+        first = sum(sizes[:position])
+        return slice(first, first + sizes[position])
+
     # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        gradients = [ops.zeros((), "float32")] * len(self.thresholds)
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            gradients[position_of(self, variable)] = gradient
-        old = ops.stack([variable.value for variable in self.thresholds])
-        new = self._updated(old, ops.stack(gradients), ops.cast(learning_rate, "float32"))
-        for variable, value in zip(self.thresholds, ops.unstack(new), strict=True):
-            variable.assign(value)
+        def update(grads):
+            gradients = [ops.zeros(variable.shape, "float32") for variable in self.thresholds]
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                gradients[position_of(self, variable)] = gradient
+            old = _joined([variable.value for variable in self.thresholds])
+            new = self._updated(old, _joined(gradients), ops.cast(learning_rate, "float32"))
+            for variable, value in zip(self.thresholds, _split(new, self.thresholds), strict=True):
+                variable.assign(value)
+
+        numerics.update_replicas(update, grads)
 
     def _updated(self, old, gradient, learning_rate):
         step = ops.cast(self.iterations, "float32") + 1.0
@@ -92,6 +108,26 @@ class ThresholdAdam(keras.optimizers.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
         }
+
+
+def _size(variable) -> int:
+    return math.prod(variable.shape)
+
+
+def _joined(tensors):
+    """Return the values of tensors as one vector."""
+    if all(not tensor.shape for tensor in tensors):
+        return ops.stack(tensors)
+    return ops.concatenate([ops.reshape(tensor, (-1,)) for tensor in tensors])
+
+
+def _split(vector, variables):
+    """Return the values of each variable, in its shape, from the vector of all."""
+    if all(not variable.shape for variable in variables):
+        return ops.unstack(vector)
+    *inner, _ = itertools.accumulate(map(_size, variables))
+    parts = ops.split(vector, inner) if inner else [vector]
+    return [ops.reshape(p, variable.shape) for p, variable in zip(parts, variables, strict=True)]
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
@@ -186,6 +222,51 @@ def alt(
             {THRESHOLDS: ThresholdAdam(rates[1], epsilon=1e-8, name="thresholds")},
         )
     )
+
+
+class ThresholdGuideline(NamedTuple):
+    """Settings under which Adam holds a log2 threshold near the boundary of two octaves.
+
+    Attributes:
+        learning_rate: the largest one.
+        beta_1, beta_2: the smallest ones.
+        steps: about how many steps a threshold takes to converge.
+    """
+
+    learning_rate: float
+    beta_1: float
+    beta_2: float
+    steps: int
+
+
+def threshold_guideline(bits: int) -> ThresholdGuideline:
+    """Return bounds for the training of thresholds of a width.
+
+    A trained threshold walks to and fro across the boundary of two octaves. The guideline of Jain
+    et al., 2019 (arXiv 1903.08066) keeps that walk within about a tenth of an octave. With
+    `p = 2**(bits - 1) - 1`, the largest code:
+
+        learning_rate <= 0.1 / sqrt(p)
+        beta_1        >= 1 / e
+        beta_2        >= 1 - 0.1 / p
+        steps         ~  1 / learning_rate + 1 / (1 - beta_2)
+
+    The rate counts where it ends. `alt` starts with 0.01, which suits 8 bits, and halves it often.
+
+    Example:
+
+    ```python
+    guideline = keras_alt.optimizers.threshold_guideline(4)
+    guideline.learning_rate  # 0.038
+    ```
+
+    Args:
+        bits: width of the quantizer, an integer from 2 to 32.
+    """
+    largest = FixedPoint(bits).qmax
+    rate = 0.1 / math.sqrt(largest)
+    steps = 1 / rate + largest / 0.1
+    return ThresholdGuideline(rate, 1 / math.e, 1 - 0.1 / largest, round(steps))
 
 
 def _schedule(name, rate, decay):

@@ -13,7 +13,7 @@ from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph, origin_of
 from keras_alt.insertion import apply_plan
 from keras_alt.operators import Grid, has_grid, is_kernel
-from keras_alt.origin import require_keras3
+from keras_alt.origin import require_model
 from keras_alt.planning import plan
 from keras_alt.quantized_model import recorded
 from keras_alt.quantizer import quantizers
@@ -79,12 +79,7 @@ def quantize_model(
     quantized.fit(x, model.predict(x))
     ```
     """
-    require_keras3(model)
-    if not isinstance(model, keras.Model):
-        raise TypeError(
-            "`quantize_model` expects a Keras 3 `keras.Model`. "
-            f"Received: model={model!r} (of type {type(model).__module__}.{type(model).__name__})"
-        )
+    require_model(model, "quantize_model")
     _require_float(model)
     _warn_of_own_training(model)
     config = QuantizeConfig() if config is None else config

@@ -17,8 +17,9 @@ class QuantizerRow:
     Attributes:
         name: `<layer>/<role>`.
         format: text such as `int8` or `uint8`.
-        threshold: clipping threshold, in the units of the tensor; NaN before calibration.
-        exponent: log2 of the scale; None before calibration.
+        threshold: clipping threshold, in the units of the tensor; NaN before calibration. A list if
+            each channel of a kernel has its own.
+        exponent: log2 of the scale; None before calibration. A list in the same case.
         clipped: share of the values outside the range of the codes, from 0 to 1; None if not
             measured.
         sqnr_db: signal-to-quantization-noise ratio in dB; None if not measured.
@@ -27,8 +28,8 @@ class QuantizerRow:
 
     name: str
     format: str
-    threshold: float
-    exponent: int | None
+    threshold: float | list[float]
+    exponent: int | list[int] | None
     clipped: float | None
     sqnr_db: float | None
     frozen: bool
@@ -145,14 +146,22 @@ def _quantizer_cells(rows):
         (
             row.name,
             row.format,
-            f"{row.threshold:.5g}",
-            "" if row.exponent is None else f"2^{row.exponent}",
+            _range(row.threshold, "{:.5g}"),
+            "" if row.exponent is None else _range(row.exponent, "2^{}"),
             "" if row.clipped is None else f"{row.clipped:.3%}",
             "" if row.sqnr_db is None else f"{row.sqnr_db:.1f}",
             "yes" if row.frozen else "",
         )
         for row in rows
     ]
+
+
+def _range(value, text):
+    """Return a number as text, or the least and the largest of a list."""
+    if not isinstance(value, list):
+        return text.format(value)
+    ends = dict.fromkeys((min(value), max(value)))
+    return " .. ".join(map(text.format, ends))
 
 
 def _float_cells(rows):

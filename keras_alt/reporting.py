@@ -86,7 +86,7 @@ class _Fit:
 
     def add(self, quantizer, values):
         scale = 2.0**quantizer.exponent
-        values = np.asarray(ops.convert_to_numpy(values), np.float64).ravel()
+        values = np.asarray(ops.convert_to_numpy(values), np.float64)
         codes = np.rint(values / scale)
         clipped = np.clip(codes, quantizer.format.qmin, quantizer.format.qmax)
         self.count += values.size
@@ -128,12 +128,17 @@ def _quantizer_row(name, quantizer, fit):
     return QuantizerRow(
         name,
         str(quantizer.format),
-        quantizer.threshold,
-        quantizer.exponent if quantizer.calibrated else None,
+        _listed(quantizer.threshold),
+        _listed(quantizer.exponent) if quantizer.calibrated else None,
         fit and fit.clipped / fit.count,
         fit and fit.sqnr_db(),
         bool(ops.convert_to_numpy(quantizer.frozen)),
     )
+
+
+def _listed(value):
+    """Return a number as it is, and an array of one for each channel as a list."""
+    return value.ravel().tolist() if isinstance(value, np.ndarray) else value
 
 
 def _weight_bytes(graph):

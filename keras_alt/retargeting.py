@@ -37,7 +37,8 @@ def retarget(
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
         **widths: widths of `QuantizeConfig` to change, in bits. `weights=4` gives kernels 4 bits
             and keeps the thresholds trained with 8 bits. Trained thresholds clip outlying channels;
-            calibrated ones do not. Widths in `overrides` stay.
+            calibrated ones do not. Widths in `overrides` stay. `weight_scales="channel"` gives each
+            channel of a kernel a threshold of its own; they are calibrated anew.
 
     Returns:
         New `keras.Model`. Frozen thresholds stay frozen, unless a width changes.
@@ -57,10 +58,11 @@ def retarget(
     """
     require_keras3(model)
     record = _record(model)
-    unknown = sorted(set(widths) - set(WIDTHS))
+    unknown = sorted(set(widths) - {*WIDTHS, "weight_scales"})
     if unknown:
         raise TypeError(
-            f"`retarget` changes the widths {', '.join(WIDTHS)}. Received: {', '.join(unknown)}"
+            f"`retarget` changes the widths {', '.join(WIDTHS)}, and `weight_scales`. "
+            f"Received: {', '.join(unknown)}"
         )
     config = replace(record.config, target=target or record.config.target, **widths)
     graph = Graph(model)
@@ -110,7 +112,7 @@ def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
     kept = []
     for name, quantizer in quantizers(new.model).items():
         twin = known.get(name) or twins.get(quantizer)
-        if twin is not None:
+        if twin is not None and twin.log2_threshold.shape == quantizer.log2_threshold.shape:
             quantizer.log2_threshold.assign(twin.log2_threshold)
             quantizer.frozen.assign(twin.frozen)
             if quantizer.calibrated:

@@ -8,6 +8,8 @@ import numpy as np
 from keras import layers as L
 from keras import ops
 
+from keras_alt.layers import CappedReLU
+
 
 def chain(*layers):
     """Return the composition of layers, which are made when it is called."""
@@ -76,6 +78,14 @@ def after_volume(*layers):
 
 def transposed(kernel, strides, **rules):
     return chain(lambda: L.Conv2DTranspose(4, kernel, strides=strides, **rules))
+
+
+def capped(x):
+    """Clip to caps from below one step to beyond all codes."""
+    layer = CappedReLU()
+    layer.build(x.shape)
+    layer.set_weights([2.0 ** np.linspace(-9, 5, x.shape[-1])])
+    return layer(x)
 
 
 def values(*shape):
@@ -172,6 +182,13 @@ IMAGES = {
     "relus_behind_a_sum": chain(
         lambda: merged(L.Add), lambda: L.Activation("relu"), lambda: L.Activation("relu6")
     ),
+    "capped_relu": operator(capped),
+    "capped_relu_of_codes": after_conv(L.MaxPooling2D, lambda: capped),
+    "capped_relu_of_averages": after_conv(L.GlobalAveragePooling2D, lambda: capped),
+    "capped_relu_behind_a_sum": lambda x: capped(merged(L.Add)(x)),
+    "capped_relu_behind_averages": after_conv(lambda: L.AveragePooling2D(2), lambda: capped),
+    "capped_relus_in_a_row": lambda x: L.ReLU()(capped(capped(L.ReLU()(L.Conv2D(4, 3)(x))))),
+    "capped_relu_and_others": operator(lambda x: L.Add()([capped(x), L.LeakyReLU()(capped(x))])),
     "leaky_relu": after_conv(lambda: L.LeakyReLU(negative_slope=0.2)),
     "leaky_relu_below_six": after_conv(lambda: L.ReLU(max_value=6.0, negative_slope=0.1)),
     "prelu": after_conv(lambda: L.PReLU("normal", shared_axes=[1, 2])),
@@ -304,6 +321,7 @@ LINES = {
     "dot": lambda x: L.Dense(3)(L.Dot(axes=1)([L.Conv1D(5, 3)(x), L.Conv1D(4, 3)(x)])),
     "einsum_operator_of_lines": lambda x: L.Dense(3)(ops.einsum("bt,btc->bc", *weighted(x))),
     "positions": lambda x: L.Dense(3)(L.Conv1D(4, 3)(x) + values(6, 4)),
+    "capped_relu_1d": lambda x: capped(L.Conv1D(4, 3)(x)),
     "repeat_vector": after_conv1d(L.Flatten, lambda: L.RepeatVector(3)),
 }
 
@@ -322,6 +340,7 @@ VOLUMES = {
     "max_pool_3d_strided": after_conv3d(lambda: L.MaxPooling3D(2, (1, 1, 2))),
     "global_average_3d": after_conv3d(L.GlobalAveragePooling3D),
     "global_max_3d": after_conv3d(lambda: L.GlobalMaxPooling3D(keepdims=True)),
+    "capped_relu_3d": lambda x: capped(L.Conv3D(4, 2)(x)),
     "batch_norm_3d": after_conv3d(L.ReLU, L.BatchNormalization),
     "dense_on_volumes": chain(lambda: L.Dense(3)),
 }

@@ -4,6 +4,7 @@ A block is a function `(draw, x) -> tensor` of a hypothesis `draw` and a symboli
 """
 
 import keras
+import layer_zoo
 import numpy as np
 from hypothesis import strategies as st
 from keras import layers as L
@@ -116,6 +117,7 @@ def rectified(draw, x):
         lambda: L.LeakyReLU(negative_slope=0.25),
         lambda: L.ReLU(max_value=4.0),
         lambda: L.ReLU(max_value=6.0, negative_slope=0.1),
+        lambda: layer_zoo.capped,
     ]
     return draw(st.sampled_from(relus))()(pointwise(x, 4))
 

@@ -21,12 +21,13 @@ LAYERS = {
         {"layers", "quantized_model"},
         {"operators"},
         {"transforms"},
-        {"planning", "masks"},
+        {"planning", "masks", "unquantized"},
         {"calibration", "integer", "optimizers"},
         {"insertion", "callbacks", "registration"},
-        {"quantize", "unquantized"},
-        {"report_tables", "float_rows", "refusals", "reporting", "retargeting", "tfmot", "engines"},
-        {"export", "verification"},
+        {"quantize", "equalization"},
+        {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
+        | {"retargeting", "narrowing"},
+        {"export", "verification", "recipes"},
         {"__init__"},
     ],
     "keras_route": [

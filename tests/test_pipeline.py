@@ -38,6 +38,15 @@ def test_quickstart(tmp_path):
 
 
 @pytest.mark.full
+def test_threshold_dynamics(tmp_path):
+    out = run("threshold_dynamics.py", "--smoke", "--output", tmp_path)
+    assert "difference to the gradient of `keras_alt.fake_quant`" in out
+    assert "8 bits, depthwise kernels" in out
+    for name in ("transfer_curves", "gaussian", "four_optimizers", "boundary_walk", "network"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+
+
+@pytest.mark.full
 def test_deploy(tmp_path):
     for package in ("ai_edge_litert", "onnxruntime"):
         pytest.importorskip(package)

@@ -21,7 +21,9 @@ class FreezeThresholds(StepCallback):
     two bins between which it oscillates (Jain et al., 2019, section 5.2). After nine tenths of the
     run, it freezes all others. A threshold outside the octave of its average is first set to the
     average. A frozen threshold never moves again, even if the model is saved, loaded or compiled
-    anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on.
+    anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on. The thresholds
+    of the channels of a kernel are frozen together, once all are in the octaves of their averages;
+    the largest of their gradients counts.
 
     Example:
 
@@ -106,14 +108,11 @@ class FreezeThresholds(StepCallback):
         sums.assign(ops.zeros_like(sums.value))
 
     def _candidates(self):
-        """Return the unfrozen quantizers, each with its position in the optimizer's vectors."""
+        """Return the unfrozen quantizers, each with its entries in the optimizer's vectors."""
         # `self.model` also brings the variables up to date on JAX.
-        positions = {
-            id(variable): i
-            for i, variable in enumerate(self.model.optimizer.threshold_optimizer.thresholds)
-        }
+        optimizer = self.model.optimizer.threshold_optimizer
         return [
-            (positions[id(quantizer.log2_threshold)], quantizer)
+            (optimizer.entries(quantizer.log2_threshold), quantizer)
             for quantizer in trained_quantizers(self.model)
             if not ops.convert_to_numpy(quantizer.frozen)
         ]
@@ -121,22 +120,29 @@ class FreezeThresholds(StepCallback):
     def _freeze(self, count):
         gradients = np.abs(ops.convert_to_numpy(self._gradient_sums()))
         averages = self._averages()
-        candidates = sorted(self._candidates(), key=lambda c: gradients[c[0]])
-        at_rest = (q for i, q in candidates if np.ceil(_value(q)) == np.ceil(averages[i]))
+        candidates = sorted(self._candidates(), key=lambda c: gradients[c[0]].max())
+        at_rest = (q for i, q in candidates if _in_octaves(_values(q), averages[i]).all())
         for quantizer in islice(at_rest, count):
             quantizer.frozen.assign(True)
         self._restart_sums()
 
     def _freeze_all(self):
         averages = self._averages()
-        for position, quantizer in self._candidates():
-            if np.ceil(_value(quantizer)) != np.ceil(averages[position]):
-                quantizer.log2_threshold.assign(averages[position])
+        for entries, quantizer in self._candidates():
+            values, means = _values(quantizer), averages[entries]
+            if not _in_octaves(values, means).all():
+                settled = np.where(_in_octaves(values, means), values, means)
+                quantizer.log2_threshold.assign(settled.reshape(quantizer.log2_threshold.shape))
             quantizer.frozen.assign(True)
 
     def _averages(self):
         return ops.convert_to_numpy(self.model.optimizer.threshold_optimizer.averages)
 
 
-def _value(quantizer):
-    return float(ops.convert_to_numpy(quantizer.log2_threshold))
+def _values(quantizer):
+    return ops.convert_to_numpy(quantizer.log2_threshold).ravel()
+
+
+def _in_octaves(log2_thresholds, averages):
+    """Return whether each threshold is in the octave of its average."""
+    return np.ceil(log2_thresholds) == np.ceil(averages)

@@ -39,6 +39,8 @@ class ThresholdHistory(StepCallback):
         steps: optimizer steps of the records; 0 is before training.
         history: `{quantizer name: [log2 threshold of each record]}`.
         frozen: `{quantizer name: step of the first record at which it was frozen}`.
+
+    Where each channel of a kernel has a threshold, the names are `<quantizer name>[<channel>]`.
     """
 
     def __init__(self, log_dir: str | os.PathLike | None = None):
@@ -79,10 +81,11 @@ class ThresholdHistory(StepCallback):
     def _record(self):
         self.steps.append(self._step)
         for name, quantizer in quantizers(self.model).items():
-            value = float(ops.convert_to_numpy(quantizer.log2_threshold))
-            self.history.setdefault(name, []).append(value)
-            if ops.convert_to_numpy(quantizer.frozen):
-                self.frozen.setdefault(name, self._step)
+            frozen = ops.convert_to_numpy(quantizer.frozen)
+            for series, value in _series(name, ops.convert_to_numpy(quantizer.log2_threshold)):
+                self.history.setdefault(series, []).append(float(value))
+                if frozen:
+                    self.frozen.setdefault(series, self._step)
         if len(self.steps) > MOST_RECORDS:
             self._every *= 2
             for series in (self.steps, *self.history.values()):
@@ -117,6 +120,15 @@ class ThresholdHistory(StepCallback):
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         with written_whole(path) as temporary:
             figure.savefig(temporary, dpi=130, bbox_inches="tight")
+
+
+def _series(name, log2_thresholds):
+    """Yield the name of each threshold of a quantizer, and its value."""
+    if not log2_thresholds.shape:
+        yield name, log2_thresholds
+        return
+    for channel, value in enumerate(log2_thresholds.ravel()):
+        yield f"{name}[{channel}]", value
 
 
 def _figure():

@@ -54,8 +54,14 @@ class GraphWriter(ABC):
         """Return the name of the float value of a position."""
 
     @abstractmethod
-    def constant(self, name: str, constant, codes: np.ndarray) -> str:
-        """Add a kernel or bias with codes in ONNX order; return the name of its float value."""
+    def constant(self, name: str, constant, codes: np.ndarray, axis: int = 0) -> str:
+        """Add a kernel or bias with codes in ONNX order; return the name of its float value.
+
+        Args:
+            constant: `Constant`.
+            codes: its codes in ONNX order.
+            axis: of `codes` for the output channels, which may have scales of their own.
+        """
 
     @abstractmethod
     def index(self, position: int, first: int) -> str:

@@ -30,7 +30,7 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
 
 @handles("convolve")
 def _convolve(writer, step):
-    a, codes = step.attributes, step.arguments["kernel"]
+    a, codes = step.attributes, step.attributes["kernel"].codes
     rank = codes.ndim
     kernel = codes.transpose(rank - 1, rank - 2, *range(rank - 2))
     inputs = [writer.constant(f"{writer.name(step.output)}/kernel", a["kernel"], kernel)]
@@ -62,12 +62,15 @@ def _bias(writer, step):
 
 @handles("convolve_transposed")
 def _convolve_transposed(writer, step):
-    a, codes = step.attributes, step.arguments["kernel"]
+    a, codes = step.attributes, step.attributes["kernel"].codes
     space = writer.tensor(step.inputs[0]).shape[:-1]
     cells = zip(space, codes.shape, a["strides"], a["dilation"], a["crop"], a["size"], strict=False)
     after = [(n - 1) * s + (k - 1) * d + 1 - c - out for n, k, s, d, c, out in cells]
     kernel = writer.constant(
-        f"{writer.name(step.output)}/kernel", a["kernel"], np.moveaxis(codes, (-1, -2), (0, 1))
+        f"{writer.name(step.output)}/kernel",
+        a["kernel"],
+        np.moveaxis(codes, (-1, -2), (0, 1)),
+        axis=1,
     )
     writer.compute(
         step,
@@ -84,10 +87,10 @@ def _convolve_transposed(writer, step):
 @handles("matrix_product")
 def _matrix_product(writer, step):
     kernel, rank = step.attributes["kernel"], writer.rank(step.inputs[0])
-    kind, codes = "Gemm", kernel.codes
+    kind, codes, axis = "Gemm", kernel.codes, 1
     if rank > 2:  # a convolution, because ONNX Runtime may quantize the inputs of a MatMul again
-        kind, codes = "Conv", codes.T.reshape(*codes.T.shape, *[1] * (rank - 2))
-    name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, codes)
+        kind, codes, axis = "Conv", codes.T.reshape(*codes.T.shape, *[1] * (rank - 2)), 0
+    name = writer.constant(f"{writer.name(step.output)}/kernel", kernel, codes, axis)
     writer.compute(step, kind, name, *_bias(writer, step))
 
 

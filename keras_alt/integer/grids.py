@@ -18,7 +18,8 @@ def grid(quantizer: Quantizer, call: Call | None = None) -> Grid:
     kwargs = call.kwargs if call is not None else {}
     rounding = kwargs.get("rounding", "half_even")
     bound = RELU_MAX[kwargs.get("activation") or quantizer.activation]
-    format, exponent = quantizer.format, quantizer.exponent
+    # One scale: only kernels may have one for each channel.
+    format, exponent = quantizer.format, int(quantizer.exponent)
     low, high = format.qmin, format.qmax
     if bound is not None:
         low = max(low, 0)
@@ -36,10 +37,10 @@ def constant(values, quantizer: Quantizer) -> Constant:
             f"Constants behind quantizer '{quantizer.path}' must be finite. Received: NaN or inf."
         )
     exponent, format = quantizer.exponent, quantizer.format
-    return Constant(rounded(values, exponent, format.qmin, format.qmax), exponent, format)
+    return Constant.of(rounded(values, exponent, format.qmin, format.qmax), exponent, format)
 
 
-def rounded(values: np.ndarray, exponent: int, low: int, high: int) -> np.ndarray:
+def rounded(values: np.ndarray, exponent: int | np.ndarray, low: int, high: int) -> np.ndarray:
     """Return `clip(round(values / 2**exponent), low, high)` as integers, ties to even."""
     codes = np.rint(np.ldexp(values.astype(np.float64), -exponent))
     return np.clip(codes, low, high).astype(np.int64)

@@ -33,13 +33,13 @@ from keras_alt.layers import (
 @handles(QuantConv1D, QuantConv2D, QuantConv3D)
 def _convolution(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
-    return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer)
+    return _finished(_convolved(reader.operand(call), kernel, layer, layer.groups), layer, kernel)
 
 
 @handles(QuantDepthwiseConv1D, QuantDepthwiseConv2D, QuantAveragePoolConv2D)
 def _depthwise(reader: Reader, call: Call) -> Variable:
     layer, (kernel,) = call.layer, _kernels(call.layer)
-    return _finished(_depthwise_sums(reader.operand(call), kernel, layer), layer)
+    return _finished(_depthwise_sums(reader.operand(call), kernel, layer), layer, kernel)
 
 
 @handles(QuantSeparableConv2D)
@@ -55,7 +55,7 @@ def _separable(reader: Reader, call: Call) -> Variable:
     x = x.requantize(grid(layer.depthwise_quantizer), f"{layer.name}/depthwise")
     ones = (1,) * layer.rank
     x = x.convolve(pointwise, ones, padding=((0, 0),) * layer.rank, dilation=ones)
-    return _finished(x, layer)
+    return _finished(x, layer, pointwise)
 
 
 @handles(QuantConv1DTranspose, QuantConv2DTranspose)
@@ -72,13 +72,13 @@ def _transposed(reader: Reader, call: Call) -> Variable:
         pairs = zip(space, kernel.codes.shape[:-2], strides, dilation, size, strict=True)
         crop = [max((n - 1) * s + (k - 1) * d + 1 - out, 0) // 2 for n, k, s, d, out in pairs]
     x = x.convolve_transposed(kernel, strides, tuple(crop), size, dilation)
-    return _finished(x, layer)
+    return _finished(x, layer, kernel)
 
 
 @handles(QuantDense)
 def _dense(reader: Reader, call: Call) -> Variable:
     (kernel,) = _kernels(call.layer)
-    return _finished(reader.operand(call) @ kernel, call.layer)
+    return _finished(reader.operand(call) @ kernel, call.layer, kernel)
 
 
 @handles(QuantLeakyReLU)
@@ -148,21 +148,27 @@ def _convolved(x: Variable, kernel: Constant, layer, groups: int) -> Variable:
 def _depthwise_sums(x: Variable, kernel: Constant, layer) -> Variable:
     *window, channels, multiplier = kernel.codes.shape
     codes = kernel.codes.reshape(*window, 1, channels * multiplier)
-    return _convolved(x, replace(kernel, codes=codes), layer, channels)
+    shifts = None if kernel.shifts is None else kernel.shifts.ravel()
+    return _convolved(x, replace(kernel, codes=codes, shifts=shifts), layer, channels)
 
 
-def _finished(x: Variable, layer) -> Variable:
+def _finished(x: Variable, layer, kernel: Constant) -> Variable:
     """Append what follows the sums: accumulator, bias, activation and output quantizer."""
     if layer.accumulator_quantizer is not None:
         x = x.requantize(grid(layer.accumulator_quantizer), f"{layer.name}/accumulator")
-    bias = _bias(layer, x.exponent)
+    bias = _bias(layer, x.exponent, kernel.shifts)
     if bias is not None:
         x = x + bias
     return channels_as(_activated(x, layer), layer)
 
 
-def _bias(layer, exponent: int) -> Constant | None:
-    """Return the bias of sums on a grid, None without."""
+def _bias(layer, exponent: int, shifts: np.ndarray | None) -> Constant | None:
+    """Return the bias of sums on a grid, None without.
+
+    Args:
+        exponent: log2 of the finest step of the sums.
+        shifts: those of the kernel.
+    """
     bias = layer.folded_bias()
     if bias is None:
         return None
@@ -170,8 +176,9 @@ def _bias(layer, exponent: int) -> Constant | None:
         return constant(bias, layer.bias_quantizer)
     if layer.bias_width == 32:
         format = FixedPoint(32)
-        codes = rounded(ops.convert_to_numpy(bias), exponent, format.qmin, format.qmax)
-        return Constant(codes, exponent, format)
+        exponents = exponent if shifts is None else exponent + shifts.ravel()
+        codes = rounded(ops.convert_to_numpy(bias), exponents, format.qmin, format.qmax)
+        return Constant.of(codes, exponents, format)
     raise NotIntegerError(
         f"Layer '{layer.name}' has no integer form with a float bias. "
         f"Received: bias_bits={layer.bias_bits}"

@@ -17,8 +17,8 @@ class Computation(Protocol):
     """Computes an operation.
 
     It takes the codes of the operands, and the attributes of the step by keyword. For a `Constant`
-    it gets the codes. It returns the codes of the result. Codes are int64 arrays; the batch is the
-    first axis of operands and result.
+    it gets the aligned codes. It returns the codes of the result. Codes are int64 arrays; the batch
+    is the first axis of operands and result.
     """
 
     __name__: str
@@ -114,9 +114,20 @@ def matrix_product(x: Tensor, *, kernel: Constant) -> Tensor:
 
 
 def _product(x: Tensor, kernel: Constant, shape: Shape, channels: int) -> Tensor:
-    bound = int(magnitudes(kernel.codes, channels).max(initial=0)) * max(-x.low, x.high)
+    bound = _largest(magnitudes(kernel.codes, channels), kernel) * max(-x.low, x.high)
     exponent = x.exponent + kernel.exponent
     return replace(x, shape=shape, exponent=exponent, low=-bound, high=bound, format=None)
+
+
+def _largest(magnitudes: np.ndarray, constant: Constant) -> int:
+    """Return the largest of numbers on the grid of a constant, one for each channel, when aligned.
+
+    Python's integers do not overflow, however far the grids of the channels lie apart.
+    """
+    if constant.shifts is None:
+        return int(magnitudes.max(initial=0))
+    pairs = zip(magnitudes.tolist(), constant.shifts.ravel().tolist(), strict=True)
+    return max(number << shift for number, shift in pairs)
 
 
 def magnitudes(kernel: np.ndarray, channels: int) -> np.ndarray:
@@ -130,7 +141,7 @@ def magnitudes(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 @operation(arithmetic.multiply)
 def multiply(x: Tensor, *, constant: Constant) -> Tensor:
-    factors = int(constant.codes.min()), int(constant.codes.max())
+    factors = int(constant.aligned.min()), int(constant.aligned.max())
     products = [bound * factor for bound in (x.low, x.high) for factor in factors]
     exponent = x.exponent + constant.exponent
     return replace(x, exponent=exponent, low=min(products), high=max(products), format=None)
@@ -191,7 +202,7 @@ def constant_tensor(x: Tensor, *, constant: Constant) -> Tensor:
 @operation(arithmetic.add_constant)
 def add_constant(x: Tensor, *, constant: Constant, shifts: tuple[int, int]) -> Tensor:
     (shifted,) = _aligned([x], shifts[:1])
-    most = int(np.abs(constant.codes).max(initial=0)) << shifts[1]
+    most = _largest(np.abs(constant.codes), constant) << shifts[1]
     return replace(shifted, low=shifted.low - most, high=shifted.high + most, format=None)
 
 

@@ -46,17 +46,38 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Constant:
-    """A kernel, a bias or a slope: code `c` is worth `c * 2**exponent`.
+    """A kernel, a bias or a slope: code `c` is worth `c * 2**(exponent + shift)`.
 
     Attributes:
         codes: int64 array.
-        exponent: log2 of the grid step.
+        exponent: log2 of the grid step, of the finest one if channels have steps of their own.
         format: number format.
+        shifts: how many bits coarser than the finest step each channel's is: an int64 array that
+            broadcasts over the codes, or None if all have the same step.
     """
 
     codes: np.ndarray
     exponent: int
     format: FixedPoint
+    shifts: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, codes: np.ndarray, exponents: int | np.ndarray, format: FixedPoint) -> Constant:
+        """Return a constant from the exponent of each code, in a shape that broadcasts."""
+        if not np.ndim(exponents):
+            return cls(codes, int(exponents), format)
+        finest = int(np.min(exponents))
+        return cls(codes, finest, format, np.asarray(exponents, np.int64) - finest)
+
+    @property
+    def aligned(self) -> np.ndarray:
+        """The codes on the finest grid, which all channels share: `c * 2**shift`."""
+        return self.codes if self.shifts is None else self.codes << self.shifts
+
+    @property
+    def exponents(self) -> int | np.ndarray:
+        """log2 of the grid step of each code, in a shape that broadcasts over the codes."""
+        return self.exponent if self.shifts is None else self.exponent + self.shifts
 
 
 @dataclass(frozen=True)
@@ -67,7 +88,7 @@ class Step:
         operation: name in `keras_alt.integer.operations.OPERATIONS`.
         layer: name of the layer that it belongs to.
         inputs, output: positions in `Program.tensors`.
-        attributes: further arguments of the operation; a `Constant` stands for its codes.
+        attributes: further arguments of the operation; a `Constant` stands for its aligned codes.
     """
 
     operation: str
@@ -80,7 +101,7 @@ class Step:
     def arguments(self) -> dict[str, Any]:
         """The attributes as the operation computes with them."""
         return {
-            name: value.codes if isinstance(value, Constant) else value
+            name: value.aligned if isinstance(value, Constant) else value
             for name, value in self.attributes.items()
         }
 

@@ -10,6 +10,7 @@ import numpy as np
 from keras_alt.activations import relu_max
 from keras_alt.graph import Call, Graph, cut
 from keras_alt.handlers import Handlers
+from keras_alt.integer.caps import capped
 from keras_alt.integer.constants import constant_operand
 from keras_alt.integer.functions import looked_up
 from keras_alt.integer.grids import grid
@@ -17,14 +18,24 @@ from keras_alt.integer.islands import FloatLayers
 from keras_alt.integer.program import NotIntegerError, Program, Tensor
 from keras_alt.integer.reading import Reading
 from keras_alt.integer.variables import Variable
-from keras_alt.layers import ConstantTensor, QuantFunction, QuantLeakyReLU, QuantPReLU
+from keras_alt.layers import (
+    CappedReLU,
+    ConstantTensor,
+    QuantFunction,
+    QuantLeakyReLU,
+    QuantPReLU,
+)
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import OPERATORS, Grid, is_float_in, kind_of, operator_of
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
 # Layers whose values are rounded by the quantizer behind them, in one step for both.
-ROUNDED_BEHIND = {ConstantTensor: constant_operand, QuantFunction: looked_up}
+ROUNDED_BEHIND = {
+    CappedReLU: capped,
+    ConstantTensor: constant_operand,
+    QuantFunction: looked_up,
+}
 
 
 def read(model: keras.Model) -> Reading:
@@ -63,7 +74,7 @@ class Reader:
         self.taps: dict[keras.KerasTensor, int] = {}
         self.floats = FloatLayers(self.graph)
         self.entries: list[keras.KerasTensor] = []  # floats that the first quantizers take
-        # Values of functions and arrays, which wait for the quantizer behind them.
+        # Values of functions, arrays and caps, which wait for the quantizer behind them.
         self.waiting: dict[keras.KerasTensor, Call] = {}
 
     def read(self) -> Reading:
@@ -99,15 +110,16 @@ class Reader:
         """Write a call as steps, or note that it stays float."""
         handler, name = self.handler(call), call.layer.name
         first = call.inputs[0] if call.inputs else None
-        is_quantizer = isinstance(call.layer, Quantizer)
+        is_quantizer, waits = isinstance(call.layer, Quantizer), self.waits(call)
         reads_float = any(tensor in self.floats.tensors for tensor in call.inputs)
         if not is_quantizer:
             self.require_quantizer(call)
             for tensor in call.inputs:
-                if tensor in self.positions:
+                # A quantizer divides averages, also if it waits behind a capped ReLU.
+                if tensor in self.positions and not (waits and type(call.layer) is CappedReLU):
                     self.require_integers(tensor)
         self.floats.deepen(call, enters=is_quantizer and reads_float)
-        if isinstance(call.layer, tuple(ROUNDED_BEHIND)) and first in self.positions:
+        if waits:
             self.waiting[call.outputs[0]] = call
         elif is_quantizer and first in self.waiting:
             waiting = self.waiting[first]
@@ -130,6 +142,17 @@ class Reader:
 
         if is_quantizer and call.outputs[0] in self.positions and not self.is_constant(first):
             self.taps[call.outputs[0]] = self.positions[call.outputs[0]]
+
+    def waits(self, call: Call) -> bool:
+        """Return whether the values of a call wait for the quantizer behind it.
+
+        A capped ReLU that other layers read is a float layer.
+        """
+        if not call.inputs or call.inputs[0] not in self.positions:
+            return False
+        is_capped = type(call.layer) is CappedReLU
+        is_rounded = _all_quantizers(self.graph, call)
+        return isinstance(call.layer, tuple(ROUNDED_BEHIND)) and (is_rounded or not is_capped)
 
     def is_constant(self, tensor: keras.KerasTensor) -> bool:
         """Return whether a tensor is an array, which no engine computes."""
@@ -240,9 +263,17 @@ def handler_of(graph: Graph, call: Call, target: str) -> Handler | None:
 
 def _is_rounded(graph, call):
     """Return whether a quantizer takes the output of a call, directly or behind a ReLU."""
-    takers = (Quantizer, QuantLeakyReLU, QuantPReLU, keras.layers.ReLU)
     readers = [reader.layer for reader in graph.readers[call.outputs[0]]]
+    takers = (Quantizer, QuantLeakyReLU, QuantPReLU, CappedReLU, keras.layers.ReLU)
     return bool(readers) and all(isinstance(x, takers) or relu_max(x) is not None for x in readers)
+
+
+def _all_quantizers(graph, call):
+    """Return whether quantizers take the output of a call, and nothing else does."""
+    tensor = call.outputs[0]
+    readers = [reader.layer for reader in graph.readers[tensor]]
+    is_output = any(tensor is output for output in graph.outputs)
+    return bool(readers) and not is_output and all(isinstance(x, Quantizer) for x in readers)
 
 
 def handles(*kinds: type | str):

@@ -42,6 +42,20 @@ class Accumulator:
         return self.worst <= INT32
 
 
+def _with_bias(sums, kernel, step):
+    """Return bounds of sums and their bias, in the unit of the finer of the two.
+
+    Each channel has a unit of its own where the kernel has.
+    """
+    (product, constant), bias = step.attributes["shifts"], step.attributes["constant"]
+    shifts = [
+        shift + (0 if c.shifts is None else c.shifts.ravel())
+        for shift, c in ((product, kernel), (constant, bias))
+    ]
+    finest = np.minimum(*shifts)
+    return (sums << (shifts[0] - finest)) + (np.abs(bias.codes) << (shifts[1] - finest))
+
+
 def accumulators(reading: Reading) -> list[Accumulator]:
     """Return the accumulator of each kernel layer and matrix product of a model."""
     program = reading.program
@@ -50,13 +64,12 @@ def accumulators(reading: Reading) -> list[Accumulator]:
     for step in program.steps:
         if step.operation in CHANNELS:
             x = program.tensors[step.inputs[0]]
-            weights = magnitudes(step.arguments["kernel"], CHANNELS[step.operation])
+            kernel = step.attributes["kernel"]
+            weights = magnitudes(kernel.codes, CHANNELS[step.operation])
             sums = weights * max(-x.low, x.high)
             bias = biases.get(step.output)
             if bias is not None:
-                product, constant = bias.attributes["shifts"]
-                # Where the bias is finer than the products, so is the sum.
-                sums = (sums << product) + (np.abs(bias.arguments["constant"]) << constant)
+                sums = _with_bias(sums, kernel, bias)
             rows.append(Accumulator(step.layer, int(sums.max(initial=0))))
         elif step.operation == "batch_matmul":
             total = program.tensors[step.output]

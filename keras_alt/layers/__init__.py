@@ -1,6 +1,7 @@
 """Drop-in quantized layers."""
 
 from keras_alt.layers.batch_norm import FoldedBatchNorm as FoldedBatchNorm
+from keras_alt.layers.capped_relu import CappedReLU as CappedReLU
 from keras_alt.layers.constant import ConstantTensor as ConstantTensor
 from keras_alt.layers.conv import AveragePoolConv2D as AveragePoolConv2D
 from keras_alt.layers.conv import QuantAveragePoolConv2D as QuantAveragePoolConv2D

@@ -54,6 +54,9 @@ def on_product_grid(layer: keras.layers.Layer, bias, input_exponent, kernel_expo
             "`layer(y, input_exponent=exponent)`. Received: input_exponent=None. "
             "`quantize_model` does this; a hand-written model may use target='paper'."
         )
+    # A kernel may have one exponent for each channel, in a shape that broadcasts over it.
+    if len(kernel_exponent.shape):
+        kernel_exponent = ops.reshape(kernel_exponent, (-1,))
     exponent = ops.stop_gradient(input_exponent + kernel_exponent)
     log2_threshold = exponent + float(PRODUCT_GRID.bits - 1)
     return fake_quant(bias, log2_threshold, PRODUCT_GRID, training=False)

@@ -4,6 +4,8 @@ Files save a child under the name of its attribute, and its weights in the order
 attributes are set. Both stay as they are.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -20,6 +22,7 @@ def child_quantizer(
     format: FixedPoint | None,
     initial_threshold: float | None = None,
     activation: str | None = None,
+    channel_axes: Sequence[int] = (),
 ) -> Quantizer | None:
     """Return a new quantizer for a child of `layer`; None if `format` is."""
     if format is None:
@@ -29,6 +32,7 @@ def child_quantizer(
         activation=activation,
         initial_threshold=initial_threshold,
         role=role,
+        channel_axes=channel_axes,
         name=f"{role}_quantizer",  # `.h5` cannot hold a group beside a dataset of its name
         trainable=layer.trainable_thresholds,
         dtype=layer.dtype_policy,
@@ -73,11 +77,16 @@ def initial_output_threshold(layer: keras.layers.Layer) -> float:
 
 
 def three_sigma_initializer(kernel):
-    """Return an initializer of log2(|mean| + 3 * standard deviation) of `kernel`."""
+    """Return an initializer of log2(|mean| + 3 * standard deviation) of `kernel`.
+
+    Moments are those of the values that share a threshold.
+    """
 
     def initializer(shape, dtype=None):
         values = ops.cast(ops.convert_to_tensor(kernel), "float32")
-        threshold = ops.abs(ops.mean(values)) + 3.0 * ops.std(values)
+        axes = tuple(axis for axis, size in enumerate(shape) if size == 1) if shape else None
+        over = {"axis": axes, "keepdims": bool(shape)}
+        threshold = ops.abs(ops.mean(values, **over)) + 3.0 * ops.std(values, **over)
         return exact_log2(ops.where(threshold > 0, threshold, ops.ones_like(threshold)))
 
     return initializer

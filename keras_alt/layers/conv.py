@@ -54,6 +54,8 @@ class QuantConv3D(QuantizedKernel, keras.layers.Conv3D):
 class TransposedKernel(QuantizedKernel):
     """What the transposed convolutions share. It comes in front of the Keras class."""
 
+    output_axes = (-2,)
+
     def kernels(self):
         return {"kernel": self.kernel}
 
@@ -90,6 +92,8 @@ class QuantConv2DTranspose(TransposedKernel, keras.layers.Conv2DTranspose):
 
 class DepthwiseKernel(QuantizedKernel):
     """What the depthwise convolutions share. It comes in front of the Keras class."""
+
+    output_axes = (-2, -1)  # channel c and multiplier m give the output c * multipliers + m
 
     def kernels(self):
         return {"kernel": self.kernel}
@@ -163,9 +167,9 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
     role = "pointwise_kernel"
 
     def create_kernel_children(self):
-        format, bits = self.kernel_format(), self.activation_bits
-        self.depthwise_kernel_quantizer = child_quantizer(self, "depthwise_kernel", format)
-        self.pointwise_kernel_quantizer = child_quantizer(self, "pointwise_kernel", format)
+        bits = self.activation_bits
+        self.depthwise_kernel_quantizer = self.quantizer_of_kernel("depthwise_kernel", (-2, -1))
+        self.pointwise_kernel_quantizer = self.quantizer_of_kernel("pointwise_kernel", (-1,))
         self.kernel_quantizer = self.pointwise_kernel_quantizer
         self.depthwise_kernel_mask = child_mask(self, "depthwise_kernel")
         self.pointwise_kernel_mask = child_mask(self, "pointwise_kernel")

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_alt.config import check_weight_scales
 from keras_alt.formats import FixedPoint
 from keras_alt.keras_internals import kernel_variable
 from keras_alt.layers.batch_norm import FoldedBatchNorm
@@ -24,7 +25,7 @@ from keras_alt.layers.child_quantizers import (
 )
 from keras_alt.layers.folding import folded
 from keras_alt.layers.mask import KernelMask
-from keras_alt.quantizer import InFloat32, quantizers_of
+from keras_alt.quantizer import InFloat32, Quantizer, quantizers_of
 from keras_alt.record import CarriesRecord
 from keras_alt.targets import get_target
 
@@ -49,9 +50,12 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         batch_norm: arguments of a `FoldedBatchNorm` that follows the sum, or None.
         sparse: whether a `KernelMask` holds weights of the kernel at zero.
         trainable_thresholds: whether the thresholds train.
+        kernel_scales: `"tensor"` gives a kernel one threshold, `"channel"` gives each output
+            channel its own.
     """
 
     role = "kernel"  # of the kernel that takes part in the sum
+    output_axes = (-1,)  # of a kernel, along which its output channels lie
 
     def __init__(
         self,
@@ -65,9 +69,12 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         batch_norm: dict | None = None,
         sparse: bool = False,
         trainable_thresholds: bool = True,
+        kernel_scales: str = "tensor",
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
+        check_weight_scales("kernel_scales", kernel_scales)
+        self.kernel_scales = kernel_scales
         self.trainable_thresholds = trainable_thresholds
         self.kernel_bits = kernel_bits
         self.bias_bits = bias_bits
@@ -87,8 +94,13 @@ class QuantizedKernel(CarriesRecord, InFloat32):
 
     def create_kernel_children(self):
         """Set the quantizer and the mask of each kernel."""
-        self.kernel_quantizer = child_quantizer(self, "kernel", self.kernel_format())
+        self.kernel_quantizer = self.quantizer_of_kernel("kernel", self.output_axes)
         self.kernel_mask = child_mask(self, "kernel")
+
+    def quantizer_of_kernel(self, role: str, output_axes: tuple[int, ...]) -> Quantizer | None:
+        """Return a new quantizer of the kernel with this role; None if kernels are float."""
+        axes = output_axes if self.kernel_scales == "channel" else ()
+        return child_quantizer(self, role, self.kernel_format(), channel_axes=axes)
 
     def kernel_format(self) -> FixedPoint | None:
         """Return the format of the kernel's codes."""
@@ -176,7 +188,7 @@ class QuantizedKernel(CarriesRecord, InFloat32):
             quantizer = getattr(self, f"{role}_quantizer")
             if quantizer is not None:
                 quantizer.initializer = three_sigma_initializer(kernel)
-            build_child(quantizer)
+            build_child(quantizer, kernel.shape)
             build_child(self.mask_of(role), kernel.shape)
         build_child(self.accumulator_quantizer)
         build_child(self.bias_quantizer)
@@ -224,4 +236,6 @@ class QuantizedKernel(CarriesRecord, InFloat32):
             config["sparse"] = True
         if not has_trainable_thresholds(self):
             config["trainable_thresholds"] = False
+        if self.kernel_scales != "tensor":
+            config["kernel_scales"] = self.kernel_scales
         return config

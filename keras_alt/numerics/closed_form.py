@@ -115,8 +115,14 @@ def softmax_gradient(probabilities, upstream, axis, scale):
 
 
 def threshold_gradient(per_element, log2_threshold, format):
-    """Return the gradient of log2_threshold: the plain sum over elements."""
-    return ops.sum(per_element) * (power_of_two(log2_threshold, format) * LN2)
+    """Return the gradient of log2_threshold: the plain sum over the elements that it clips."""
+    scale = power_of_two(log2_threshold, format) * LN2
+    shape = tuple(log2_threshold.shape)
+    if not shape:
+        return ops.sum(per_element) * scale
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    shares = ops.sum(per_element, axis=axes, keepdims=True) if axes else per_element
+    return shares * scale
 
 
 def power_of_two(log2_threshold, format):

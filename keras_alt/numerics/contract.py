@@ -29,6 +29,7 @@ class Backend(Protocol):
         """Return `closed_form.forward`, differentiable as `closed_form.backward` says.
 
         Args:
+            log2_threshold: a scalar, or of the rank of `x`, of size 1 along the axes that share it.
             training: whether the result is trained through. Otherwise the graph may be exported,
                 so it must consist of plain operations.
         """
@@ -47,6 +48,9 @@ class Backend(Protocol):
 
     def fuses_sum(self, total) -> bool:
         """Return whether `fake_quant_sum` is faster than single steps for the tensor `total`."""
+
+    def update_replicas(self, update, gradients) -> None:
+        """Call `update(gradients)` once, with gradients summed over all replicas of a strategy."""
 
     def outside_graph(self) -> AbstractContextManager:
         """Return a context in which variables can be created, also while a graph is traced."""

@@ -29,12 +29,13 @@ def fake_quant(
         dq/dx              = 1 where qmin <= round(x / scale) <= qmax, else 0
         dq/dlog2_threshold = scale * ln 2 * (round(z) - z inside, qmin below, qmax above)
 
-    with `z = x / scale`, summed over the tensor.
+    with `z = x / scale`, summed over the values that share a threshold.
 
     Args:
         x: float tensor of any shape; computed in float32.
-        log2_threshold: float32 scalar tensor: log2 of the clipping threshold, which is in
-            the units of `x`.
+        log2_threshold: float32 tensor: log2 of the clipping threshold, which is in the units of
+            `x`. A scalar, or one for each channel: a tensor of the rank of `x`, whose axes have the
+            size of that of `x`, or size 1 where values share a threshold.
         format: `FixedPoint`.
         rounding: name of a rule in `keras_alt.numerics.rounding`.
         relu_max: if given, `x` is first clipped to [0, relu_max] in the same pass over memory;
@@ -105,7 +106,7 @@ def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules):
 
 
 def exponent_of(log2_threshold, format: FixedPoint):
-    """Return log2 of the grid step, an integer, as a float32 scalar tensor."""
+    """Return log2 of the grid step, an integer, as a float32 tensor in the threshold's shape."""
     return ops.ceil(ops.cast(log2_threshold, "float32")) - (format.bits - int(format.signed))
 
 

@@ -77,6 +77,11 @@ def fuses_sum(total):
     return False
 
 
+def update_replicas(update, gradients):
+    """Call `update(gradients)`; there are no replicas."""
+    update(gradients)
+
+
 def outside_graph():
     """Return a context in which variables can be created: here, any."""
     return contextlib.nullcontext()

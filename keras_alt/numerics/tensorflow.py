@@ -26,8 +26,9 @@ def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
     rules = (format, rounding, relu_max)
     if not training:
         return _plain(*rules)(x, log2_threshold)
-    if _is_small(x):
-        return _called(*rules)(x, log2_threshold)
+    shape = tuple(log2_threshold.shape)
+    if shape or _is_small(x):  # thresholds of channels belong to kernels, which are small
+        return _called(shape, *rules)(x, log2_threshold)
     return _compiled(_group(x), *rules)(x, log2_threshold)
 
 
@@ -80,12 +81,17 @@ def _plain(*rules):
 
 
 @functools.cache
-def _called(*rules):
-    """Return the differentiable quantizer as two functions of plain operations."""
+def _called(shape, *rules):
+    """Return the differentiable quantizer as two functions of plain operations.
+
+    Args:
+        shape: of the threshold; its gradient is a sum over the axes of size 1.
+    """
     forward, backward = _ways(rules)
+    thresholds = tf.TensorSpec(shape)
     return _differentiable(
-        function(forward, input_signature=[TENSOR, SCALAR]),
-        function(backward, input_signature=[TENSOR, SCALAR, TENSOR]),
+        function(forward, input_signature=[TENSOR, thresholds]),
+        function(backward, input_signature=[TENSOR, thresholds, TENSOR]),
     )
 
 
@@ -231,6 +237,22 @@ def _compiled_sum(group, rules):
         return dx, dbias, *of_thresholds
 
     return _differentiable(forward, backward)
+
+
+def update_replicas(update, gradients):
+    """Call `update` once for all replicas of a distribution strategy, with the sums of gradients.
+
+    A replica must not assign to a variable that others have too.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        update(gradients)
+        return
+
+    def merged(strategy, *gradients):
+        update([strategy.reduce(tf.distribute.ReduceOp.SUM, g, axis=None) for g in gradients])
+
+    context.merge_call(merged, args=tuple(gradients))
 
 
 def outside_graph():

@@ -2,6 +2,7 @@
 
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Call, Graph
+from keras_alt.layers import CappedReLU
 from keras_alt.operators import (
     Grid,
     Operator,
@@ -105,8 +106,9 @@ class Regions:
         Such a tensor is not quantized. The activation reads the sum at full precision.
         """
         readers = self.graph.readers[tensor]
-        if reads_table(self.operator(self.graph.producer[tensor])):
-            return False  # a quantizer belongs to its table
+        producer = self.graph.producer[tensor]
+        if reads_table(self.operator(producer)) or type(producer.layer) is CappedReLU:
+            return False  # a quantizer belongs to its table, and to its caps
         return tensor not in self._outputs and bool(readers) and all(map(self._absorbs, readers))
 
     def is_wanted(self, tensor) -> bool:

@@ -78,6 +78,7 @@ class _Substituting:
         biases = widths.biases if has_place else None
         arguments = self.kernel(widths.weights, biases, widths.accumulators)
         arguments["sparse"] = layer.name in self.sparse
+        arguments["kernel_scales"] = widths.weight_scales
         arguments.update(_frozen(layer))
         if norm is not None:
             arguments["batch_norm"] = batch_norm_arguments(norm)

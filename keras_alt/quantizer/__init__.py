@@ -8,5 +8,6 @@ from keras_alt.quantizer.finders import quantizers_of as quantizers_of
 from keras_alt.quantizer.finders import trained_quantizers as trained_quantizers
 from keras_alt.quantizer.float32 import InFloat32 as InFloat32
 from keras_alt.quantizer.layer import Quantizer as Quantizer
+from keras_alt.quantizer.layer import checked_threshold as checked_threshold
 from keras_alt.quantizer.uncalibrated import THRESHOLDS as THRESHOLDS
 from keras_alt.quantizer.uncalibrated import require_calibrated as require_calibrated

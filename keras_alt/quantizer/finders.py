@@ -38,8 +38,11 @@ def quantizers(model: keras.Model) -> dict[str, Quantizer]:
 
 def trained_quantizers(model: keras.Model) -> list[Quantizer]:
     """Return the quantizers whose threshold is among the trainable variables of `model`."""
+    require_keras3(model)
     trainable = {id(variable) for variable in model.trainable_variables}
-    return [q for q in quantizers(model).values() if id(q.log2_threshold) in trainable]
+    # Not by name: in a model around the quantized one, such as a distiller, names repeat.
+    found = dict.fromkeys(quantizers_of(model))
+    return [quantizer for quantizer in found if id(quantizer.log2_threshold) in trainable]
 
 
 def quantizers_of(layer: keras.layers.Layer) -> list[Quantizer]:

@@ -1,6 +1,7 @@
 """The layer that owns one trained clipping threshold."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -34,6 +35,9 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         initial_threshold: clipping threshold in the units of the input, or `None` to let
             `keras_alt.calibrate` set it.
         role: what the quantized tensor is to its layer (`"kernel"`, `"bias"`, `"output"`, ...).
+        channel_axes: axes of the quantized tensor along which each position has a threshold of its
+            own. Then `log2_threshold` has the rank of the tensor, and size 1 along other axes. By
+            default the tensor has one threshold.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         activation: str | None = None,
         initial_threshold: float | None = None,
         role: str = "output",
+        channel_axes: Sequence[int] = (),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -62,6 +67,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         self.activation = activation
         self.initial_threshold = initial_threshold
         self.role = role
+        self.channel_axes = tuple(channel_axes)
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
         self.checked_for_training = False  # in the first call that trains
@@ -71,7 +77,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
     def build(self, input_shape=None):
         self.log2_threshold = self.add_weight(
             name="log2_threshold",
-            shape=(),
+            shape=self._threshold_shape(input_shape),
             dtype="float32",
             autocast=False,
             initializer=self.initializer,
@@ -86,6 +92,13 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             autocast=False,
         )
         self.built = True
+
+    def _threshold_shape(self, input_shape):
+        if not self.channel_axes:
+            return ()
+        rank = len(input_shape)
+        channels = {axis % rank for axis in self.channel_axes}
+        return tuple(size if axis in channels else 1 for axis, size in enumerate(input_shape))
 
     def call(
         self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
@@ -123,7 +136,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         return (y, self.exponent_tensor()) if with_exponent else y
 
     def exponent_tensor(self):
-        """Return `exponent` as a float32 scalar tensor without gradient."""
+        """Return `exponent` as a float32 tensor without gradient."""
         return ops.stop_gradient(exponent_of(self.log2_threshold.value, self.format))
 
     def trained_log2_threshold(self):
@@ -147,40 +160,62 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         inputs = ops.cast(inputs, "float32")
         self.observer(self, rectified(inputs, RELU_MAX[activation or self.activation]))
 
-    def set_threshold(self, threshold: float):
-        """Set the clipping threshold, in the units of the quantized tensor."""
+    def set_threshold(self, threshold: float | np.ndarray):
+        """Set the clipping threshold, in the units of the quantized tensor.
+
+        Args:
+            threshold: a number, or an array in a shape that broadcasts to that of `log2_threshold`.
+        """
+        thresholds = np.broadcast_to(threshold, self.log2_threshold.shape)
+        checked = [checked_threshold(value, self.name) for value in thresholds.flat]
         # np.log2, because log(x) / log(2) in float32 misses 23 of 254 exact powers of two.
-        self.log2_threshold.assign(np.float32(np.log2(checked_threshold(threshold, self.name))))
+        log2_threshold = np.log2(np.array(checked)).astype(np.float32)
+        self.log2_threshold.assign(log2_threshold.reshape(thresholds.shape))
 
     @property
-    def threshold(self) -> float:
-        """The clipping threshold, NaN while it is not set."""
-        return 2.0 ** float(ops.convert_to_numpy(self.log2_threshold))
+    def threshold(self) -> float | np.ndarray:
+        """The clipping threshold, NaN while it is not set.
+
+        It is an array in the shape of `log2_threshold` if the channels have thresholds of their
+        own.
+        """
+        return 2.0 ** self._log2_thresholds()
 
     @property
     def calibrated(self) -> bool:
         """Whether the threshold is set."""
-        return math.isfinite(self.threshold)
+        return bool(np.isfinite(self._log2_thresholds()).all())
+
+    def _log2_thresholds(self):
+        values = ops.convert_to_numpy(self.log2_threshold)
+        return values.astype(np.float64) if self.channel_axes else float(values)
 
     @property
-    def exponent(self) -> int:
-        """log2 of the scale; code `c` stands for `c * 2**exponent`."""
+    def exponent(self) -> int | np.ndarray:
+        """log2 of the scale; code `c` stands for `c * 2**exponent`. An array as `threshold` is."""
+        log2_threshold = self._log2_thresholds()
         if not self.calibrated:
             raise ValueError(
                 f"The scale of quantizer '{self.name}' is not known before its threshold is set: "
                 "call `keras_alt.calibrate(model, data)`. "
-                f"Received: log2_threshold={float(ops.convert_to_numpy(self.log2_threshold))}"
+                f"Received: log2_threshold={log2_threshold}"
             )
-        return self.format.scale_exponent(float(ops.convert_to_numpy(self.log2_threshold)))
+        if not self.channel_axes:
+            return self.format.scale_exponent(log2_threshold)
+        exponents = [self.format.scale_exponent(value) for value in log2_threshold.flat]
+        return np.array(exponents).reshape(log2_threshold.shape)
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "format": keras.saving.serialize_keras_object(self.format),
             "activation": self.activation,
             "initial_threshold": self.initial_threshold,
             "role": self.role,
         }
+        if self.channel_axes:
+            config["channel_axes"] = self.channel_axes
+        return config
 
     @classmethod
     def from_config(cls, config):

@@ -33,4 +33,4 @@ def require_calibrated(variables):
 
 def _is_unset(variable):
     value = numerics.concrete_value(variable)
-    return value is not None and not np.isfinite(value)
+    return value is not None and not np.isfinite(value).all()

@@ -57,6 +57,18 @@ CANONICAL = (
 )
 
 
+def plain(model: keras.Model) -> keras.Model:
+    """Return a flat float copy of `model`, of plain layers, with its batch norms."""
+    for transform in CANONICAL:
+        model = transform(model)
+    return model
+
+
+def folded(model: keras.Model) -> keras.Model:
+    """Return a flat float copy of `model`, of plain layers, without batch norms."""
+    return fold_batch_norm(plain(model))
+
+
 def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
     """Return a flat float copy of `model` in the form that quantization expects.
 
@@ -65,8 +77,7 @@ def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
         config: `QuantizeConfig`. Its `batch_norm`, `inputs` and `target` decide how batch norms,
             leading rescalings and average pools are transformed.
     """
-    for transform in CANONICAL:
-        model = transform(model)
+    model = plain(model)
     fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]
     model = fold(model)
     if config.takes_unsigned:

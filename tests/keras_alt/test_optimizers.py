@@ -6,7 +6,7 @@ import pytest
 
 import keras_alt
 from keras_alt import FixedPoint
-from keras_alt.optimizers import ThresholdAdam, alt
+from keras_alt.optimizers import ThresholdAdam, alt, threshold_guideline
 
 pytestmark = pytest.mark.backend
 LN2 = np.log(2.0)
@@ -85,6 +85,31 @@ def test_plain_gradient_descent_fails():  # check 29
 def test_steps_to_converge(bits, rate, beta_2, steps):  # check 30
     path = adam(bits, 1.2, rate, beta_2, 2 * steps, start=1.2 if bits == 8 else 0.0)
     assert abs(path[steps] - path[-steps // 2 :].mean()) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("bits", "rate", "beta_2", "steps"),
+    [
+        (2, 0.1, 0.9, 20),
+        (3, 0.0577, 0.96667, 47),
+        (4, 0.0378, 0.98571, 96),
+        (5, 0.0258, 0.99333, 189),
+        (6, 0.0180, 0.99677, 366),
+        (8, 0.0089, 0.99921, 1383),
+        (16, 0.0006, 0.999997, 329_000),
+    ],
+)
+def test_guideline_of_the_paper(bits, rate, beta_2, steps):
+    found = threshold_guideline(bits)
+    assert found.learning_rate == pytest.approx(rate, abs=5e-5)
+    assert found.beta_1 == 1 / np.e
+    assert found.beta_2 == pytest.approx(beta_2, abs=5e-6)
+    assert found.steps == pytest.approx(steps, rel=2e-3 if bits == 16 else 0)
+
+
+def test_guideline_needs_a_width():
+    with pytest.raises(ValueError, match="Received: bits=1"):
+        threshold_guideline(1)
 
 
 def test_schedules_of_the_paper():  # check 56

@@ -140,6 +140,12 @@ class ChannelsLastWriter:
 
     def constant(self, name: str, constant, codes: np.ndarray) -> str:
         """Add a kernel, bias or factor; return the name of its float value."""
+        if constant.shifts is not None:
+            raise ExportError(
+                "hls4ml has one type for a kernel, so its channels need one scale: quantize the "
+                "model with `QuantizeConfig(weight_scales='tensor')`. "
+                f"Received: '{name}' with a scale for each channel"
+            )
         exact = np.ldexp(codes.astype(np.float64), constant.exponent)
         values = exact.astype(np.float32)
         if not np.array_equal(exact, values):

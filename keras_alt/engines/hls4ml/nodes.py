@@ -27,6 +27,7 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
 
 # What hls4ml does not have, by the operation that would need it.
 MISSING = {
+    "constant_tensor": "an array as an operand (caps of a `CappedReLU`, for instance)",
     "convolve_transposed": "a transposed convolution",
     "reduce_minimum": "a minimum over axes",
     "take": "a choice of cells by their indices",

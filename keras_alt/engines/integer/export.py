@@ -17,6 +17,7 @@ from keras_alt.integer import OPERATIONS, Constant, Program, Reading, Tensor, ar
 from keras_alt.keras_internals import operation_behind
 
 VERSION = 1
+CHANNELS = 2  # version of models with constants whose channels have grids of their own
 # The layer's name of `constant`.
 CONSTANTS = {"add_constant": "bias", "constant_tensor": "value", "multiply": "slope"}
 FOR_KERAS = ("name", "trainable", "dtype")  # entries of a config that only Keras needs
@@ -101,7 +102,7 @@ class _Description:
         steps = [self.step(step) for step in program.steps]
         return {
             "format": "keras_alt integers",
-            "version": VERSION,
+            "version": VERSION if all(map(_has_one_grid, self.constants.values())) else CHANNELS,
             "name": program.name,
             "target": reading.target,
             "front": {
@@ -204,14 +205,22 @@ def _serialized(layer):
 
 
 def _described(constant: Constant) -> dict:
-    return {
+    described = {
         "shape": constant.codes.shape,
         "exponent": constant.exponent,
         **constant.format.get_config(),
     }
+    if not _has_one_grid(constant):
+        described["shifts"] = constant.shifts.tolist()
+    return described
+
+
+def _has_one_grid(constant: Constant) -> bool:
+    return constant.shifts is None
 
 
 def _same(first, second):
-    return (first.exponent, first.format) == (second.exponent, second.format) and np.array_equal(
-        first.codes, second.codes
+    return first.format == second.format and all(
+        np.array_equal(a, b)
+        for a, b in ((first.codes, second.codes), (first.exponents, second.exponents))
     )

@@ -23,7 +23,7 @@ class IntegerModel:
 
     Attributes:
         model: the content of `model.json`.
-        constants: int64 arrays by name.
+        constants: int64 arrays by name. Channels with grids of their own are on the finest.
     """
 
     def __init__(self, folder):
@@ -31,8 +31,7 @@ class IntegerModel:
             self.model = json.load(file)
         with np.load(os.path.join(folder, "weights.npz")) as packed:
             self.constants = {
-                name: packing.unpack(packed[name], c["bits"], c["signed"], c["shape"])
-                for name, c in self.model["constants"].items()
+                name: _aligned(packed[name], c) for name, c in self.model["constants"].items()
             }
 
     def run(self, arrays, batch_size=32):
@@ -72,6 +71,11 @@ class IntegerModel:
     def _value(self, attribute):
         """Return an attribute of a step, or the constant that it names."""
         return self.constants[attribute["constant"]] if isinstance(attribute, dict) else attribute
+
+
+def _aligned(packed, constant):
+    codes = packing.unpack(packed, constant["bits"], constant["signed"], constant["shape"])
+    return codes << np.array(constant.get("shifts", 0), np.int64)
 
 
 def _codes(tensor, values):

@@ -7,6 +7,7 @@ TensorFlow's converter writes the float layers in front, between and behind.
 import os
 
 import keras
+import numpy as np
 
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.litert.boundary import bytes_as_codes, check_types
@@ -85,7 +86,7 @@ def write_litert(
     return writer.names()
 
 
-def check_scales(data: bytes, exponents: dict[str, int]):
+def check_scales(data: bytes, exponents: dict[str, int | np.ndarray]):
     """Read a file back and check that every integer tensor has its trained scale.
 
     Args:
@@ -96,7 +97,7 @@ def check_scales(data: bytes, exponents: dict[str, int]):
     details = Interpreter(model_content=data).get_tensor_details()
     scales = {d["name"]: d["quantization_parameters"]["scales"].tolist() for d in details}
     for name, exponent in exponents.items():
-        if scales.get(name) != [2.0**exponent]:
+        if scales.get(name) != np.atleast_1d(2.0**exponent).tolist():
             raise ExportError(
                 f"The scale of '{name}' must be 2**{exponent} in the file. "
                 f"Received: {scales.get(name)}"

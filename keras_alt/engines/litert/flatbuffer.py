@@ -102,13 +102,21 @@ class LiteRTFile:
         """Add a list of numbers that an operator computes; return its index."""
         return self._tensor(name, (count,), dtype, None, 0, 0)
 
-    def constant(self, name: str, values: np.ndarray, scale=None, zero_point=0) -> int:
-        """Add a constant of the type of `values`; return its index."""
+    def constant(
+        self, name: str, values: np.ndarray, scale=None, zero_point=0, channel_axis=None
+    ) -> int:
+        """Add a constant of the type of `values`; return its index.
+
+        `scale` is a number, or an array with one for each position of `channel_axis`.
+        """
         buffer = self.schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
         self.model.buffers.append(buffer)
         position = len(self.model.buffers) - 1
-        return self._tensor(name, values.shape, values.dtype.name, scale, zero_point, position)
+        index = self._tensor(name, values.shape, values.dtype.name, scale, zero_point, position)
+        if channel_axis is not None:
+            self.graph.tensors[index].quantization.quantizedDimension = channel_axis
+        return index
 
     def _tensor(self, name, shape, dtype, scale, zero_point, buffer, signature=None):
         tensor = self.schema.TensorT()
@@ -120,8 +128,8 @@ class LiteRTFile:
         tensor.buffer = buffer
         if scale is not None:
             tensor.quantization = self.schema.QuantizationParametersT()
-            tensor.quantization.scale = np.array([scale], np.float32)
-            tensor.quantization.zeroPoint = np.array([zero_point], np.int64)
+            tensor.quantization.scale = np.array(scale, np.float32, ndmin=1)
+            tensor.quantization.zeroPoint = np.full(np.size(scale), zero_point, np.int64)
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_alt.integer import Constant
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -17,6 +19,8 @@ class Operator:
         bounds: lowest and highest value of the result, in its units; None is no bound.
         layer: for operators with a kernel, the layer whose name the bias gets.
         bias: for operators with a kernel, the codes of the bias.
+        shifts: for operators with a kernel, how many bits coarser than the finest grid that of each
+            channel's sums is, or None if all have the same.
     """
 
     code: str | None
@@ -26,3 +30,11 @@ class Operator:
     bounds: tuple = (None, None)
     layer: str | None = None
     bias: np.ndarray | None = None
+    shifts: np.ndarray | None = None
+
+
+def channel_shifts(constant: Constant, channels: int) -> np.ndarray | None:
+    """Return the `shifts` of an operator with so many channels, which may repeat a constant's."""
+    if constant.shifts is None:
+        return None
+    return np.tile(constant.shifts.ravel(), channels // constant.shifts.size)

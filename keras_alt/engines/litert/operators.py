@@ -8,7 +8,8 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
 from keras_alt.engines.litert import reductions, softmax, volumes
-from keras_alt.engines.litert.operator import Operator
+from keras_alt.engines.litert.operator import Operator, channel_shifts
+from keras_alt.engines.litert.stored import zero_point
 from keras_alt.handlers import Handlers
 from keras_alt.padding import is_fixed, paddings
 
@@ -73,8 +74,11 @@ def _convolve(writer, step):
         codes = codes.reshape(1, *codes.shape[:2], -1)
     else:
         code, codes = "CONV_2D", codes.transpose(3, 0, 1, 2)
-    inputs = [value, writer.kernel(step, codes)]
-    writer.pending[step.output] = Operator(code, inputs, size, options, layer=step.layer)
+    shifts = channel_shifts(kernel, size[-1])
+    axis = codes.ndim - 1 if code == "DEPTHWISE_CONV_2D" else 0
+    inputs = [value, writer.kernel(step, codes, shifts, axis)]
+    operator = Operator(code, inputs, size, options, layer=step.layer, shifts=shifts)
+    writer.pending[step.output] = operator
 
 
 def _surrounded(writer, step, window):
@@ -110,13 +114,15 @@ def _convolve_transposed(writer, step):
         value = writer.reshaped(value, step.inputs[0], (1, *before))
         codes, strides, size = codes[None], (1, *strides), (1, *size)
     target = writer.values(f"{step.layer}/size{step.output}", (1, *size))
-    kernel = writer.kernel(step, codes.transpose(2, 0, 1, 3))
+    shifts = channel_shifts(a["kernel"], size[-1])
+    kernel = writer.kernel(step, codes.transpose(2, 0, 1, 3), shifts)
     writer.pending[step.output] = Operator(
         "TRANSPOSE_CONV",
         [target, kernel, value],
         size,
         {"padding": writer.padding(same), "strideH": strides[0], "strideW": strides[1]},
         layer=step.layer,
+        shifts=shifts,
     )
 
 
@@ -126,7 +132,7 @@ def _widened(space, step):
     LiteRT's delegate takes only such transposed convolutions. Outside the delegate, they round
     twice.
     """
-    codes, a = step.arguments["kernel"], step.attributes
+    codes, a = step.attributes["kernel"].codes, step.attributes
     axes = list(zip(space[:-1], codes.shape[:-2], a["strides"], a["size"], strict=True))
     wider = [max(size - (n - 1) * s - k, 0) for n, k, s, size in axes]
     codes = np.pad(codes, [*((0, cells) for cells in wider), (0, 0), (0, 0)])
@@ -143,18 +149,21 @@ def _widened(space, step):
 @handles("matrix_product")
 def _matrix_product(writer, step):
     y = writer.program.tensors[step.output]
-    kernel = writer.kernel(step, step.attributes["kernel"].codes.T)
+    kernel = step.attributes["kernel"]
+    shifts = channel_shifts(kernel, y.shape[-1])
     options = {"keepNumDims": len(y.shape) > 1}
-    inputs = [writer.at(step.inputs[0]), kernel]
+    inputs = [writer.at(step.inputs[0]), writer.kernel(step, kernel.codes.T, shifts)]
     writer.pending[step.output] = Operator(
-        "FULLY_CONNECTED", inputs, y.shape, options, layer=step.layer
+        "FULLY_CONNECTED", inputs, y.shape, options, layer=step.layer, shifts=shifts
     )
 
 
 @handles("add_constant")
 def _add_constant(writer, step):
     operator, bias = writer.awaited(step), step.attributes["constant"]
-    if operator.code not in KERNELS or any(step.attributes["shifts"]):
+    shifts = channel_shifts(bias, operator.shape[-1])
+    on_products = not any(step.attributes["shifts"]) and np.array_equal(shifts, operator.shifts)
+    if operator.code not in KERNELS or not on_products:
         raise ExportError(
             f"LiteRT needs the bias of '{step.layer}' on the grid of its products. "
             f"Received: an exponent of {bias.exponent}"
@@ -221,8 +230,9 @@ def _multiply(writer, step):
 @handles("constant_tensor")
 def _constant_tensor(writer, step):
     constant, name = step.attributes["constant"], f"{step.layer}/constant{step.output}"
-    codes = constant.codes[None].astype(np.int8)
-    writer.stored[step.output] = writer.constant(name, codes, constant.exponent)
+    zero = zero_point(writer.program.tensors[step.output])
+    codes = (constant.codes[None] + zero).astype(np.int8)
+    writer.stored[step.output] = writer.constant(name, codes, constant.exponent, zero)
 
 
 @handles("softmax")

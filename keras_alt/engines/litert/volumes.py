@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from keras_alt.engines.litert.operator import Operator
+from keras_alt.engines.litert.operator import Operator, channel_shifts
 
 
 def convolve(writer, step):
@@ -27,8 +27,9 @@ def convolve(writer, step):
         "dilationHFactor": a["dilation"][0],
         "dilationWFactor": a["dilation"][1],
     }
-    inputs = [value, writer.kernel(step, codes.transpose(3, 0, 1, 2))]
-    operator = Operator("CONV_2D", inputs, _image(y), options, layer=step.layer)
+    shifts = channel_shifts(a["kernel"], math.prod(y[-2:]))
+    inputs = [value, writer.kernel(step, codes.transpose(3, 0, 1, 2), shifts)]
+    operator = Operator("CONV_2D", inputs, _image(y), options, layer=step.layer, shifts=shifts)
     writer.pending[step.output] = operator
 
 

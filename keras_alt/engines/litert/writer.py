@@ -36,7 +36,8 @@ class Writer:
     Attributes:
         file: the `LiteRTFile` being built.
         stored: `{position: index of its tensor in the file}`.
-        exponents: `{name: log2 of the scale}` of each tensor with a scale.
+        exponents: `{name: log2 of the scale}` of each tensor with a scale, an array if each channel
+            has its own.
         pending: `{position: Operator that computes it}` for positions that are not stored yet. An
             operator is written once the quantizer behind it defines how the result is stored.
         floats: `{float tensor of the Keras model: its index}` for floats that pass by integers.
@@ -159,6 +160,11 @@ class Writer:
         self.exponents[name] = exponent
         return self.file.constant(name, codes, scale=2.0**exponent, zero_point=zero)
 
+    def channels(self, name, codes, exponents, axis=0) -> int:
+        """Add a constant of which each channel, along an axis, has an exponent of its own."""
+        self.exponents[name] = exponents
+        return self.file.constant(name, codes, scale=2.0**exponents, channel_axis=axis)
+
     def at(self, position) -> int:
         """Return the index of a stored tensor."""
         if position not in self.stored:
@@ -220,8 +226,15 @@ class Writer:
         schema = self.file.schema.Padding
         return schema.SAME if same else schema.VALID
 
-    def kernel(self, step, codes) -> int:
-        """Add a kernel in LiteRT's order of axes."""
+    def kernel(self, step, codes, shifts=None, axis=0) -> int:
+        """Add a kernel in LiteRT's order of axes.
+
+        Args:
+            step: of the product.
+            codes: of the kernel.
+            shifts: that of each output channel, or None; see `Operator`.
+            axis: that of the output channels.
+        """
         kernel = step.attributes["kernel"]
         if kernel.format.bits > 8 or kernel.format.qmin < -127:
             raise ExportError(
@@ -229,13 +242,19 @@ class Writer:
                 f"{kernel.format}"
             )
         name = f"{step.layer}/kernel{step.output}"
-        return self.constant(name, codes.astype(np.int8), kernel.exponent)
+        if shifts is None:
+            return self.constant(name, codes.astype(np.int8), kernel.exponent)
+        return self.channels(name, codes.astype(np.int8), kernel.exponent + shifts, axis)
 
     def biased(self, operator, step, sums) -> Operator:
         """Return a kernel's operator with its bias, or with zeros, because LiteRT needs a bias."""
         bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
         name = f"{operator.layer}/bias{step.output}"
-        index = self.constant(name, bias.astype(np.int32), sums.exponent)
+        bias = bias.astype(np.int32)
+        if operator.shifts is None:
+            index = self.constant(name, bias, sums.exponent)
+        else:
+            index = self.channels(name, bias, sums.exponent + operator.shifts)
         return replace(operator, inputs=[*operator.inputs, index], bias=None)
 
     def finish(self, operator: Operator, position):

@@ -156,6 +156,12 @@ class QDQWriter(GraphWriter):
     def dequantized(self, codes, name, exponent, zero):
         return self.add("DequantizeLinear", [codes, self.scale(exponent), self.number(zero)], name)
 
+    def dequantized_channels(self, codes, name, exponents, zero, axis):
+        """Dequantize codes of which each channel has an exponent of its own."""
+        scales = self.initializer(f"{name}/scales", (2.0**exponents).astype(np.float32))
+        zeros = self.initializer(f"{name}/zeros", np.full(exponents.shape, zero))
+        return self.add("DequantizeLinear", [codes, scales, zeros], name, axis=axis)
+
     def scale(self, exponent):
         return self.shared(f"2**{exponent}", np.float32(2.0**exponent))
 
@@ -166,23 +172,27 @@ class QDQWriter(GraphWriter):
         zero = zero_point(self.tensor(position))
         return [self.number(zero if zero.itemsize == 1 else np.float32(0))]
 
-    def constant(self, name, constant, codes):
+    def constant(self, name, constant, codes, axis=0):
         import ml_dtypes
         from onnx import TensorProto
 
-        bits = constant.format.bits
+        bits, signed = constant.format.bits, constant.format.signed
         if bits == 8:
-            zero = np.uint8(128)
+            zero = np.uint8(128 if signed else 0)
+        elif bits == 16 and not signed:
+            zero = np.uint16(0)
         else:
             zero = np.zeros((), np.int8 if bits < 8 else np.int16 if bits <= 16 else np.int32)
         if zero.itemsize == 2:
             self.require_width(name, constant.format)
-        packed = bits <= 4 and self.opsets[""] >= WIDE
+        packed = bits <= 4 and signed and self.opsets[""] >= WIDE
         held = ml_dtypes.int4 if packed else zero.dtype
         held = self.initializer(f"{name}/codes", (codes + int(zero)).astype(held))
         if packed:  # ONNX Runtime computes only with bytes; it casts at load time
             held = self.add("Cast", [held], f"{name}/bytes", to=TensorProto.INT8)
-        return self.dequantized(held, name, constant.exponent, zero)
+        if constant.shifts is None:
+            return self.dequantized(held, name, constant.exponent, zero)
+        return self.dequantized_channels(held, name, constant.exponents.ravel(), zero, axis)
 
 
 def zero_point(tensor) -> np.ndarray:

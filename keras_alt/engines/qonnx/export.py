@@ -92,18 +92,30 @@ class QuantWriter(GraphWriter):
         entries = self.initializer(f"{name}/table", values)
         return self.store(self.add("Gather", [entries, index], f"{name}/entry"), position)
 
-    def constant(self, name, constant, codes):
-        values = (codes * 2.0**constant.exponent).astype(np.float32)
-        held = self.initializer(f"{name}/values", values)
-        return self.quantized(held, name, constant.exponent, constant.format)
+    def constant(self, name, constant, codes, axis=0):
+        scales = 2.0 ** np.asarray(constant.exponents, np.float64)
+        if scales.ndim:
+            scales = scales.reshape([-1 if i == axis else 1 for i in range(codes.ndim)])
+        held = self.initializer(f"{name}/values", (codes * scales).astype(np.float32))
+        if not scales.ndim:
+            return self.quantized(held, name, constant.exponent, constant.format)
+        scale = self.initializer(f"{name}/scales", scales.astype(np.float32))
+        return self.scaled(held, name, scale, constant.format)
+
+    def scale(self, exponent):
+        return self.shared(f"2**{exponent}", np.float32(2.0**exponent))
 
     def quantized(self, value, name, exponent, format: FixedPoint, rounding="half_even"):
+        return self.scaled(value, name, self.scale(exponent), format, rounding)
+
+    def scaled(self, value, name, scale, format: FixedPoint, rounding="half_even"):
+        """Append a Quant node with the scale, or the scales, of that name."""
         if rounding not in ROUNDINGS:
             raise ExportError(
                 f"QONNX rounds by {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
             )
         inputs = [
-            self.shared(f"2**{exponent}", np.float32(2.0**exponent)),
+            scale,
             self.shared("zero", np.float32(0)),
             self.shared(f"{format.bits} bits", np.float32(format.bits)),
         ]

@@ -1,0 +1,39 @@
+"""The thresholds of the channels of a kernel, which have one each."""
+
+import numpy as np
+
+# A channel whose weights are below the step of a kernel of 8 bits adds less to a sum than the
+# sum's own quantizer keeps. Its bias, in 32 bits, would not fit a grid as fine as its weights'.
+OCTAVES = 10
+
+
+def by_threshold(values: np.ndarray, shape: tuple) -> list[np.ndarray]:
+    """Return the values that share a threshold, for each threshold in row-major order.
+
+    Args:
+        values: of a constant.
+        shape: of its thresholds: () for one, else of the rank of `values` and of size 1 along the
+            axes that share thresholds.
+    """
+    if not shape:
+        return [values]
+    shared = [axis for axis, size in enumerate(shape) if size == 1]
+    apart = [axis for axis, size in enumerate(shape) if size != 1]
+    return list(values.transpose(*apart, *shared).reshape(int(np.prod(shape)), -1))
+
+
+def within_spread(thresholds: list[float], alive: list[bool]) -> np.ndarray:
+    """Return thresholds that are at most `OCTAVES` octaves below the largest.
+
+    Channels of zeros get the largest of the others: any threshold represents them, and the grids of
+    their biases are then no coarser than others.
+
+    Args:
+        thresholds: one for each channel.
+        alive: whether a channel has a value that is not zero.
+    """
+    thresholds, alive = np.array(thresholds, np.float64), np.array(alive, bool)
+    if not alive.any():
+        return thresholds
+    largest = thresholds[alive].max()
+    return np.where(alive, np.maximum(thresholds, largest * 2.0**-OCTAVES), largest)
