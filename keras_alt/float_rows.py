@@ -3,6 +3,7 @@
 import importlib.util
 
 from keras_alt.engines.fitting import WRITE_FLOATS
+from keras_alt.engines.litert.float_layers import UNWRITTEN
 from keras_alt.engines.onnx_float.trial import has_onnx_form
 from keras_alt.engines.onnxruntime.export import QDQWriter
 from keras_alt.engines.qonnx.export import QuantWriter
@@ -82,6 +83,8 @@ def _way_out(call):
 def _export(call: Call, place, engine):
     """Return what an exporter makes of a float call."""
     if place == BETWEEN and engine not in WRITE_FLOATS:
+        return REFUSED
+    if engine == "litert" and type(call.layer).__name__ in UNWRITTEN:
         return REFUSED
     if engine in ONNX_WRITERS and importlib.util.find_spec("onnx") is not None:
         return FLOAT if has_onnx_form(call, ONNX_WRITERS[engine]) else REFUSED

@@ -10,6 +10,8 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.on_tensorflow import on_tensorflow
 from keras_alt.graph import Graph, cut
 
+# Layers that TensorFlow's converter cannot write: LiteRT has no operator for them.
+UNWRITTEN = ("AveragePooling3D",)
 TAKEN = ("int32", "int64", "bool")  # input types that a file keeps
 
 

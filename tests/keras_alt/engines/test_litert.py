@@ -54,6 +54,7 @@ def test_an_average_pool_over_volumes_is_told_before_training(rng):
     (row,) = keras_alt.report(model).floats
     assert row.name == "pool"
     assert row.reason == "the engine of target 'litert' has no integer form of it"
+    assert row.exports["to_litert"] == "refused"
 
 
 @FEW_NETWORKS
