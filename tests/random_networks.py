@@ -10,6 +10,8 @@ from random_blocks import BLOCKS, ISLANDS, layer_of
 
 import keras_alt
 from keras_alt import QuantizeConfig
+from keras_alt.keras_internals import nested_layers
+from keras_alt.layers import FoldedBatchNorm
 from keras_alt.quantizer import quantizers
 
 # A network takes a fifth of a second, and JAX compiles each for seconds.
@@ -89,6 +91,9 @@ def quantized_networks(draw, target, activations=WIDTHS, models=None):
     for variable in quantized.weights:
         if variable.name == "bias":
             variable.assign(rng.normal(0, 0.3, variable.shape))
+    for layer in nested_layers(quantized):
+        if isinstance(layer, FoldedBatchNorm):
+            layer.statistics_frozen.assign(True)
     for quantizer in quantizers(quantized).values():
         quantizer.set_threshold(2.0 ** rng.uniform(-2, 3))
     return quantized, rng.normal(size=(8, *model.inputs[0].shape[1:])).astype("float32")

@@ -109,7 +109,7 @@ def quantized(model, x, target="litert", **options):
     return q
 
 
-@pytest.mark.backend
+# A law of layers, a tendency of networks: initial weights, which backends draw otherwise, decide.
 @pytest.mark.parametrize("correction", [False, True])
 def test_outputs_come_nearer_to_the_float_model(model, x, correction):
     plain = quantized(model, x, bias_correction=correction)
