@@ -7,7 +7,7 @@ from keras import ops
 from keras_alt.calibration.applying import arguments
 from keras_alt.calibration.batches import ActivationStore
 from keras_alt.calibration.descent import rounded
-from keras_alt.calibration.float_model import float_graph
+from keras_alt.calibration.float_model import changed_layers, float_graph
 from keras_alt.calibration.patches import (
     SAMPLED,
     grouped,
@@ -23,19 +23,9 @@ MOST_VALUES = 2**26  # of its inputs at these positions (256 MB)
 
 
 def rounded_layers(graph: Graph) -> list:
-    """Return the layers whose kernels are rounded.
-
-    Those that are called several times, that are frozen or that fold a batch norm in training stay.
-    """
-    layers = [call.layer for call in graph.calls if isinstance(call.layer, SAMPLED)]
-    return [
-        layer
-        for layer in layers
-        if layer.kernel_quantizer is not None
-        and layer.trainable
-        and layer.batch_norm is None
-        and layers.count(layer) == 1
-    ]
+    """Return the layers whose kernels are rounded."""
+    layers = changed_layers(graph, SAMPLED)
+    return [layer for layer in layers if layer.kernel_quantizer is not None]
 
 
 class AdaptiveRounding:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.calibration.float_model import float_graph
+from keras_alt.calibration.float_model import changed_layers, float_graph
 from keras_alt.calibration.values import values_of
 from keras_alt.graph import Graph
 from keras_alt.layers.channels import channel_axis
@@ -36,19 +36,8 @@ def float_means(model: keras.Model, batches: list, verbose: bool = False) -> dic
 
 
 def corrected_layers(graph: Graph) -> list:
-    """Return the layers whose bias is corrected.
-
-    Those that are called several times, that are frozen or that fold a batch norm in training stay.
-    """
-    calls = [call.layer for call in graph.calls if isinstance(call.layer, QuantizedKernel)]
-    return [
-        layer
-        for layer in calls
-        if layer.use_bias
-        and layer.trainable
-        and layer.batch_norm is None
-        and calls.count(layer) == 1
-    ]
+    """Return the layers whose bias is corrected."""
+    return [layer for layer in changed_layers(graph, QuantizedKernel) if layer.use_bias]
 
 
 def channel_means(layer, values) -> np.ndarray:

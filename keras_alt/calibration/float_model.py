@@ -24,3 +24,16 @@ def float_graph(model: keras.Model, argument: str) -> Graph:
             f"from `keras_alt.quantize_model`. Received: model '{model.name}', written by hand"
         )
     return Graph(unquantized(Graph(functional(model)), record.relus))
+
+
+def changed_layers(graph: Graph, kinds: type | tuple[type, ...]) -> list:
+    """Return the layers of some kinds whose weights calibration may change.
+
+    Those that are called several times, that are frozen or that fold a batch norm in training stay.
+    """
+    layers = [call.layer for call in graph.calls if isinstance(call.layer, kinds)]
+    return [
+        layer
+        for layer in layers
+        if layer.trainable and layer.batch_norm is None and layers.count(layer) == 1
+    ]

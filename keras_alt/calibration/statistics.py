@@ -11,8 +11,6 @@ from keras_alt.operators import is_batch_norm
 from keras_alt.origin import require_model
 from keras_alt.transforms import inline
 
-L = keras.layers
-
 
 def refresh_batch_norm(
     model: keras.Model,
