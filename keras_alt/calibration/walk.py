@@ -17,6 +17,7 @@ from keras_alt.calibration.bias_correction import (
 )
 from keras_alt.calibration.channels import by_threshold, within_spread
 from keras_alt.calibration.histogram import Histogram
+from keras_alt.calibration.order import visits
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
 from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, functional
@@ -126,18 +127,24 @@ class _Walk:
     def run(self, batches):
         store = ActivationStore(self.graph)
         store.feed(batches)
-        for call in self.graph.calls:
-            if isinstance(call.layer, keras.layers.Layer):
-                self.calibrate_layer(call, store)
-            if call.layer.name in self.means:
-                self.correct_bias(call, store)
-            for batch in range(store.count):
-                store.put(batch, call, apply(call, store, batch))
-            store.release(call)
-            self.calls_left[call.layer] -= 1
-            if not self.calls_left[call.layer]:
-                self.forget(call.layer)
-            self.progress.add(1)
+        for calls in visits(self.graph):
+            for call in calls:
+                if isinstance(call.layer, keras.layers.Layer):
+                    self.calibrate_layer(call, store)
+                if call.layer.name in self.means:
+                    self.correct_bias(call, store)
+            for call in calls:
+                self.compute(call, store)
+
+    def compute(self, call, store):
+        """Run a layer whose thresholds are set, and drop what no later call needs."""
+        for batch in range(store.count):
+            store.put(batch, call, apply(call, store, batch))
+        store.release(call)
+        self.calls_left[call.layer] -= 1
+        if not self.calls_left[call.layer]:
+            self.forget(call.layer)
+        self.progress.add(1)
 
     def calibrate_layer(self, call: Call, store):
         layer = call.layer

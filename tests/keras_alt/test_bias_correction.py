@@ -69,6 +69,31 @@ def test_means_are_restored_within_rounding(target, rng):
     assert max(np.abs(before[n] - m).max() for n, m in expected.items()) > 1e-3
 
 
+def residual():
+    """Return a network whose additions read tensors that are computed at different times."""
+    x = inputs = keras.Input((6, 6, 3))
+    x = L.ReLU()(L.Conv2D(4, 1, name="stem")(x))
+    for i in range(3):
+        y = L.ReLU()(L.Conv2D(4, 3, padding="same", name=f"first_{i}")(x))
+        x = L.ReLU()(L.Add()([x, L.Conv2D(4, 1, name=f"second_{i}")(y)]))
+    return keras.Model(inputs, L.Dense(2, name="head")(L.Flatten()(x)))
+
+
+def test_means_are_restored_behind_thresholds_that_tensors_share(rng):
+    """A threshold is final before what it clips is read: the first input must not keep its own."""
+    model = randomize(residual(), rng)
+    for i in range(3):  # the input that is computed last has the largest values
+        kernel = model.get_layer(f"second_{i}").kernel
+        kernel.assign(8 * kernel)
+    x = rng.normal(size=(32, 6, 6, 3)).astype("float32")
+    q = quantized(model)
+    calibrate(q, x, bias_correction=True)
+    expected, after = means(model, x), means(q, x)
+    for name, mean in expected.items():
+        step = bias_step(q, q.get_layer(name))
+        assert np.abs(after[name] - mean).max() <= step + 1e-4 * np.abs(mean).max() + 1e-6
+
+
 def test_thresholds_of_the_first_kernels_are_those_without(rng):
     """With biases on the product grid, what is in front of a bias does not depend on it."""
     model, x = randomize(network(1), rng), rng.normal(size=(32, 6, 6, 3))
