@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import keras
@@ -16,6 +16,7 @@ from keras_alt.callbacks import BestCheckpoint, FreezeThresholds
 from keras_alt.config import QuantizeConfig
 from keras_alt.equalization import equalize
 from keras_alt.graph import Graph
+from keras_alt.narrowing import narrow
 from keras_alt.operators import is_batch_norm
 from keras_alt.optimizers import alt
 from keras_alt.quantize import quantize_model
@@ -58,9 +59,10 @@ def static(
 ) -> Outcome:
     """Quantize a model without training, as accurately as is known.
 
-    Channels are equalized, thresholds calibrated by two rules, and biases corrected. The better
-    rule wins. With a `score` of your own, batch-norm statistics of `data` are tried as well; they
-    help some networks and harm others, and only labels can tell.
+    Channels are equalized, thresholds calibrated by two rules, and biases corrected. With the
+    better rule, each weight is then rounded to the code that keeps outputs. The best model wins.
+    With a `score` of your own, batch-norm statistics of `data` are tried as well; they help some
+    networks and harm others, and only labels can tell.
 
     Args:
         model: built float `keras.Model`; not changed.
@@ -94,8 +96,9 @@ def static(
         if outcome.consider("float, statistics of the data", refreshed, score):
             model = refreshed
     equalized = equalize(model, data, samples, verbose=verbose)
-    best = -np.inf
-    for rule in (maximum, kl_j):
+    tried = []
+
+    def attempt(rule, adaptive_rounding=False):
         quantized = quantize_model(equalized, config)
         calibrate(
             quantized,
@@ -103,11 +106,18 @@ def static(
             activations=rule,
             samples=samples,
             bias_correction=True,
+            adaptive_rounding=adaptive_rounding,
             verbose=verbose,
         )
-        outcome.consider(f"equalized, {rule.__name__}, biases corrected", quantized, judged)
-        if outcome.steps[-1][1] > best:
-            best, outcome.model = outcome.steps[-1][1], quantized
+        rounding = ", weights rounded" if adaptive_rounding else ""
+        outcome.consider(
+            f"equalized, {rule.__name__}, biases corrected{rounding}", quantized, judged
+        )
+        tried.append((outcome.steps[-1][1], quantized))
+        return outcome.steps[-1][1]
+
+    attempt(max((maximum, kl_j), key=attempt), adaptive_rounding=True)
+    _, outcome.model = max(tried, key=lambda pair: pair[0])
     return outcome
 
 
@@ -118,6 +128,7 @@ def retrain(
     epochs: int,
     validation: tuple | None = None,
     config: QuantizeConfig | None = None,
+    bits: Iterable[int] = (),
     rate: float = RATE,
     batch_size: int = 32,
     metric: str = "accuracy",
@@ -133,32 +144,50 @@ def retrain(
         model: built float `keras.Model`; not changed.
         train: `(x, y)`, arrays.
         loss: as for `compile`.
-        epochs: how many epochs to train.
+        epochs: how many epochs to train, at each width.
         validation: `(x, y)`. The epoch with the best `metric` is kept, and by that metric `static`
             chooses. Without it, the last epoch is kept.
         config: `QuantizeConfig`.
+        bits: narrower widths of the weights, on which training goes on as in `keras_alt.narrow`,
+            such as `(6, 5, 4)`.
         rate: highest learning rate of the weights.
         batch_size: samples in a step.
         metric: name as for `compile`; the larger the better.
         verbose: whether to show progress bars.
 
     Returns:
-        `Outcome`. With `validation`, its last step is the trained model.
+        `Outcome`. Its model is the trained one, with the last width of `bits`. With `validation`,
+        the table has a row for each training.
     """
-    x, y = train
     score = None if validation is None else _metric(validation, loss, metric)
-    outcome = static(model, x, config, score, verbose=verbose)
+    outcome = static(model, train[0], config, score, verbose=verbose)
+
+    def fit(student, width=None):
+        _train(student, train, validation, loss, metric, rate, epochs, batch_size, verbose)
+        if validation is not None:
+            step = "trained" if width is None else f"trained, {width} bits"
+            outcome.consider(step, student, score)
+
+    fit(outcome.model)
+    if bits:
+        outcome.model = narrow(outcome.model, fit, bits)
+    return outcome
+
+
+def _train(model, train, validation, loss, metric, rate, epochs, batch_size, verbose):
+    """Train a quantized model in place; keep the best epoch of the validation, or else the last."""
+    x, y = train
     steps = epochs * -(-len(y) // batch_size)
     warmup = max(steps // 10, 1)
     schedule = keras.optimizers.schedules.CosineDecay(
         rate / 100, max(steps - warmup, 1), warmup_target=rate, warmup_steps=warmup
     )
-    trained, callbacks = outcome.model, [FreezeThresholds(start=0.3)]
-    trained.compile(alt(schedule, steps=steps), loss=loss, metrics=[metric])
+    callbacks = [FreezeThresholds(start=0.3)]
+    model.compile(alt(schedule, steps=steps), loss=loss, metrics=[metric])
     fit = {"batch_size": batch_size, "epochs": epochs, "verbose": int(verbose)}
     if validation is None:
-        trained.fit(x, y, **fit, callbacks=callbacks)
-        return outcome
+        model.fit(x, y, **fit, callbacks=callbacks)
+        return
     with tempfile.TemporaryDirectory() as folder:
         best = BestCheckpoint(
             f"{folder}/best.weights.h5",
@@ -166,10 +195,8 @@ def retrain(
             validation_data=validation,
             mode="max",
         )
-        trained.fit(x, y, **fit, validation_data=validation, callbacks=[*callbacks, best])
+        model.fit(x, y, **fit, validation_data=validation, callbacks=[*callbacks, best])
         best.restore()
-    outcome.consider("trained", trained, score)
-    return outcome
 
 
 def _metric(validation, loss, metric) -> Score:

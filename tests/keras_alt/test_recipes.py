@@ -9,6 +9,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import recipes
+from keras_alt.record import record_of
 
 
 def depthwise_network():
@@ -97,3 +98,19 @@ def test_without_validation_the_last_epoch_is_kept(labelled):
     assert [name for name, _ in outcome.steps][0] == "float"
     assert "trained" not in dict(outcome.steps)
     assert outcome.model.optimizer.iterations == 8
+
+
+def test_training_goes_on_at_narrower_widths(labelled):
+    x, y = labelled
+    outcome = recipes.retrain(
+        depthwise_network(),
+        (x[:160], y[:160]),
+        "sparse_categorical_crossentropy",
+        epochs=1,
+        validation=(x[160:], y[160:]),
+        bits=(6, 4),
+        verbose=False,
+    )
+    names = [name for name, _ in outcome.steps]
+    assert names[-3:] == ["trained", "trained, 6 bits", "trained, 4 bits"]
+    assert record_of(outcome.model).config.weights == 4
