@@ -1,10 +1,10 @@
-"""Repeat the figures of `docs/results/accuracy.md` in small: minutes, and no data but the package's.
+"""Repeat the figures of `docs/results/accuracy.md` in small, in minutes, on scikit-learn's digits.
 
 Example:
 
     make results
 
-A depthwise network learns scikit-learn's handwritten digits. Then the channels of its batch norms
+A depthwise network learns handwritten digits. Then the channels of its batch norms
 are scaled by powers of two, which changes nothing in float, and ruins one scale per tensor. The
 table compares it as a static integer network, step by step, and trained on: in float, by ALT with 8
 bits, and with 4-bit weights. Differences are paired, image by image, over all seeds; `±` is their
