@@ -3,6 +3,7 @@
 Example:
 
     python benchmarks/families.py --only DarkNet19 YOLOv2 --modes static8 retrain4
+    python benchmarks/families.py --markdown    # the tables of docs/results, of the finished rows
 
 The networks come from `keras.applications` and from `examples/networks`. The modes are those of the
 paper: `static8` is calibrated only, `retrain8` and `retrain4` are calibrated for training (weights
@@ -66,6 +67,7 @@ KINDS = {
     "accumulator": "biases",  # of the sum, whose threshold the bias shares
     "output": "activations",
 }
+KINDS_SHOWN = ("weights", "biases", "activations", "internal")
 COLUMNS = {
     "name": 14,
     "mode": 9,
@@ -88,12 +90,46 @@ COLUMNS = {
 
 def main():
     options = parse()
+    if options.markdown:
+        rows = map(json.loads, options.output.read_text().splitlines())
+        print(tables([row for row in rows if "error" not in row]))
+        return
     row = measured(options.output, __file__, "name", "mode")
     show(COLUMNS)
     for mode in options.modes:
         for name in options.only or [*APPLICATIONS, *BUILT]:
             if mode in modes(name):
                 show(COLUMNS, row(name, mode))
+
+
+def tables(rows):
+    """Return two tables in Markdown: the networks with their quantizers, and all rows."""
+    place = {name: i for i, name in enumerate([*APPLICATIONS, *BUILT])}
+    rows = sorted(rows, key=lambda row: (place[row["name"]], list(MODES).index(row["mode"])))
+    networks = [
+        "| network | million parameters | weights | biases and sums | activations | in leaky ReLUs "
+        "| `litert`: all quantizers | largest change by the transforms |",
+        "|---" * 8 + "|",
+    ]
+    steps = [
+        "| network | mode | `quantize_model` | `calibrate` | training step | export and verify "
+        "| peak GB | file, MB | codes that differ |",
+        "|---" * 9 + "|",
+    ]
+    for row in rows:
+        if "paper" in row:
+            litert = sum(row.get(kind, 0) for kind in KINDS_SHOWN)
+            paper = [row["paper"].get(kind, "") for kind in KINDS_SHOWN]
+            cells = [row["name"], row["M weights"], *paper, litert, row["transform"]]
+            networks.append(line(cells))
+        seconds = [row.get(f"{step} s", "") for step in ("quantize", "calibrate", "step", "export")]
+        differ = f"{row['differ']:,} of {row['codes']:,}"
+        steps.append(line([row["name"], row["mode"], *seconds, row["peak GB"], row["MB"], differ]))
+    return "\n".join([*networks, "", *steps])
+
+
+def line(cells):
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def modes(name):
@@ -198,6 +234,7 @@ def parse():
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these networks only")
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("families.jsonl"))
+    parser.add_argument("--markdown", action="store_true", help="print tables of the rows")
     parser.add_argument("--check", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.check:
