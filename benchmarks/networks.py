@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import backbones
 import keras
 import numpy as np
+from rows import measured, show
 
 import keras_alt
 from keras_alt import integer
@@ -50,25 +50,17 @@ COLUMNS = {
     "reload": 7,
     "MB": 7,
     "s": 6,
+    "island types": 14,
 }
 
 
 def main():
     options = parse()
-    done = read(options.output)
-    print("".join(f"{name:>{width}}" for name, width in COLUMNS.items()))
+    row = measured(options.output, __file__, "name", "target")
+    show(COLUMNS)
     for name in options.only or [*applications(), *backbones.BACKBONES]:
         for target in options.targets:
-            if (name, target) not in done:
-                done[name, target] = in_a_process(name, target)
-                with options.output.open("a") as file:
-                    file.write(json.dumps(done[name, target]) + "\n")
-            show(done[name, target])
-
-
-def show(row):
-    cells = [f"{row.get(name, '-')!s:>{width}}" for name, width in COLUMNS.items()]
-    print("".join(cells), row.get("error", row.get("island types", "")), flush=True)
+            show(COLUMNS, row(name, target))
 
 
 def applications():
@@ -160,20 +152,6 @@ def size(path):
     path = pathlib.Path(path)
     files = [path] if path.is_file() else path.iterdir()
     return sum(file.stat().st_size for file in files)
-
-
-def in_a_process(name, target):
-    command = [sys.executable, __file__, "--check", name, target]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        lines = run.stderr.strip().splitlines() or [f"ended by signal {-run.returncode}"]
-        return {"name": name, "target": target, "error": lines[-1]}
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def read(path):
-    rows = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
-    return {(row["name"], row["target"]): row for row in rows if "error" not in row}
 
 
 def parse():
