@@ -9,10 +9,9 @@ from keras_alt.equalization.noise import NEGLIGIBLE, Kernel, activation
 from keras_alt.equalization.ranges import ranges_by_caps, ranges_on_data, rounded_tensors
 from keras_alt.equalization.scaling import scaled_model
 from keras_alt.equalization.search import best_shifts
-from keras_alt.graph import Graph, functional
+from keras_alt.graph import Graph
 from keras_alt.operators import is_kernel
-from keras_alt.origin import require_model
-from keras_alt.quantizer import quantizers
+from keras_alt.quantizer import float_model
 from keras_alt.transforms import folded
 
 
@@ -57,8 +56,7 @@ def equalize(
     quantized = keras_alt.quantize_model(equalized, calibration_data=x_train)
     ```
     """
-    _require_float(model)
-    graph = Graph(folded(functional(model)))
+    graph = Graph(folded(float_model(model, "equalize")))
     if not any(map(is_kernel, graph.calls)):
         raise ValueError(
             "`equalize` scales channels between layers with kernels, such as convolutions. "
@@ -76,15 +74,6 @@ def equalize(
     tensors += [[activation(classes.of(tensor), maxima)] for tensor, maxima in ranges.items()]
     shifts = best_shifts(tensors, classes.count, live(tensors, classes.count), verbose)
     return scaled_model(graph, classes, kernels, shifts)
-
-
-def _require_float(model):
-    require_model(model, "equalize")
-    if found := quantizers(model):
-        raise ValueError(
-            "`equalize` expects a float model: call it before `quantize_model`. "
-            f"Received: model '{model.name}' with quantizer '{next(iter(found))}'"
-        )
 
 
 def _is_free(call, classes):
