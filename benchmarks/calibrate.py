@@ -3,9 +3,12 @@
 Example:
 
     python benchmarks/calibrate.py --images 50
+    python benchmarks/calibrate.py --model float.keras --images 256
 
-Calibrates networks of 10, 50 and 150 equal convolutions. Compares the time with one eager pass of
-the same quantized model, layer by layer. The bound is three passes plus 10 ms for each quantizer.
+Calibrates networks of 10, 50 and 150 equal convolutions, or a float model, on random images.
+Compares the time with one eager pass of the same quantized model, layer by layer. The bound is
+three passes plus 10 ms for each quantizer. The last columns are the time with biases corrected,
+with kernels rounded adaptively and with both, as multiples of the time without.
 """
 
 import argparse
@@ -18,7 +21,16 @@ import keras
 import numpy as np
 
 import keras_alt
+from keras_alt.calibration.batches import read_batches
+from keras_alt.calibration.values import values_of
+from keras_alt.graph import Graph
 from keras_alt.quantizer import quantizers
+
+OPTIONS = {
+    "bias": {"bias_correction": True},
+    "rounding": {"adaptive_rounding": True},
+    "both": {"bias_correction": True, "adaptive_rounding": True},
+}
 
 
 def main():
@@ -28,27 +40,41 @@ def main():
     parser.add_argument("--images", type=int, default=50)
     parser.add_argument("--target", default="paper")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--depths", type=int, nargs="+", default=[10, 50, 150])
+    parser.add_argument("--model", help="a .keras file, instead of the networks of convolutions")
     options = parser.parse_args()
-    x = np.random.default_rng(0).normal(size=(options.images, 32, 32, 16)).astype("float32")
     print(
         f"{'layers':>7}{'quantizers':>11}{'pass s':>8}{'calibrate s':>12}{'bound s':>8}"
-        f"{'of bound':>9}{'ms/layer':>9}"
+        f"{'of bound':>9}{'ms/layer':>9}" + "".join(f"{name:>9}" for name in OPTIONS)
     )
-    for depth in (10, 50, 150):
-        model = keras_alt.quantize_model(
-            network(depth), keras_alt.QuantizeConfig(target=options.target)
-        )
-        keras_alt.calibrate(model, x, verbose=False)
-        walks, passes = [], []
-        for _ in range(options.repeats):
-            walks.append(seconds(keras_alt.calibrate, model, x, verbose=False))
-            passes.append(seconds(one_pass, model, x))
-        walk, one, count = min(walks), min(passes), len(quantizers(model))
-        bound = 3 * one + 0.01 * count
-        print(
-            f"{depth:7}{count:11}{one:8.2f}{walk:12.2f}{bound:8.2f}{walk / bound:9.2f}"
-            f"{1e3 * walk / depth:9.1f}"
-        )
+    if options.model:
+        show(keras.models.load_model(options.model, compile=False), options)
+        return
+    for depth in options.depths:
+        show(network(depth), options)
+
+
+def show(model, options):
+    """Print the row of a float model."""
+    config = keras_alt.QuantizeConfig(target=options.target)
+    quantized = keras_alt.quantize_model(model, config)
+    shape = (options.images, *model.input_shape[1:])
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    keras_alt.calibrate(quantized, x, verbose=False)
+    calls = {"": (keras_alt.calibrate, {}), "pass": (one_pass, {})}
+    calls |= {name: (keras_alt.calibrate, added) for name, added in OPTIONS.items()}
+    least = dict.fromkeys(calls, np.inf)
+    for _ in range(options.repeats):
+        for name, (function, added) in calls.items():
+            least[name] = min(least[name], seconds(function, quantized, x, verbose=False, **added))
+    walk, one = least[""], least["pass"]
+    layers, count = len(model.layers) - 1, len(quantizers(quantized))
+    bound = 3 * one + 0.01 * count
+    print(
+        f"{layers:7}{count:11}{one:8.2f}{walk:12.2f}{bound:8.2f}{walk / bound:9.2f}"
+        f"{1e3 * walk / layers:9.1f}" + "".join(f"{least[n] / walk:9.2f}" for n in OPTIONS),
+        flush=True,
+    )
 
 
 def network(depth):
@@ -58,11 +84,10 @@ def network(depth):
     return keras.Model(inputs, x)
 
 
-def one_pass(model, x):
-    for start in range(0, len(x), 32):
-        y = x[start : start + 32]
-        for layer in model.layers[1:]:
-            y = layer(y)
+def one_pass(model, x, verbose):
+    graph = Graph(model)
+    for _ in values_of(graph, read_batches(model, x, len(x), 32)):
+        pass
 
 
 def seconds(function, *args, **kwargs):

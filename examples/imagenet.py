@@ -68,6 +68,7 @@ def train(options):
     strategy = tf.distribute.get_strategy()
     if options.distribute:
         strategy = tf.distribute.MirroredStrategy()
+        print(f"training on {strategy.num_replicas_in_sync} devices", flush=True)
     steps = options.steps or PAPER_STEPS * PAPER_BATCH // options.batch_size
     backup = options.output / "backup"
     done = finished_epochs(backup)

@@ -14,7 +14,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version"},
-        {"graph", "replacements", "resizing", "config", "targets"}
+        {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
         {"quantizer"},

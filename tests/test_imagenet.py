@@ -1,13 +1,17 @@
 """`examples/imagenet.py` on a few generated images in the layout of ImageNet."""
 
 import importlib
+import json
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.layers import CappedReLU
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 CLASSES = 6
@@ -86,3 +90,39 @@ def test_from_jpegs_to_a_trained_network(imagenet, jpegs, network, tmp_path, mon
     lines = run("validate", *output).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["float", "calibrated", "trained"]
     assert run("validate", *output, data=jpegs).splitlines() == lines
+
+
+# Devices are set up before TensorFlow starts, so this is a process of its own.
+ON_TWO_DEVICES = """
+import json
+import sys
+
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, 2 * [tf.config.LogicalDeviceConfiguration()])
+import imagenet
+
+for command in json.loads(sys.argv[1]):
+    imagenet.main(command)
+"""
+
+
+def test_two_devices_train_an_equalized_network(jpegs, network, tmp_path):
+    options = "--data", jpegs, "--output", tmp_path / "out", "--batch-size", 12
+    calibrate = "calibrate", network, *options, "--family", "mobilenet_v2", "--equalize"
+    train = "train", *options, "--distribute", "--steps", 4, "--validate-every", 2, "--rate", 1e-2
+    commands = [list(map(str, command)) for command in (calibrate, train, ("validate", *options))]
+    run = subprocess.run(
+        [sys.executable, "-c", ON_TWO_DEVICES, json.dumps(commands)],
+        cwd=EXAMPLES,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "training on 2 devices" in run.stdout
+    assert [line.split()[0] for line in run.stdout.splitlines()[-3:]] == [
+        *("float", "calibrated", "trained")
+    ]
+    calibrated = keras.models.load_model(tmp_path / "out" / "quantized.keras", compile=False)
+    assert any(isinstance(layer, CappedReLU) for layer in calibrated.layers)

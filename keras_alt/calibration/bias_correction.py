@@ -1,38 +1,40 @@
 """Correction of biases: the mean of every kernel's output is that of the float model."""
 
-import keras
 import numpy as np
 from keras import ops
 
-from keras_alt.calibration.float_model import changed_layers, float_graph
-from keras_alt.calibration.values import values_of
-from keras_alt.graph import Graph
+from keras_alt.calibration.applying import apply
+from keras_alt.calibration.batches import ActivationStore
+from keras_alt.calibration.float_model import FloatModel, changed_layers
+from keras_alt.graph import Call, Graph
 from keras_alt.layers.channels import channel_axis
 from keras_alt.layers.kernel import QuantizedKernel
 
 
-def float_means(model: keras.Model, batches: list, verbose: bool = False) -> dict:
-    """Return the mean of each channel that a layer of the float model computes, by layer name.
+class BiasCorrection:
+    """Corrects the biases of a quantized model during its walk.
 
     Rounding moves the mean of a kernel's output, most of all behind depthwise kernels, whose sums
     are short (Nagel et al., 2019, arXiv 1906.04721, section 4.2).
 
     Args:
-        model: from `keras_alt.quantize_model`.
-        batches: from `keras_alt.calibration.batches.read_batches`.
-        verbose: whether to show a progress bar.
+        graph: `Graph` of the quantized model.
+        floats: the `FloatModel` behind it.
 
-    Raises:
-        ValueError: `model` has no record of the float model behind it.
+    Attributes:
+        layers: whose biases are corrected.
     """
-    names = {layer.name for layer in corrected_layers(Graph(model))}
-    plain = float_graph(model, "bias_correction")
-    layers = {c.output: c.layer for c in plain.calls if c.layer.name in names}
-    return {
-        layers[tensor].name: channel_means(layers[tensor], values)
-        for tensor, values in values_of(plain, batches, verbose)
-        if tensor in layers
-    }
+
+    def __init__(self, graph: Graph, floats: FloatModel):
+        self.layers = floats.keep(corrected_layers(graph), channel_means)
+        self._floats = floats
+
+    def correct(self, call: Call, store: ActivationStore):
+        """Give each channel of a kernel's output the mean that it has in the float model."""
+        layer = call.layer
+        outputs = (apply(call, store, batch) for batch in range(store.count))
+        expected = self._floats.take(layer, channel_means)
+        layer.bias.assign_add(expected - channel_means(layer, outputs))
 
 
 def corrected_layers(graph: Graph) -> list:

@@ -6,9 +6,9 @@ from keras import ops
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.calibration.values import values_of
-from keras_alt.graph import Graph, functional
+from keras_alt.graph import Graph
 from keras_alt.operators import is_batch_norm
-from keras_alt.origin import require_model
+from keras_alt.quantizer import float_model
 from keras_alt.transforms import inline
 
 
@@ -40,7 +40,7 @@ def refresh_batch_norm(
 
     Raises:
         TypeError: `model` is not a Keras 3 model.
-        ValueError: `model` has no batch norm.
+        ValueError: `model` has no batch norm, or is quantized.
 
     Example:
 
@@ -49,14 +49,13 @@ def refresh_batch_norm(
     quantized = keras_alt.quantize_model(model, calibration_data=x_train)
     ```
     """
-    require_model(model, "refresh_batch_norm")
-    copy = _copied(inline(functional(model)))
+    copy = _copied(inline(float_model(model, "refresh_batch_norm")))
     graph = Graph(copy)
     norms = {call.layer for call in graph.calls if is_batch_norm(call)}
     if not norms:
         raise ValueError(
-            "`refresh_batch_norm` expects a float model with batch normalizations: call it before "
-            f"`quantize_model` and `equalize`. Received: model '{model.name}' without any"
+            "`refresh_batch_norm` expects a model with batch normalizations: call it before "
+            f"`equalize`. Received: model '{model.name}' without any"
         )
     moments = {layer: _Moments(layer) for layer in norms if layer.trainable}
     batches = read_batches(copy, data, samples, batch_size)

@@ -10,12 +10,9 @@ from keras import ops
 from keras_alt.calibration.adaptive_rounding import AdaptiveRounding
 from keras_alt.calibration.applying import apply, arguments
 from keras_alt.calibration.batches import ActivationStore, read_batches
-from keras_alt.calibration.bias_correction import (
-    channel_means,
-    corrected_layers,
-    float_means,
-)
+from keras_alt.calibration.bias_correction import BiasCorrection
 from keras_alt.calibration.channels import by_threshold, within_spread
+from keras_alt.calibration.float_model import FloatModel
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.order import visits
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
@@ -91,15 +88,21 @@ def calibrate(
             f"`keras_alt.layers`. Received: model '{model.name}' without any."
         )
     batches = read_batches(functional(model), data, samples, batch_size)
-    means = float_means(model, batches, verbose) if bias_correction else {}
-    rounding = AdaptiveRounding(model, batches, set(means)) if adaptive_rounding else None
+    graph, correction, rounding = Graph(model), None, None
+    if bias_correction or adaptive_rounding:
+        argument = "bias_correction" if bias_correction else "adaptive_rounding"
+        floats = FloatModel(model, batches, argument)
+        if bias_correction:
+            correction = BiasCorrection(graph, floats)
+        if adaptive_rounding:
+            centered = correction.layers if correction else frozenset()
+            rounding = AdaptiveRounding(graph, floats, len(batches), centered)
     variables = [quantizer.log2_threshold for quantizer in found.values()]
-    variables += [layer.bias for layer in corrected_layers(Graph(model)) if layer.name in means]
-    if rounding is not None:
-        variables += [layer.kernels()["kernel"] for layer in rounding.layers.values()]
+    variables += [layer.bias for layer in _changed_by(correction)]
+    variables += [layer.kernels()["kernel"] for layer in _changed_by(rounding)]
     before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
     try:
-        _Walk(model, weights, activations, keep, means, rounding, verbose).run(batches)
+        _Walk(graph, weights, activations, keep, correction, rounding, verbose).run(batches)
     except BaseException:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
@@ -110,12 +113,11 @@ def calibrate(
 class _Walk:
     """Leads the calibration data through the graph once."""
 
-    def __init__(self, model, weights, activations, keep, means, rounding, verbose):
-        self.graph = Graph(model)
+    def __init__(self, graph, weights, activations, keep, correction, rounding, verbose):
+        self.graph = graph
         self.weights, self.activations = weights, activations
         self.keep = set(keep)
-        self.means = means  # that each layer should have, by name
-        self.rounding = rounding  # `AdaptiveRounding` or None
+        self.correction, self.rounding = correction, rounding  # each may be None
         self.calls_left = {}
         for call in self.graph.calls:
             self.calls_left[call.layer] = self.calls_left.get(call.layer, 0) + 1
@@ -131,7 +133,7 @@ class _Walk:
             for call in calls:
                 if isinstance(call.layer, keras.layers.Layer):
                     self.calibrate_layer(call, store)
-                if call.layer.name in self.means:
+                if call.layer in _changed_by(self.correction):
                     self.correct_bias(call, store)
             for call in calls:
                 self.compute(call, store)
@@ -151,7 +153,7 @@ class _Walk:
         for quantizer, values in _constants(layer):
             if self.is_set(quantizer):
                 self.set_of_constant(layer, quantizer, ops.convert_to_numpy(values))
-        if self.rounding is not None and layer.name in self.rounding.layers:
+        if layer in _changed_by(self.rounding):
             self.rounding.round(call, store)
         self.calibrate_tensors(call, store)
 
@@ -183,12 +185,9 @@ class _Walk:
         return quantizer not in self.keep and not _is_frozen(quantizer)
 
     def correct_bias(self, call: Call, store):
-        """Give each channel of a kernel's output the mean that it has in the float model."""
-        layer = call.layer
-        outputs = (apply(call, store, batch) for batch in range(store.count))
-        difference = self.means[layer.name] - channel_means(layer, outputs)
-        layer.bias.assign_add(difference)
-        if layer.bias_quantizer is not None:
+        """Correct the bias of a layer, and set the thresholds of what it computes again."""
+        self.correction.correct(call, store)
+        if call.layer.bias_quantizer is not None:
             self.calibrate_tensors(call, store)  # the bias may be beyond its threshold now
 
     def keep_whole_numbers(self, call: Call, store):
@@ -243,6 +242,11 @@ class _Walk:
         if isinstance(layer, keras.layers.Layer):
             for quantizer in quantizers_of(layer):
                 self.histograms.pop(quantizer, None)
+
+
+def _changed_by(step):
+    """Return the layers whose weights an optional step of calibration changes."""
+    return frozenset() if step is None else step.layers
 
 
 def _activation(call):

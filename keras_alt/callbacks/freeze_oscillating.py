@@ -20,8 +20,12 @@ class FreezeOscillating(StepCallback):
     2203.08086, section 4.3 and algorithm 1). It is set back after each step, so this works with
     any optimizer. A frozen weight keeps its value when a threshold moves to another octave.
 
-    Use it with trained thresholds that are frozen in time, as by `FreezeThresholds`. The next `fit`
-    with the same callback goes on; without it, frozen weights train again.
+    Use it with trained thresholds that are frozen in time, as by `FreezeThresholds`. The model
+    remembers which weights are frozen, also in a `.keras` or `.weights.h5` file, and every `fit`
+    with a `FreezeOscillating` holds them where they are. In a `fit` without one, they train again.
+    The same callback goes on with its count of oscillations, and a new one begins anew. List it
+    before callbacks that save within an epoch. `keras_alt.retarget` and `keras_alt.narrow` return
+    models without frozen weights.
 
     Example:
 
@@ -61,11 +65,11 @@ class FreezeOscillating(StepCallback):
 
     @property
     def frozen(self) -> dict[str, np.ndarray]:
-        return {path: kernel.frozen for path, kernel in self._kernels.items()}
+        return {path: kernel.frozen() for path, kernel in self._kernels.items()}
 
     def on_train_begin(self, logs=None):
         found = {
-            kernel.path: (layer, kernel, quantizer)
+            kernel.path: (layer, role, kernel, quantizer)
             for layer in nested_layers(self.model)
             if isinstance(layer, QuantizedKernel) and layer.trainable
             for role, kernel in layer.kernels().items()
@@ -76,7 +80,7 @@ class FreezeOscillating(StepCallback):
                 "`FreezeOscillating` expects a model with quantized kernels that train, from "
                 f"`keras_alt.quantize_model`. Received: model '{self.model.name}' without any."
             )
-        for path, (layer, variable, quantizer) in found.items():
+        for path, (layer, role, variable, quantizer) in found.items():
             if layer.batch_norm is not None:
                 raise NotImplementedError(
                     "`FreezeOscillating` expects batch norms that are folded before training "
@@ -85,8 +89,8 @@ class FreezeOscillating(StepCallback):
                 )
             earlier = self._kernels.get(path)
             if earlier is None or earlier.variable is not variable:
-                self._kernels[path] = _Kernel(variable, quantizer)
-        self._hold()
+                self._kernels[path] = _Kernel(layer, role, variable, quantizer)
+            self._kernels[path].freeze(self._kernels[path].frozen())
 
     def on_steps_end(self, steps):
         self._hold()
@@ -102,18 +106,27 @@ class FreezeOscillating(StepCallback):
 
 
 class _Kernel:
-    """The codes of a kernel over time.
+    """The codes of a kernel over time."""
 
-    Attributes:
-        frozen: boolean array, which weights do not train.
-    """
-
-    def __init__(self, variable: keras.Variable, quantizer: Quantizer):
+    def __init__(
+        self, layer: QuantizedKernel, role: str, variable: keras.Variable, quantizer: Quantizer
+    ):
+        self.layer, self.role = layer, role
         self.variable, self.quantizer = variable, quantizer
-        self.frozen = np.zeros(variable.shape, bool)
-        self.values = np.zeros(variable.shape, "float32")  # of the frozen weights
-        self.held = None  # both as tensors, once there is a frozen weight
         self.exponent = self.codes = None
+
+    def frozen(self) -> np.ndarray:
+        """Return which weights do not train."""
+        return self.layer.frozen_weights.mask(self.role, self.variable)
+
+    def freeze(self, mask):
+        """Freeze the weights that the mask marks where they are."""
+        if mask.any():
+            self.layer.frozen_weights.freeze(self.role, self.variable, mask)
+
+    def hold(self):
+        """Set the frozen weights back."""
+        self.layer.frozen_weights.hold(self.role, self.variable)
 
     def look(self, momentum, frequency):
         """Count what has changed since the last look, and freeze what oscillates."""
@@ -132,17 +145,12 @@ class _Kernel:
         self.mean += max(momentum, 1.0 / self.looks) * (codes - self.mean)
         np.copyto(self.direction, direction, where=direction != 0)
         self.codes = codes
-        fresh = (self.frequency > frequency) & ~self.frozen
+        frozen = self.frozen()
+        fresh = (self.frequency > frequency) & ~frozen
         if fresh.any():
-            np.copyto(self.values, np.rint(self.mean) * np.float32(2.0**exponent), where=fresh)
-            self.frozen |= fresh
-            self.held = ops.convert_to_tensor(self.frozen), ops.convert_to_tensor(self.values)
-            self.hold()
-
-    def hold(self):
-        """Set the frozen weights back."""
-        if self.held is not None:
-            self.variable.assign(ops.where(*self.held, self.variable.value))
+            values = np.rint(self.mean) * np.float32(2.0**exponent)
+            self.variable.assign(np.where(fresh, values, weights))
+            self.freeze(frozen | fresh)
 
     def _restart(self, exponent, codes):
         """Begin on another grid: codes of different scales do not compare."""

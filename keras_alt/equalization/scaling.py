@@ -14,6 +14,7 @@ from keras_alt.graph import Call, Graph, Replay, call_and_fill, replaced, rewrit
 from keras_alt.layers import CappedReLU
 from keras_alt.operators import is_kernel
 from keras_alt.replacements import Replacements
+from keras_alt.training_rules import training_rules
 
 
 def scaled_model(
@@ -28,6 +29,21 @@ def scaled_model(
         shifts: log2 of the factor of each class.
     """
     return _Scaling(graph, classes, kernels, shifts).model()
+
+
+def dropped_rules(call: Call, classes: ChannelClasses, shifts: np.ndarray) -> list[str]:
+    """Return the names of the constraints and regularizers that do not hold for scaled weights.
+
+    A positive factor keeps `NonNeg`. Any other rule, such as a largest norm, would change the
+    function at the first step of a training.
+    """
+    if not any(shifts[classes.of(tensor)].any() for tensor in (call.inputs[0], call.output)):
+        return []
+    return [
+        name
+        for name in training_rules(call.layer)
+        if not isinstance(getattr(call.layer, name), keras.constraints.NonNeg)
+    ]
 
 
 class _Scaling:
@@ -59,7 +75,8 @@ class _Scaling:
         return np.exp2(self.shifts[self.classes.of(call.output)])
 
     def kernel_layer(self, call, name):
-        return replaced(call.layer, type(call.layer), name=name)
+        rules = dict.fromkeys(dropped_rules(call, self.classes, self.shifts))
+        return replaced(call.layer, type(call.layer), name=name, **rules)
 
     def fill(self, call, layer):
         """Set the weights of a layer, scaled. Powers of two lose no digit."""

@@ -7,12 +7,12 @@ from keras_alt.calibration.batches import read_batches
 from keras_alt.equalization.channels import FIXED, ChannelClasses
 from keras_alt.equalization.noise import NEGLIGIBLE, Kernel, activation
 from keras_alt.equalization.ranges import ranges_by_caps, ranges_on_data, rounded_tensors
-from keras_alt.equalization.scaling import scaled_model
+from keras_alt.equalization.scaling import dropped_rules, scaled_model
 from keras_alt.equalization.search import best_shifts
-from keras_alt.graph import Graph, functional
+from keras_alt.graph import Graph
 from keras_alt.operators import is_kernel
-from keras_alt.origin import require_model
-from keras_alt.quantizer import quantizers
+from keras_alt.quantizer import float_model
+from keras_alt.training_rules import warn_of_dropped_rules
 from keras_alt.transforms import folded
 
 
@@ -30,7 +30,9 @@ def equalize(
     that read it, through ReLUs, pools and depthwise layers, and in residual streams and
     concatenations as a whole. Powers of two are exact: they change no output. Only folding the
     batch norms in front changes outputs, by the rounding of float32. A ReLU6 becomes a
-    `keras_alt.layers.CappedReLU`, which has a bound for each channel.
+    `keras_alt.layers.CappedReLU`, which has a bound for each channel. A layer whose weights are
+    scaled loses its constraints and regularizers, except `NonNeg`, with a warning that names it:
+    a `MaxNorm`, for example, would change the function at the first step of a training.
 
     The powers are searched such that rounding adds the least noise to kernels and activations. The
     classic rule (Nagel et al., 2019, arXiv 1906.04721) balances the kernels only.
@@ -57,8 +59,7 @@ def equalize(
     quantized = keras_alt.quantize_model(equalized, calibration_data=x_train)
     ```
     """
-    _require_float(model)
-    graph = Graph(folded(functional(model)))
+    graph = Graph(folded(float_model(model, "equalize")))
     if not any(map(is_kernel, graph.calls)):
         raise ValueError(
             "`equalize` scales channels between layers with kernels, such as convolutions. "
@@ -75,16 +76,13 @@ def equalize(
     tensors = [kernel.sides() for kernel in kernels.values()]
     tensors += [[activation(classes.of(tensor), maxima)] for tensor, maxima in ranges.items()]
     shifts = best_shifts(tensors, classes.count, live(tensors, classes.count), verbose)
+    warn_of_dropped_rules(
+        ((call.layer, dropped_rules(call, classes, shifts)) for call in kernels),
+        "Constraints and regularizers do not hold for the weights that `equalize` scales, so they "
+        "are dropped there: train with them first, or set new ones on the equalized layers.",
+        stacklevel=2,
+    )
     return scaled_model(graph, classes, kernels, shifts)
-
-
-def _require_float(model):
-    require_model(model, "equalize")
-    if found := quantizers(model):
-        raise ValueError(
-            "`equalize` expects a float model: call it before `quantize_model`. "
-            f"Received: model '{model.name}' with quantizer '{next(iter(found))}'"
-        )
 
 
 def _is_free(call, classes):

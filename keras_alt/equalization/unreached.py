@@ -5,8 +5,8 @@ import keras
 from keras_alt.calibration.batches import read_batches
 from keras_alt.equalization.caps import caps_of
 from keras_alt.equalization.ranges import ranges_on_data
-from keras_alt.graph import Graph, functional, rewrite
-from keras_alt.origin import require_model
+from keras_alt.graph import Graph, rewrite
+from keras_alt.quantizer import float_model
 from keras_alt.replacements import Replacements
 from keras_alt.transforms import plain
 
@@ -35,6 +35,10 @@ def drop_caps(
     Returns:
         Functional `keras.Model`, flat, with the batch norms of `model`.
 
+    Raises:
+        TypeError: `model` is not a Keras 3 model.
+        ValueError: `model` is quantized, or `data` does not fit it.
+
     Example:
 
     ```python
@@ -42,8 +46,7 @@ def drop_caps(
     print([layer.name for layer in model.layers if isinstance(layer, keras.layers.ReLU)])
     ```
     """
-    require_model(model, "drop_caps")
-    graph = Graph(plain(functional(model)))
+    graph = Graph(plain(float_model(model, "drop_caps")))
     caps = {c.output: caps_of(c.layer) for c in graph.calls if caps_of(c.layer) is not None}
     batches = read_batches(graph.model, data, samples, batch_size)
     ranges = ranges_on_data(graph, caps, batches, verbose)

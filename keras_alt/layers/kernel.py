@@ -24,6 +24,7 @@ from keras_alt.layers.child_quantizers import (
     three_sigma_initializer,
 )
 from keras_alt.layers.folding import folded
+from keras_alt.layers.frozen_weights import FrozenWeights, without_frozen
 from keras_alt.layers.mask import KernelMask
 from keras_alt.quantizer import InFloat32, Quantizer, quantizers_of
 from keras_alt.record import CarriesRecord
@@ -88,6 +89,7 @@ class QuantizedKernel(CarriesRecord, InFloat32):
                 **batch_norm, name="batch_norm", dtype=self.dtype_policy
             )
         self.sparse = sparse
+        self.frozen_weights = FrozenWeights()
         self.create_kernel_children()
         self.accumulator_quantizer, self.bias_quantizer = accumulator_and_bias(self)
         self.activation_quantizer = output_quantizer(self)
@@ -217,6 +219,16 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         if self.activation is not None and not in_quantizer:
             y = self.activation(y)
         return y if quantizer is None else quantizer(y, training=training)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        self.frozen_weights.save(store)
+
+    def load_own_variables(self, store):
+        entries = dict(store)
+        super().load_own_variables(without_frozen(entries))
+        if self.built:
+            self.frozen_weights.load(entries, self.kernels())
 
     def get_config(self):
         config = {

@@ -1,7 +1,5 @@
 """Folding of batch normalization into the layers in front of it."""
 
-import warnings
-
 import keras
 import numpy as np
 from keras import ops
@@ -9,6 +7,7 @@ from keras import ops
 from keras_alt.graph import Call, Graph, call_and_fill, replaced, rewrite
 from keras_alt.operators import has_kernel, is_batch_norm
 from keras_alt.replacements import Replacements
+from keras_alt.training_rules import training_rules, warn_of_dropped_rules
 from keras_alt.transforms.batch_norm_to_depthwise import (
     DepthwiseNorms,
     affine,
@@ -46,8 +45,13 @@ def _folded(model, is_folded):
     pairs = {call: linear_in_front(graph, call) for call in norms}
     foldable = {call for call in norms if pairs[call] or has_depthwise_form(call)}
     foldable = {call for call in foldable if is_folded(call, pairs[call])}
-    _warn_of_dropped_rules(
-        {c.layer for c in foldable} | {pairs[c].layer for c in foldable if pairs[c]}
+    changed = {c.layer for c in foldable} | {pairs[c].layer for c in foldable if pairs[c]}
+    warn_of_dropped_rules(
+        ((layer, training_rules(layer)) for layer in changed),
+        "Constraints and regularizers of a kernel or a batch norm do not hold for the kernel that "
+        "results from folding, so they are dropped there. `QuantizeConfig(batch_norm='train')` "
+        "keeps those of layers that fold their norm while they train.",
+        stacklevel=5,  # who called `quantize_model`
     )
     linear = Replacements(graph, [pairs[call] for call in foldable if pairs[call]])
     depthwise = DepthwiseNorms(graph, foldable)
@@ -58,28 +62,6 @@ def _folded(model, is_folded):
         return depthwise(call, new)
 
     return rewrite(graph, rule, foldable)
-
-
-def _warn_of_dropped_rules(layers):
-    dropped = {
-        layer.name: rules for layer in layers if layer.trainable and (rules := _rules(layer))
-    }
-    if dropped:
-        listed = (f"'{name}' ({', '.join(dropped[name])})" for name in sorted(dropped))
-        warnings.warn(
-            "Constraints and regularizers of a kernel or a batch norm do not hold for the kernel "
-            "that results from folding, so they are dropped there. "
-            "`QuantizeConfig(batch_norm='train')` keeps those of layers that fold their norm while "
-            f"they train. Received: {'; '.join(listed)}",
-            stacklevel=6,  # of who called `quantize_model`
-        )
-
-
-def _rules(layer):
-    """Return the names of the constraints and regularizers that a layer has."""
-    endings = ("_constraint", "_regularizer")
-    config = layer.get_config()
-    return [name for name, value in config.items() if name.endswith(endings) and value is not None]
 
 
 def _is_frozen(call):
@@ -108,7 +90,7 @@ def _normalizes_channels(call, layer):
 
 def _into_kernel(linear: Call, call: Call, new, replacements):
     layer, norm = linear.layer, call.layer
-    changes = {"use_bias": True, **dict.fromkeys(_rules(layer))}
+    changes = {"use_bias": True, **dict.fromkeys(training_rules(layer))}
     make = lambda name: replaced(layer, type(layer), name=name, **changes)  # noqa: E731
     folded = replacements(layer, norm, make, suffix=norm.name)
 

@@ -101,5 +101,7 @@ def test_what_has_no_norms_is_told(rng):
         refreshed(model, rng.normal(size=(4, 3)))
     with pytest.raises(ValueError, match="Received"):
         refreshed(network(), rng.normal(size=(4, 3)))
+    with pytest.raises(ValueError, match="`refresh_batch_norm` expects a float model"):
+        refreshed(keras_alt.quantize_model(network()), rng.normal(size=(4, 3)))
     with pytest.raises(TypeError, match=r"Keras 3 `keras.Model`"):
         refreshed(L.Dense(2), rng.normal(size=(4, 3)))

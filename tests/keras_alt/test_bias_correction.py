@@ -158,10 +158,17 @@ def counted(depth, rng, monkeypatch, **options):
     with monkeypatch.context() as patch:
         patch.setattr(walk, "apply", counting)
         patch.setattr(values, "apply", counting)
+        patch.setattr(bias_correction, "apply", counting)
         calibrate(
             quantized(randomize(network(depth), rng)), rng.normal(size=(8, 6, 6, 3)), **options
         )
     return len(calls)
+
+
+def test_the_float_model_is_walked_once(rng, monkeypatch):
+    correction = counted(2, rng, monkeypatch, bias_correction=True)
+    both = counted(2, rng, monkeypatch, bias_correction=True, adaptive_rounding=True)
+    assert both == correction
 
 
 def test_the_work_is_linear_in_depth(rng, monkeypatch):

@@ -96,6 +96,87 @@ def test_any_optimizer_leaves_frozen_weights_where_they_are(model, rng):
     assert (after[1:] != before[1:]).all()
 
 
+def codes(model):
+    quantizer, kernel = model.get_layer("dense").constants()[0]
+    return np.rint(ops.convert_to_numpy(kernel).ravel() * 2.0**-quantizer.exponent).tolist()
+
+
+def train(model, callbacks, rng, **options):
+    """Train all weights that are not frozen."""
+    model.compile(keras_alt.optimizers.alt(1e-2), "mse", jit_compile=False)
+    x = rng.normal(size=(32, 3)).astype("float32")
+    model.fit(x, x.sum(1), verbose=0, batch_size=4, callbacks=callbacks, **options)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
+def test_frozen_weights_stay_frozen_behind_a_file(model, rng, tmp_path, suffix):
+    fit(model, [Moved(), FreezeOscillating(frequency=0.1, momentum=0.02, every=1)])
+    before, path = weights(model), str(tmp_path / f"model{suffix}")
+    if suffix == ".keras":
+        model.save(path)
+        loaded = keras.models.load_model(path)
+    else:
+        model.save_weights(path)
+        loaded = keras.models.clone_model(model)
+        loaded.load_weights(path)
+    assert weights(loaded).tolist() == before.tolist() and codes(loaded) == codes(model)
+    freeze = FreezeOscillating()
+    train(loaded, [freeze], rng)
+    assert freeze.frozen["dense/kernel"].ravel().tolist() == [True, False, False]
+    assert weights(loaded)[0] == before[0] and codes(loaded)[0] == codes(model)[0]
+    assert (weights(loaded)[1:] != before[1:]).all()
+
+
+class Killed(keras.callbacks.Callback):
+    """Ends a run in the middle of its second epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 1 and batch == 3:
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("frozen_first", [True, False])
+def test_frozen_weights_stay_frozen_in_a_run_that_is_resumed(model, rng, tmp_path, frozen_first):
+    fresh = keras.models.clone_model(model)
+    fit(model, [Moved(), FreezeOscillating(frequency=0.1, momentum=0.02, every=1)])
+    before = weights(model)
+
+    def callbacks(freeze):
+        backup = keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+        return [freeze, backup] if frozen_first else [backup, freeze]
+
+    with pytest.raises(KeyboardInterrupt):
+        train(model, [*callbacks(FreezeOscillating()), Killed()], rng, epochs=2)
+    freeze = FreezeOscillating()
+    train(fresh, callbacks(freeze), rng, epochs=2)
+    assert freeze.frozen["dense/kernel"].ravel().tolist() == [True, False, False]
+    assert weights(fresh)[0] == before[0] and codes(fresh)[0] == codes(model)[0]
+    assert (weights(fresh)[1:] != before[1:]).all()
+
+
+def test_a_file_without_frozen_weights_holds_none(model, rng, tmp_path):
+    path = str(tmp_path / "all.weights.h5")
+    model.save_weights(path)
+    fit(model, [Moved(), FreezeOscillating(frequency=0.1, momentum=0.02, every=1)])
+    model.load_weights(path)
+    freeze = FreezeOscillating()
+    train(model, [freeze], rng)
+    assert not freeze.frozen["dense/kernel"].any()
+
+
+def test_a_weight_that_trained_meanwhile_is_held_where_it_is(model, rng):
+    fit(model, [Moved(), FreezeOscillating(frequency=0.1, momentum=0.02, every=1)])
+    train(model, [], rng)
+    before = weights(model)
+    train(model, [FreezeOscillating()], rng)
+    assert weights(model)[0] == before[0]
+
+
 @pytest.mark.parametrize("options", [{"frequency": 0.0}, {"momentum": 1.0}, {"every": 0}])
 def test_arguments_are_checked(options):
     with pytest.raises(ValueError, match=next(iter(options))):

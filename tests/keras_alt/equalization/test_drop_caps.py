@@ -49,3 +49,8 @@ def test_a_network_without_bounds_stays(rng):
     model = keras.Model(inputs, L.Dense(3, activation="relu")(inputs))
     x = rng.normal(size=(8, 6))
     assert_same_outputs(model, keras_alt.drop_caps(model, x, verbose=False), x)
+
+
+def test_a_quantized_network_is_refused(rng):
+    with pytest.raises(ValueError, match="`drop_caps` expects a float model"):
+        keras_alt.drop_caps(keras_alt.quantize_model(network()), rng.normal(size=(8, 6)))

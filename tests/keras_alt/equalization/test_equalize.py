@@ -234,6 +234,31 @@ def test_a_depthwise_network_that_collapses_is_rescued(rng):
     assert blind < static / 10
 
 
+def test_constraints_of_scaled_weights_do_not_change_the_function(rng):
+    rules = {"kernel_constraint": keras.constraints.MaxNorm(0.1), "bias_regularizer": "l2"}
+    inputs = keras.Input(IMAGE)
+    x = L.ReLU()(L.Conv2D(6, 3, name="scaled", **rules)(inputs))
+    x = L.Conv2D(5, 1, name="reader", kernel_constraint="non_neg")(x)
+    x = L.Flatten()(L.Activation("sigmoid")(x))
+    model = keras.Model(inputs, L.Dense(3, name="head", kernel_regularizer="l2")(x))
+    unequal(model, rng)
+    reader = model.get_layer("reader")
+    reader.kernel.assign(np.abs(reader.kernel))
+    x = sample(model, rng, 8)
+    named = r"`equalize` scales.*Received: 'scaled' \(bias_regularizer, kernel_constraint\)$"
+    with pytest.warns(UserWarning, match=named) as found:
+        equalized = keras_alt.equalize(model, x, verbose=False)
+    assert [w.filename for w in found if "`equalize`" in str(w.message)] == [__file__]
+    assert moved(model, equalized) > 0
+    assert isinstance(equalized.get_layer("reader").kernel_constraint, keras.constraints.NonNeg)
+    assert equalized.get_layer("head").kernel_regularizer is not None
+    before = outputs(equalized, x)
+    equalized.compile(keras.optimizers.SGD(0.0), "mse")
+    equalized.fit(x, np.zeros((8, 3)), verbose=0)
+    for a, b in zip(before, outputs(equalized, x), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_what_cannot_be_equalized_is_told(rng):
     model = network("relu")
     x = sample(model, rng)
