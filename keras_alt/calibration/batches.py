@@ -125,6 +125,10 @@ class ActivationStore:
                 if self._reads_left[tensor]:
                     self._keep(index, tensor, array.astype(tensor.dtype))
 
+    def holds(self, tensor) -> bool:
+        """Return whether `tensor` is computed, and a later call reads it."""
+        return (0, tensor) in self._values
+
     def get(self, batch: int, tensor):
         """Return the value of `tensor` in a batch."""
         value = self._values[batch, tensor]

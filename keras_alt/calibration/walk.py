@@ -68,8 +68,9 @@ def calibrate(
         batch_size: how many of them pass through a layer at a time.
         keep: quantizers whose thresholds do not change.
         bias_correction: whether biases change too, such that the mean of every channel that a
-            kernel computes is that of the float model on `data`. It helps models that are not
-            retrained, and those with depthwise kernels most. It takes up to three times as long.
+            kernel computes is that of the float model on `data`, or the mean of the residual sum
+            that alone reads it. It helps models that are not retrained, and those with depthwise
+            kernels most. It takes up to three times as long.
         adaptive_rounding: whether kernels change too: each weight takes one of the two codes around
             it, such that each layer's output is near the float model's. It helps models with fewer
             than 8 bits, and training starts from these codes. The time is linear in the depth.

@@ -75,23 +75,45 @@ def residual():
     x = L.ReLU()(L.Conv2D(4, 1, name="stem")(x))
     for i in range(3):
         y = L.ReLU()(L.Conv2D(4, 3, padding="same", name=f"first_{i}")(x))
-        x = L.ReLU()(L.Add()([x, L.Conv2D(4, 1, name=f"second_{i}")(y)]))
+        x = L.ReLU()(L.Add(name=f"add_{i}")([x, L.Conv2D(4, 1, name=f"second_{i}")(y)]))
     return keras.Model(inputs, L.Dense(2, name="head")(L.Flatten()(x)))
 
 
-def test_means_are_restored_behind_thresholds_that_tensors_share(rng):
-    """A threshold is final before what it clips is read: the first input must not keep its own."""
+def test_a_residual_stream_keeps_its_mean(rng):
+    """The mean of each sum is restored, with its first input as it is once the walk is over.
+
+    Both inputs share a threshold. It is that of the second, which is larger and computed later.
+    """
     model = randomize(residual(), rng)
-    for i in range(3):  # the input that is computed last has the largest values
+    for i in range(3):
         kernel = model.get_layer(f"second_{i}").kernel
         kernel.assign(8 * kernel)
     x = rng.normal(size=(32, 6, 6, 3)).astype("float32")
     q = quantized(model)
     calibrate(q, x, bias_correction=True)
     expected, after = means(model, x), means(q, x)
-    for name, mean in expected.items():
-        step = bias_step(q, q.get_layer(name))
-        assert np.abs(after[name] - mean).max() <= step + 1e-4 * np.abs(mean).max() + 1e-6
+    for i in range(3):
+        sums, (first, second) = (mean_of(m, f"add_{i}", x) for m in (model, q))
+        step = bias_step(q, q.get_layer(f"second_{i}"))
+        error = np.abs(first + second - sum(sums)).max()
+        assert error <= step + 1e-4 * np.abs(sum(sums)).max() + 1e-6
+    for name in ("stem", "first_0", "first_1", "first_2", "head"):
+        error = np.abs(after[name] - expected[name]).max()
+        assert error <= bias_step(q, q.get_layer(name)) + 1e-4 * np.abs(expected[name]).max() + 1e-6
+
+
+def mean_of(model, addition, x):
+    """Return the mean of each channel of both inputs of an addition, before their quantizers."""
+    graph = Graph(model)
+    (call,) = [c for c in graph.calls if c.layer.name == addition]
+    inputs = []
+    for tensor in call.inputs:
+        producer = graph.producer[tensor]
+        inputs.append(
+            producer.inputs[0] if isinstance(producer.layer, keras_alt.Quantizer) else tensor
+        )
+    values = outputs(keras.Model(model.inputs, inputs), x)
+    return [v.reshape(-1, v.shape[-1]).mean(axis=0, dtype=np.float64) for v in values]
 
 
 def test_thresholds_of_the_first_kernels_are_those_without(rng):
