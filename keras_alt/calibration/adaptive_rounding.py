@@ -61,7 +61,9 @@ class AdaptiveRounding:
         elif layer in self.centered:
             x, y = (a - a.mean(axis=1, keepdims=True) for a in (x, y))
         kernel = grouped(layer, ops.convert_to_numpy(layer.constants()[0][1]))
-        values = rounded(kernel, quantizer.exponent, quantizer.format, x, y)
+        exponents = np.broadcast_to(quantizer.exponent, tuple(layer.kernel.shape))
+        exponents = grouped(layer, exponents)[:, :1]  # those of a channel are the same
+        values = rounded(kernel, exponents, quantizer.format, x, y)
         layer.kernels()["kernel"].assign(ungrouped(layer, values))
 
     def _samples(self, layer, values):

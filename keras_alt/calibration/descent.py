@@ -10,7 +10,7 @@ RIDGE = 0.01  # of the mean square of an input, beside what few positions need
 
 
 def rounded(
-    kernel: np.ndarray, exponent: int, format: FixedPoint, x: np.ndarray, y: np.ndarray
+    kernel: np.ndarray, exponent: int | np.ndarray, format: FixedPoint, x: np.ndarray, y: np.ndarray
 ) -> np.ndarray:
     """Return weights on the grid such that `x @ weights` is as near to `y` as possible.
 
@@ -21,7 +21,7 @@ def rounded(
 
     Args:
         kernel: float weights, shape (groups, inputs, outputs).
-        exponent: log2 of the scale.
+        exponent: log2 of the scale, one for all weights or of shape (groups, 1, outputs).
         format: of the codes.
         x: inputs that the layer will see, shape (groups, positions, inputs).
         y: outputs that it should have, shape (groups, positions, outputs).
@@ -46,7 +46,7 @@ def rounded(
             gradient += ridge[:, None, None] * (old - w[:, block])
             _descend(codes[:, block], gradient, product, low[:, block], high[:, block])
             error += x[..., block] @ (codes[:, block] - old)
-    return codes * np.float32(scale)
+    return (codes * scale).astype(np.float32)
 
 
 def _products(x, ridge):

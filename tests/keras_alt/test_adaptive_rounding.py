@@ -68,6 +68,22 @@ def test_each_weight_takes_one_of_the_codes_around_it(problem):
     assert (error(x, values, y) < error(x, nearest, y)).all()
 
 
+def test_scales_of_channels_are_those_of_single_channels(problem):
+    kernel, x, y = problem
+    exponents = np.array([[[-2, -1, -2, -3]], [[-1, -1, -4, -2]]])
+    values = rounded(kernel, exponents, FixedPoint(4), x, y)
+    for group, _, channel in np.ndindex(exponents.shape):
+        each = (slice(group, group + 1), slice(None), slice(channel, channel + 1))
+        alone = rounded(
+            kernel[each],
+            int(exponents[group, 0, channel]),
+            FixedPoint(4),
+            x[group : group + 1],
+            y[each],
+        )
+        np.testing.assert_array_equal(values[each], alone)
+
+
 def test_no_single_weight_could_do_better(problem):
     kernel, x, y = problem
     values = rounded(kernel, -2, FixedPoint(8), x, y)
@@ -103,8 +119,12 @@ def x(rng):
     return rng.normal(size=(64, 8, 8, 3)).astype("float32")
 
 
-def quantized(model, x, target="litert", **options):
-    q = keras_alt.quantize_model(model, QuantizeConfig(weights=4, target=target))
+def config(target, scales):
+    return QuantizeConfig(weights=4, target=target, weight_scales=scales)
+
+
+def quantized(model, x, target="litert", scales="tensor", **options):
+    q = keras_alt.quantize_model(model, config(target, scales))
     keras_alt.calibrate(q, x, verbose=False, **options)
     return q
 
@@ -119,24 +139,27 @@ def test_outputs_come_nearer_to_the_float_model(model, x, correction):
     assert near < far
 
 
-@pytest.mark.parametrize("target", ["paper", "litert"])
-def test_kernels_lie_on_their_grids_within_a_step(model, x, target):
-    before = keras_alt.quantize_model(model, QuantizeConfig(weights=4, target=target))
-    after = quantized(model, x, target, adaptive_rounding=True, bias_correction=True)
+@pytest.mark.parametrize(
+    ("target", "scales"), [("paper", "tensor"), ("litert", "tensor"), ("litert", "channel")]
+)
+def test_kernels_lie_on_their_grids_within_a_step(model, x, target, scales):
+    before = keras_alt.quantize_model(model, config(target, scales))
+    after = quantized(model, x, target, scales, adaptive_rounding=True, bias_correction=True)
     for old in before.layers:
         if not hasattr(old, "kernels") or not old.trainable:
             continue  # the reciprocal of an average pool stays
         new = after.get_layer(old.name)
         (quantizer, kernel), (_, floats) = new.constants()[0], old.constants()[0]
-        codes = ops.convert_to_numpy(kernel) * 2.0**-quantizer.exponent
-        floats = ops.convert_to_numpy(floats) * 2.0**-quantizer.exponent
+        codes = ops.convert_to_numpy(kernel) * np.exp2(-1.0 * quantizer.exponent)
+        floats = ops.convert_to_numpy(floats) * np.exp2(-1.0 * quantizer.exponent)
         np.testing.assert_array_equal(codes, np.rint(codes))
         format = quantizer.format
         assert np.abs(codes - np.clip(floats, format.qmin, format.qmax)).max() < 1.0
 
 
-def test_an_engine_computes_the_chosen_codes(model, x):
-    q = quantized(model, x, adaptive_rounding=True)
+@pytest.mark.parametrize("scales", ["tensor", "channel"])
+def test_an_engine_computes_the_chosen_codes(model, x, scales):
+    q = quantized(model, x, scales=scales, adaptive_rounding=True)
     assert keras_alt.verify(q, x[:4]).mismatches == 0
 
 
