@@ -64,7 +64,7 @@ def run(seed, options):
     models["static INT8, as it is"] = plain
     models["static INT8, recipe"] = keras_alt.recipes.static(model, x, config, verbose=False).model
     recipe = {"epochs": options.more, "config": config, "batch_size": 64, "verbose": False}
-    for name, bits in (("ALT INT8", ()), ("ALT INT4 weights", (6, 5, 4))):
+    for name, bits in (("ALT INT8", ()), ("ALT INT4 weights", (4,))):
         keras.utils.set_random_seed(seed)
         models[name] = keras_alt.recipes.retrain(model, train, LOSS, bits=bits, **recipe).model
     hits = {name: correct(m, test) for name, m in models.items()}

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from keras_alt.calibration import kl_j, maximum
+from keras_alt.calibration import kl_j, maximum, mse
 from keras_alt.calibration.batches import read_batches
 from keras_alt.calibration.statistics import refresh_batch_norm
-from keras_alt.calibration.walk import calibrate
+from keras_alt.calibration.walk import WEIGHT_ROLES, calibrate
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds
 from keras_alt.config import QuantizeConfig
 from keras_alt.equalization import equalize
@@ -20,9 +20,11 @@ from keras_alt.narrowing import narrow
 from keras_alt.operators import is_batch_norm
 from keras_alt.optimizers import alt
 from keras_alt.quantize import quantize_model
+from keras_alt.quantizer import quantizers
 from keras_alt.transforms import inline
 
 RATE = 3e-4  # of the weights; that of MobileNetV2 in docs/results/accuracy.md
+THRESHOLDS = 1e-2  # rate of the thresholds, as in the paper
 Score = Callable[[keras.Model], float]
 
 
@@ -148,8 +150,8 @@ def retrain(
         validation: `(x, y)`. The epoch with the best `metric` is kept, and by that metric `static`
             chooses. Without it, the last epoch is kept.
         config: `QuantizeConfig`.
-        bits: narrower widths of the weights, on which training goes on as in `keras_alt.narrow`,
-            such as `(6, 5, 4)`.
+        bits: narrower widths of the weights, such as `(4,)` or `(6, 4)`. For each, kernels are
+            rounded anew, and train on with fixed thresholds.
         rate: highest learning rate of the weights.
         batch_size: samples in a step.
         metric: name as for `compile`; the larger the better.
@@ -163,7 +165,13 @@ def retrain(
     outcome = static(model, train[0], config, score, verbose=verbose)
 
     def fit(student, width=None):
-        _train(student, train, validation, loss, metric, rate, epochs, batch_size, verbose)
+        thresholds = THRESHOLDS
+        if width is not None:
+            thresholds = 0.0  # a threshold that moves undoes the rounding
+            _round_kernels(student, train[0], verbose)
+        _train(
+            student, train, validation, loss, metric, rate, thresholds, epochs, batch_size, verbose
+        )
         if validation is not None:
             step = "trained" if width is None else f"trained, {width} bits"
             outcome.consider(step, student, score)
@@ -174,7 +182,21 @@ def retrain(
     return outcome
 
 
-def _train(model, train, validation, loss, metric, rate, epochs, batch_size, verbose):
+def _round_kernels(model, data, verbose):
+    """Choose new thresholds and codes for kernels, such that each layer computes the same."""
+    keep = [q for q in quantizers(model).values() if q.role not in WEIGHT_ROLES]
+    calibrate(
+        model,
+        data,
+        weights=mse,
+        keep=keep,
+        bias_correction=True,
+        adaptive_rounding=True,
+        verbose=verbose,
+    )
+
+
+def _train(model, train, validation, loss, metric, rate, thresholds, epochs, batch_size, verbose):
     """Train a quantized model in place; keep the best epoch of the validation, or else the last."""
     x, y = train
     steps = epochs * -(-len(y) // batch_size)
@@ -183,7 +205,7 @@ def _train(model, train, validation, loss, metric, rate, epochs, batch_size, ver
         rate / 100, max(steps - warmup, 1), warmup_target=rate, warmup_steps=warmup
     )
     callbacks = [FreezeThresholds(start=0.3)]
-    model.compile(alt(schedule, steps=steps), loss=loss, metrics=[metric])
+    model.compile(alt(schedule, thresholds, steps=steps), loss=loss, metrics=[metric])
     fit = {"batch_size": batch_size, "epochs": epochs, "verbose": int(verbose)}
     if validation is None:
         model.fit(x, y, **fit, callbacks=callbacks)
