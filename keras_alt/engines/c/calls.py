@@ -1,0 +1,94 @@
+"""The order of the functions of a model, and the memory that they hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keras_alt.engines.c.layer import Layer, loop
+from keras_alt.engines.c.memory import Block, planned
+from keras_alt.engines.c.source import Source
+from keras_alt.engines.c.types import CType, stored
+
+
+@dataclass
+class Calls:
+    """The body of the function that computes a model.
+
+    Attributes:
+        lines: statements.
+        observed: positions whose codes it shows, in order.
+        arena_bytes: size of the memory.
+        types: of what the memory holds.
+    """
+
+    lines: list[str] = field(default_factory=list)
+    observed: list[int] = field(default_factory=list)
+    arena_bytes: int = 0
+    types: set[CType] = field(default_factory=set)
+
+
+def calls(source: Source) -> Calls:
+    """Return the body of the function that computes a source's program."""
+    return _Caller(source).body()
+
+
+class _Caller:
+    def __init__(self, source: Source):
+        self.source = source
+        self.pointers = {a.position: a.name for a in reversed(source.inputs)}
+        self.pointers.update(source.arrays)
+        made = {p.group.output for p in source.parts if isinstance(p, Layer)}
+        self.copied = []
+        for argument in source.outputs:
+            root = source.roots[argument.position]
+            if root in made and root not in self.pointers:
+                self.pointers[root] = argument.name
+            else:
+                self.copied.append(argument)
+
+    def body(self) -> Calls:
+        result, tensors = Calls(), self.source.program.tensors
+        offsets, result.arena_bytes = planned(self._blocks())
+        for key, offset in offsets.items():
+            ctype = key[1].row[0] if isinstance(key, tuple) else stored(tensors[key])
+            result.types.add(ctype)
+            self.pointers[key] = f"arena.{ctype.short} + {offset // ctype.bytes}"
+        for part in self.source.parts:
+            if isinstance(part, Layer):
+                given = [self._pointer(p) for p in [*part.parameters, part.group.output]]
+                if part.row is not None:
+                    given.append(self.pointers["row", part])
+                result.lines.append(f"{part.name}({', '.join(given)});")
+            position = part.group.output if isinstance(part, Layer) else part.output
+            if position in self.source.shown:
+                result.observed.append(position)
+                size = self.source.size(position)
+                show = f"{self.source.show}({self._pointer(position)}, {size});"
+                result.lines.append(f"{show} /* {tensors[position].name} */")
+        for argument in self.copied:
+            code = f"{argument.name}[i] = ({self._pointer(argument.position)})[i];"
+            result.lines += loop("i", argument.size, [code])
+        return result
+
+    def _pointer(self, position):
+        return self.pointers[self.source.roots[position]]
+
+    def _blocks(self):
+        """Return the tensors and the rows of sums that need memory."""
+        roots, parts, tensors = self.source.roots, self.source.parts, self.source.program.tensors
+        first, last, rows = {}, {}, []
+        for time, part in enumerate(parts):
+            read = part.parameters if isinstance(part, Layer) else part.inputs
+            last.update(dict.fromkeys((roots[p] for p in read), time))
+            if isinstance(part, Layer):
+                first[part.group.output] = last[part.group.output] = time
+                if part.row is not None:
+                    ctype, length = part.row
+                    rows.append(Block(("row", part), ctype.bytes * length, time, time))
+        last.update({roots[a.position]: len(parts) for a in self.copied})
+        blocks = [
+            Block(p, stored(tensors[p]).bytes * self.source.size(p), time, last[p])
+            for p, time in first.items()
+            if p not in self.pointers
+        ]
+        return [*blocks, *rows]

@@ -1,0 +1,103 @@
+"""The constant arrays of a C file, at the widths of their codes."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_alt.engines.c.library import Library
+from keras_alt.engines.c.names import Names
+from keras_alt.engines.c.types import U8, CType, holding, literal
+from keras_alt.engines.integer.packing import pack
+from keras_alt.formats import FixedPoint
+
+LINE = 96  # characters of a line of numbers
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An array of weights as functions read it.
+
+    Attributes:
+        array: its name.
+        type: of its elements.
+        ending: how names of functions tell its width.
+        weight: expression of weight `first + i` of the array called `kernel`.
+    """
+
+    array: str
+    type: CType
+    ending: str
+    weight: str
+
+
+class Constants:
+    """Collects the arrays of a file. Equal arrays of one type are written once.
+
+    Attributes:
+        bytes: of all arrays.
+        texts: definitions, in order.
+    """
+
+    def __init__(self, names: Names):
+        self.names, self.bytes = names, 0
+        self.texts: list[str] = []
+        self.known: dict[tuple, str] = {}
+
+    def add(self, name: str, numbers: np.ndarray, comment: str, ctype: CType | None = None):
+        """Add an array of numbers; return its name and its type, the narrowest if none is given."""
+        flat = np.asarray(numbers, np.int64).ravel()
+        low, high = int(flat.min(initial=0)), int(flat.max(initial=0))
+        ctype = ctype or holding(low, high)
+        key = (ctype, flat.tobytes())
+        if key not in self.known:
+            self.known[key] = array = self.names.new(name)
+            self.bytes += flat.size * ctype.bytes
+            self.texts.append(definition(array, flat, ctype, comment))
+        return self.known[key], ctype
+
+    def kernel(
+        self, name: str, codes: np.ndarray, format: FixedPoint, comment: str, library: Library
+    ) -> Kernel:
+        """Add codes of a kernel: codes of up to 4 bits share bytes, the first in the low bits."""
+        bits = {2: 2, 3: 4, 4: 4}.get(format.bits)
+        if bits is None:
+            array, ctype = self.add(name, codes, comment)
+            return Kernel(array, ctype, ctype.short, "kernel[first + i]")
+        comment = f"{comment}; {8 // bits} codes in a byte, the first in its low bits"
+        array, _ = self.add(name, pack(codes, bits), comment, U8)
+        half = 2 ** (bits - 1)
+        extended = f"(code ^ {half}) - {half}" if format.signed else "code"
+        ending = f"{'i' if format.signed else 'u'}{bits}"
+        words = {"bits": bits, "each": 8 // bits, "mask": 2**bits - 1, "extended": extended}
+        read = library.add("packed", ending, **words)
+        return Kernel(array, U8, ending, f"{read}(kernel, first + i)")
+
+    def struct(self, name: str, kind: str, fields: dict[str, Sequence[int] | int]) -> str:
+        """Add a constant struct of 32-bit numbers; return its name."""
+        given = ", ".join(f".{field} = {_initializer(value)}" for field, value in fields.items())
+        if (kind, given) not in self.known:
+            self.known[kind, given] = new = self.names.new(name)
+            self.bytes += 4 * sum(np.size(value) for value in fields.values())
+            lines = textwrap.wrap(given, LINE)
+            head = f"static const struct {kind} {new} = {{"
+            self.texts.append("\n".join([head, *(f"    {line}" for line in lines), "};"]))
+        return self.known[kind, given]
+
+
+def _initializer(value):
+    return str(value) if isinstance(value, int) else f"{{{', '.join(map(str, value))}}}"
+
+
+def definition(
+    name: str, numbers: np.ndarray, ctype: CType, comment: str, storage: str = "static const"
+) -> str:
+    """Return the text that defines an array, behind a comment."""
+    text = ", ".join(literal(int(number)) for number in numbers) or "0"
+    lines = textwrap.wrap(text, LINE)
+    size = max(len(numbers), 1)
+    head = f"{storage} {ctype.name} {name}[{size}] = {{"
+    return "\n".join([f"/* {comment} */", head, *(f"    {line}" for line in lines), "};"])
