@@ -65,6 +65,10 @@ class _Caller:
                 size = self.source.size(position)
                 show = f"{self.source.show}({self._pointer(position)}, {size});"
                 result.lines.append(f"{show} /* {tensors[position].name} */")
+        read = {self.source.roots[p] for part in self.source.parts for p in _read(part)}
+        read.update(self.source.roots[a.position] for a in self.copied)
+        unread = [a for a in self.source.inputs if a.position not in read]
+        result.lines += [f"(void){argument.name};" for argument in unread]
         for argument in self.copied:
             code = f"{argument.name}[i] = ({self._pointer(argument.position)})[i];"
             result.lines += loop("i", argument.size, [code])
@@ -78,8 +82,7 @@ class _Caller:
         roots, parts, tensors = self.source.roots, self.source.parts, self.source.program.tensors
         first, last, rows = {}, {}, []
         for time, part in enumerate(parts):
-            read = part.parameters if isinstance(part, Layer) else part.inputs
-            last.update(dict.fromkeys((roots[p] for p in read), time))
+            last.update(dict.fromkeys((roots[p] for p in _read(part)), time))
             if isinstance(part, Layer):
                 first[part.group.output] = last[part.group.output] = time
                 if part.row is not None:
@@ -92,3 +95,10 @@ class _Caller:
             if p not in self.pointers
         ]
         return [*blocks, *rows]
+
+
+def _read(part):
+    """Return the positions that a part of the program reads."""
+    if isinstance(part, Layer):
+        return part.parameters
+    return part.inputs if part.operation == "reshape" else ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,24 +40,25 @@ class Constants:
 
     Attributes:
         bytes: of all arrays.
-        texts: definitions, in order.
+        definitions: functions that return their texts, in order.
     """
 
     def __init__(self, names: Names):
         self.names, self.bytes = names, 0
-        self.texts: list[str] = []
+        self.definitions: list[Callable[[], str]] = []
         self.known: dict[tuple, str] = {}
 
     def add(self, name: str, numbers: np.ndarray, comment: str, ctype: CType | None = None):
         """Add an array of numbers; return its name and its type, the narrowest if none is given."""
-        flat = np.asarray(numbers, np.int64).ravel()
-        low, high = int(flat.min(initial=0)), int(flat.max(initial=0))
-        ctype = ctype or holding(low, high)
-        key = (ctype, flat.tobytes())
+        numbers = np.asarray(numbers, np.int64)
+        ctype = ctype or holding(int(numbers.min(initial=0)), int(numbers.max(initial=0)))
+        flat = numbers.astype(ctype.dtype).ravel()
+        key = (ctype, flat.size, hashlib.sha256(flat).digest())
         if key not in self.known:
             self.known[key] = array = self.names.new(name)
             self.bytes += flat.size * ctype.bytes
-            self.texts.append(definition(array, flat, ctype, comment))
+            text = functools.partial(definition, array, flat, ctype, comment)
+            self.definitions.append(text)
         return self.known[key], ctype
 
     def kernel(
@@ -78,13 +80,12 @@ class Constants:
 
     def struct(self, name: str, kind: str, fields: dict[str, Sequence[int] | int]) -> str:
         """Add a constant struct of 32-bit numbers; return its name."""
-        given = ", ".join(f".{field} = {_initializer(value)}" for field, value in fields.items())
+        given = tuple(f".{field} = {_initializer(value)}" for field, value in fields.items())
         if (kind, given) not in self.known:
             self.known[kind, given] = new = self.names.new(name)
             self.bytes += 4 * sum(np.size(value) for value in fields.values())
-            lines = textwrap.wrap(given, LINE)
             head = f"static const struct {kind} {new} = {{"
-            self.texts.append("\n".join([head, *(f"    {line}" for line in lines), "};"]))
+            self.definitions.append(functools.partial(_braced, head, given))
         return self.known[kind, given]
 
 
@@ -96,8 +97,12 @@ def definition(
     name: str, numbers: np.ndarray, ctype: CType, comment: str, storage: str = "static const"
 ) -> str:
     """Return the text that defines an array, behind a comment."""
-    text = ", ".join(literal(int(number)) for number in numbers) or "0"
-    lines = textwrap.wrap(text, LINE)
-    size = max(len(numbers), 1)
-    head = f"{storage} {ctype.name} {name}[{size}] = {{"
-    return "\n".join([f"/* {comment} */", head, *(f"    {line}" for line in lines), "};"])
+    words = [literal(number) for number in numbers.tolist()] or ["0"]
+    each = max(LINE // (max(map(len, words)) + 2), 1)
+    rows = [", ".join(words[i : i + each]) for i in range(0, len(words), each)]
+    head = f"{storage} {ctype.name} {name}[{len(words)}] = {{"
+    return f"/* {comment} */\n{_braced(head, rows)}"
+
+
+def _braced(head, rows):
+    return "\n".join([head, ",\n".join(f"    {row}" for row in rows), "};"])

@@ -60,7 +60,7 @@ def _requantize(layer: Layer, step: Step):
     if isinstance(divisor, np.ndarray) and divisor.size > 1:
         cells = int(divisor.min())
         format = FixedPoint(32, signed=False)
-        by = layer.number(step, "cells", Constant(divisor << right, 0, format))
+        by = layer.number(step, "cells", Constant(divisor[0] << right, 0, format))
         c = rounded(layer.library, layer.sum, rules["rounding"], c, by, rules["offset"])
     elif (denominator := int(np.max(divisor)) << right) > 1:
         cells = denominator

@@ -87,7 +87,7 @@ class Source:
 
     def _arguments(self, positions):
         tensors = [(position, self.program.tensors[position]) for position in positions]
-        return [Argument(self.names.new(t.name), t, p) for p, t in tensors]
+        return [Argument(self.names.new(_short(t.name)), t, p) for p, t in tensors]
 
     def _parts(self) -> list[Layer | Step]:
         """Return the functions of the model, and the steps that need none, in order."""
@@ -153,6 +153,11 @@ class Source:
         attributes = [a for s in group.steps for n, a in s.attributes.items() if n in POSITIONAL]
         shapes = [np.shape(a.codes if isinstance(a, Constant) else a) for a in attributes]
         return all(math.prod(s) == 1 or s == shape for s in shapes)
+
+
+def _short(name):
+    """Return the name of the layer whose output a quantizer takes."""
+    return name.removesuffix("/output").removesuffix("/input").removesuffix("/activation")
 
 
 def _known(shape) -> tuple[int, ...]:

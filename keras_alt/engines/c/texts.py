@@ -19,15 +19,21 @@ def source_text(source: Source, body: Calls) -> str:
         f'#include "{source.name}.h"',
         "/* A negative code that is shifted to the right must stay negative. */\n"
         "typedef char arithmetic_shift_is_needed[(-1 >> 1) == -1 ? 1 : -1];",
-        "/* Sees codes of inner tensors, to compare them with those of another engine. */\n"
-        f"#ifndef {source.show}\n#define {source.show}(codes, count)\n#endif",
+        _show(source, body),
         _arena(body),
         *(text.rstrip() for text in source.library.functions.values()),
-        *source.constants.texts,
+        *(text() for text in source.constants.definitions),
         *(part.text() for part in source.parts if isinstance(part, Layer)),
         "\n".join([_head(source), "{", *(f"    {line}" for line in body.lines), "}"]),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _show(source, body):
+    if not body.observed:
+        return ""
+    comment = "/* Sees codes of inner tensors, to compare them with those of another engine. */"
+    return f"{comment}\n#ifndef {source.show}\n#define {source.show}(codes, count)\n#endif"
 
 
 def _arena(body):

@@ -1,6 +1,6 @@
 /* Sums of a convolution at one position. Kernel: filters x window x channels. */
-static void $name(const $x *restrict x, const $w *restrict kernel, const struct window *w,
-                  int32_t at, $t *restrict sums)
+static void $name(const $x *restrict x, const $w *restrict kernel,
+    const struct window *w, int32_t at, $t *restrict sums)
 {
     const int32_t *input = w->input, *output = w->output, *size = w->size;
     const struct span a = span(w, 0, at / (output[1] * output[2]));

@@ -1,7 +1,7 @@
 /* Sums of a convolution at one position, with groups of channels, or cells that are apart.
    Kernel: filters x window x channels of a group. */
-static void $name(const $x *restrict x, const $w *restrict kernel, const struct window *w,
-                  int32_t at, int32_t groups, $t *restrict sums)
+static void $name(const $x *restrict x, const $w *restrict kernel,
+    const struct window *w, int32_t at, int32_t groups, $t *restrict sums)
 {
     const int32_t *input = w->input, *output = w->output, *size = w->size, *apart = w->dilation;
     const struct span a = span(w, 0, at / (output[1] * output[2]));

@@ -1,8 +1,8 @@
 /* Sums of a transposed convolution at one position of the result: of the input cells that lie a
    whole number of strides from it. Here, before counts cropped cells. Kernel: window x filters x
    channels. */
-static void $name(const $x *restrict x, const $w *restrict kernel, const struct window *w,
-                  int32_t at, $t *restrict sums)
+static void $name(const $x *restrict x, const $w *restrict kernel,
+    const struct window *w, int32_t at, $t *restrict sums)
 {
     const int32_t *output = w->output, *size = w->size;
     const int32_t place[3] = {at / (output[1] * output[2]) + w->before[0],

@@ -1,7 +1,7 @@
 /* Sums of a depthwise convolution at one position, $each for each channel.
    Kernel: window x sums. */
-static void $name(const $x *restrict x, const $w *restrict kernel, const struct window *w,
-                  int32_t at, $t *restrict sums)
+static void $name(const $x *restrict x, const $w *restrict kernel,
+    const struct window *w, int32_t at, $t *restrict sums)
 {
     const int32_t *input = w->input, *output = w->output, *size = w->size, n = w->filters;
     const struct span a = span(w, 0, at / (output[1] * output[2]));

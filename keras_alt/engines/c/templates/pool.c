@@ -1,5 +1,6 @@
 /* $title over one window, for each channel. */
-static void $name(const $x *restrict x, const struct window *w, int32_t at, $t *restrict row)
+static void $name(const $x *restrict x, const struct window *w,
+    int32_t at, $t *restrict row)
 {
     const int32_t *input = w->input, *output = w->output, n = w->channels;
     const struct span a = span(w, 0, at / (output[1] * output[2]));

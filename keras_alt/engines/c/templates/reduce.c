@@ -1,5 +1,6 @@
 /* $title over axes, for n codes side by side. */
-static void $name(const $x *restrict x, const struct axes *axes, int32_t n, $t *restrict row)
+static void $name(const $x *restrict x, const struct axes *axes,
+    int32_t n, $t *restrict row)
 {
     for (int32_t i = 0; i < n; i++)
         row[i] = $initial;
