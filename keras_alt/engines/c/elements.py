@@ -40,6 +40,9 @@ def numbers_within(program: Program, step: Step) -> list[int]:
     if step.operation == "add":  # partial sums too
         most = sum(max(-t.low, t.high) << shift for t, shift in tensors)
         numbers += [-most, most]
+    if step.operation == "multiply":
+        slopes = step.attributes["constant"].aligned
+        numbers += [int(slopes.min()), int(slopes.max())]
     if step.operation == "requantize":
         (tensor,), left = operands, max(-step.attributes["shift"], 0)
         denominator = int(np.max(step.attributes["divisor"])) << max(step.attributes["shift"], 0)
