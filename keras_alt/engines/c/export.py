@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container
 
 import keras
 import numpy as np
@@ -60,7 +59,6 @@ def write_c(
     path: str | os.PathLike,
     name: str | None = None,
     codes: list[np.ndarray] | None = None,
-    shown: Container[int] = (),
 ) -> tuple[Source, Calls]:
     """Write the folder of a model.
 
@@ -69,10 +67,9 @@ def write_c(
         path: the folder.
         name: of the function and the files.
         codes: samples of each input for the self-test, which is left out without.
-        shown: positions of inner tensors that a caller wants to see.
     """
     program = reading.program
-    source = Source(program, identifier(name or program.name), shown)
+    source = Source(program, identifier(name or program.name), set(reading.taps.values()))
     if source.refused:
         raise ExportError("; ".join(f"{layer}: {why}" for layer, why in source.refused.items()))
     body = calls(source)

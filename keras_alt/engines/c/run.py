@@ -21,7 +21,7 @@ class CEngine:
         compiler.compiler()
         self.program = reading.program
         path = os.path.join(folder, "c")
-        self.source, body = write_c(reading, path, shown=set(reading.taps.values()))
+        self.source, body = write_c(reading, path)
         self.layout = layout(self.source, body)
         harness = os.path.join(path, NAME)
         with open(harness, "w", encoding="utf-8") as file:

@@ -60,7 +60,7 @@ def header_text(source: Source, body: Calls, reading: Reading) -> str:
         *_floats("Float layers in front, not computed here", reading.entry_layers),
         *_floats("Float layers behind, not computed here", reading.exit_layers),
         "",
-        "The function has no state, but its memory is static: one call at a time.",
+        "Arrays must not overlap. The memory is static, so only one call may run at a time.",
     ]
     guard, prefix = f"{source.name.upper()}_H", source.name.upper()
     return "\n".join(
