@@ -15,7 +15,7 @@ RULES = {
 }
 EXCESS = {
     "shifted": "2 * (c & (((T)1 << shift) - 1)) - ((T)1 << shift)",
-    "divided": "2 * (c - quotient * divisor) - divisor",
+    "divided": "2 * (c % divisor + (c % divisor < 0 ? divisor : 0)) - divisor",
 }
 
 
