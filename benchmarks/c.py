@@ -73,11 +73,11 @@ def main():
     for name in options.networks:
         file, inputs = NETWORKS[name]
         model = keras.models.load_model(options.data / file, compile=False)
-        x = inputs(options.data, max(options.samples, 64))
+        x = inputs(options.data, options.samples)
         for target in options.targets:
             quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target))
             keras_alt.calibrate(quantized, x[:64], verbose=False)
-            row(name, target, quantized, x[: options.samples])
+            row(name, target, quantized, x)
             if options.time:
                 timed(model, quantized, x[:64], target)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from keras_alt.engines.c.layer import Layer, loop
 from keras_alt.engines.c.memory import Block, planned
+from keras_alt.engines.c.names import comment
 from keras_alt.engines.c.source import Source
 from keras_alt.engines.c.types import CType, stored
 
@@ -50,21 +51,20 @@ class _Caller:
         result, tensors = Calls(), self.source.program.tensors
         offsets, result.arena_bytes = planned(self._blocks())
         for key, offset in offsets.items():
-            ctype = key[1].row[0] if isinstance(key, tuple) else stored(tensors[key])
+            ctype = key[0].scratch[key[1]][0] if isinstance(key, tuple) else stored(tensors[key])
             result.types.add(ctype)
             self.pointers[key] = f"arena.{ctype.short} + {offset // ctype.bytes}"
         for part in self.source.parts:
             if isinstance(part, Layer):
                 given = [self._pointer(p) for p in [*part.parameters, part.group.output]]
-                if part.row is not None:
-                    given.append(self.pointers["row", part])
+                given += [self.pointers[part, name] for name in part.scratch]
                 result.lines.append(f"{part.name}({', '.join(given)});")
             position = part.group.output if isinstance(part, Layer) else part.output
             if position in self.source.shown:
                 result.observed.append(position)
                 size = self.source.size(position)
                 show = f"{self.source.show}({self._pointer(position)}, {size});"
-                result.lines.append(f"{show} /* {tensors[position].name} */")
+                result.lines.append(f"{show} {comment(tensors[position].name)}")
         read = {self.source.roots[p] for part in self.source.parts for p in _read(part)}
         read.update(self.source.roots[a.position] for a in self.copied)
         unread = [a for a in self.source.inputs if a.position not in read]
@@ -85,9 +85,10 @@ class _Caller:
             last.update(dict.fromkeys((roots[p] for p in _read(part)), time))
             if isinstance(part, Layer):
                 first[part.group.output] = last[part.group.output] = time
-                if part.row is not None:
-                    ctype, length = part.row
-                    rows.append(Block(("row", part), ctype.bytes * length, time, time))
+                rows += [
+                    Block((part, name), ctype.bytes * length, time, time)
+                    for name, (ctype, length) in part.scratch.items()
+                ]
         last.update({roots[a.position]: len(parts) for a in self.copied})
         blocks = [
             Block(p, stored(tensors[p]).bytes * self.source.size(p), time, last[p])

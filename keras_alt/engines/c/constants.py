@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_alt.engines.c.library import Library
-from keras_alt.engines.c.names import Names
+from keras_alt.engines.c.names import Names, comment
 from keras_alt.engines.c.types import U8, CType, holding, literal
 from keras_alt.engines.integer.packing import pack
 from keras_alt.formats import FixedPoint
@@ -48,7 +48,7 @@ class Constants:
         self.definitions: list[Callable[[], str]] = []
         self.known: dict[tuple, str] = {}
 
-    def add(self, name: str, numbers: np.ndarray, comment: str, ctype: CType | None = None):
+    def add(self, name: str, numbers: np.ndarray, what: str, ctype: CType | None = None):
         """Add an array of numbers; return its name and its type, the narrowest if none is given."""
         numbers = np.asarray(numbers, np.int64)
         ctype = ctype or holding(int(numbers.min(initial=0)), int(numbers.max(initial=0)))
@@ -57,20 +57,20 @@ class Constants:
         if key not in self.known:
             self.known[key] = array = self.names.new(name)
             self.bytes += flat.size * ctype.bytes
-            text = functools.partial(definition, array, flat, ctype, comment)
+            text = functools.partial(definition, array, flat, ctype, what)
             self.definitions.append(text)
         return self.known[key], ctype
 
     def kernel(
-        self, name: str, codes: np.ndarray, format: FixedPoint, comment: str, library: Library
+        self, name: str, codes: np.ndarray, format: FixedPoint, what: str, library: Library
     ) -> Kernel:
         """Add codes of a kernel: codes of up to 4 bits share bytes, the first in the low bits."""
         bits = {2: 2, 3: 4, 4: 4}.get(format.bits)
         if bits is None:
-            array, ctype = self.add(name, codes, comment)
+            array, ctype = self.add(name, codes, what)
             return Kernel(array, ctype, ctype.short, "kernel[first + i]")
-        comment = f"{comment}; {8 // bits} codes in a byte, the first in its low bits"
-        array, _ = self.add(name, pack(codes, bits), comment, U8)
+        what = f"{what}; {8 // bits} codes in a byte, the first in its low bits"
+        array, _ = self.add(name, pack(codes, bits), what, U8)
         half = 2 ** (bits - 1)
         extended = f"(code ^ {half}) - {half}" if format.signed else "code"
         ending = f"{'i' if format.signed else 'u'}{bits}"
@@ -94,14 +94,14 @@ def _initializer(value):
 
 
 def definition(
-    name: str, numbers: np.ndarray, ctype: CType, comment: str, storage: str = "static const"
+    name: str, numbers: np.ndarray, ctype: CType, what: str, storage: str = "static const"
 ) -> str:
     """Return the text that defines an array, behind a comment."""
     words = [literal(number) for number in numbers.tolist()] or ["0"]
     each = max(LINE // (max(map(len, words)) + 2), 1)
     rows = [", ".join(words[i : i + each]) for i in range(0, len(words), each)]
     head = f"{storage} {ctype.name} {name}[{len(words)}] = {{"
-    return f"/* {comment} */\n{_braced(head, rows)}"
+    return f"{comment(what)}\n{_braced(head, rows)}"
 
 
 def _braced(head, rows):

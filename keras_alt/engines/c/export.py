@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -49,8 +50,8 @@ def to_c(
         FileExistsError: `path` exists and is not an empty folder.
     """
     reading = fitting_program(with_input_shape(model, input_shape), "c")
-    codes = _random(reading.program) if x is None else quantize_inputs(reading, x)
-    write_c(reading, path, name, codes)
+    samples = _random if x is None else lambda reading: quantize_inputs(reading, x)
+    write_c(reading, path, name, samples)
     return os.fspath(path)
 
 
@@ -58,7 +59,7 @@ def write_c(
     reading: Reading,
     path: str | os.PathLike,
     name: str | None = None,
-    codes: list[np.ndarray] | None = None,
+    samples: Callable[[Reading], list[np.ndarray]] | None = None,
 ) -> tuple[Source, Calls]:
     """Write the folder of a model.
 
@@ -66,7 +67,7 @@ def write_c(
         reading: of the model.
         path: the folder.
         name: of the function and the files.
-        codes: samples of each input for the self-test, which is left out without.
+        samples: returns codes of each input for the self-test, which is left out without.
     """
     program = reading.program
     source = Source(program, identifier(name or program.name), set(reading.taps.values()))
@@ -77,7 +78,8 @@ def write_c(
         f"{source.name}.h": header_text(source, body, reading),
         f"{source.name}.c": source_text(source, body),
     }
-    if codes is not None:
+    if samples is not None:
+        codes = samples(reading)
         values = trace(program, codes, keep=program.outputs)
         expected = [values[position] for position in program.outputs]
         texts[f"{source.name}_test.c"] = self_test_text(source, codes, expected)
@@ -94,7 +96,7 @@ def refusals(program: Program) -> list[str]:
     return [f"layer '{layer}': {reason}" for layer, reason in refused.items()]
 
 
-def _random(program):
+def _random(reading):
     rng = np.random.default_rng(0)
-    tensors = [program.tensors[position] for position in program.inputs]
+    tensors = [reading.program.tensors[position] for position in reading.program.inputs]
     return [rng.integers(t.low, t.high + 1, (SAMPLES, *t.shape)) for t in tensors]

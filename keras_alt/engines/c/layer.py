@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from keras_alt.engines.c.constants import Constants, Kernel
 from keras_alt.engines.c.fusing import Group
 from keras_alt.engines.c.library import Library
+from keras_alt.engines.c.names import comment
 from keras_alt.engines.c.places import Rows
 from keras_alt.engines.c.types import (
     SUMS,
@@ -39,7 +40,8 @@ class Layer:
         sum: type of `c`.
         current: position of the tensor that `c` holds a code of.
         parameters: `{position: name}` of what the function reads.
-        row: type and length of the array of that name, if the function has one.
+        scratch: `{name: (type, length)}` of the arrays that the function needs, for a row of sums
+            for instance.
         before: statements for each row, in front of the loop over its codes.
         lines: statements for each code.
         body: all statements, if the function has other loops.
@@ -54,7 +56,7 @@ class Layer:
         self.rows = Rows(self.output.shape)
         self.sum: CType = SUMS[0]
         self.current = group.inputs[0]
-        self.row: tuple[CType, int] | None = None
+        self.scratch: dict[str, tuple[CType, int]] = {}
         self.before: list[str] = []
         self.lines: list[str] = []
         self.body: list[str] = []
@@ -80,7 +82,7 @@ class Layer:
         """Give `c` the result of a step."""
         self.current = step.output
         tensor = self.program.tensors[step.output]
-        self.lines.append(f"c = {expression}; /* {_named(tensor)} */")
+        self.lines.append(f"c = {expression}; {comment(_named(tensor))}")
 
     def code(self, position: int, shift: int = 0) -> str:
         """Return the code of an operand at the place of `c`, shifted left."""
@@ -106,7 +108,7 @@ class Layer:
 
     def begin(self, ctype: CType, call: str):
         """Compute a row of numbers of a type by a statement, which calls the array `row`."""
-        self.row = (ctype, self.rows.length)
+        self.scratch["row"] = (ctype, self.rows.length)
         self.before.append(call)
 
     def kernel(self, step: Step, codes) -> Kernel:
@@ -121,8 +123,7 @@ class Layer:
         tensors = {name: self.program.tensors[p] for p, name in self.parameters.items()}
         given = [f"const {stored(t).name} *restrict {name}" for name, t in tensors.items()]
         given.append(f"{stored(self.output).name} *restrict y")
-        if self.row is not None:
-            given.append(f"{self.row[0].name} *restrict row")
+        given += [f"{ctype.name} *restrict {name}" for name, (ctype, _) in self.scratch.items()]
         return f"static void {self.name}({', '.join(given)})"
 
     def text(self) -> str:
@@ -137,7 +138,7 @@ class Layer:
             f"{name} = {_named(t)}, {shape_text(t.shape)}"
             for name, t in [*read, ("y", self.output)]
         ]
-        return "/* " + "\n   ".join(lines) + " */"
+        return comment(*lines)
 
     def _loops(self):
         place = self.rows.place(self.output.shape)
@@ -158,4 +159,4 @@ def _indented(lines):
 
 
 def _named(tensor):
-    return f"{tensor.name.replace('*/', '* /')}: {format_text(tensor)}"
+    return f"{tensor.name}: {format_text(tensor)}"

@@ -1,4 +1,4 @@
-"""Identifiers of C, each used once."""
+"""Identifiers of C, each used once, and comments."""
 
 import re
 
@@ -34,3 +34,9 @@ def identifier(name: str) -> str:
     """Return a name with characters that C allows."""
     text = re.sub(r"[^0-9A-Za-z]+", "_", name).strip("_")
     return text if text and not text[0].isdigit() else f"net_{text}".rstrip("_")
+
+
+def comment(*lines: str) -> str:
+    """Return a comment of lines, which no name in it ends early."""
+    text = "\n   ".join(lines)
+    return f"/* {text.replace('*/', '* /').replace('/*', '/ *')} */"

@@ -23,23 +23,39 @@ def _convolve(layer: Layer, step: Step):
     x, tensor, ctype = layer.operand(step)
     codes, groups = step.attributes["kernel"].codes, step.attributes["groups"]
     channels, filters = tensor.shape[-1], codes.shape[-1]
-    window = _window(layer, step, codes.shape[:-2], channels, filters)
+    total = _sums(step, tensor, -1)
     if groups == channels and groups > 1:
         kernel, each = layer.kernel(step, codes), filters // channels
-        total = _sums(step, tensor, -1)
         words = {"each": each, "channel": "i" if each == 1 else f"i / {each}"}
-        endings = ["i" if each == 1 else f"x{each}", ctype, kernel.ending, total]
+        endings = [f"x{each}", ctype, kernel.ending, total]
+        window = _window(layer, step, codes.shape[:-2], channels, filters)
         name = _function(layer, "depthwise", endings, (ctype, kernel, total), **words)
         layer.begin(total, f"{name}({x}, {kernel.array}, &{window}, at, row);")
-    else:
-        kernel, total = layer.kernel(step, np.moveaxis(codes, -1, 0)), _sums(step, tensor, -1)
-        is_apart = groups > 1 or step.attributes["dilation"][-1] > 1
-        template = "convolve_groups" if is_apart else "convolve"
+    elif groups > 1:
+        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0))
         types = ctype, kernel, total
-        name = _function(layer, template, _endings(types), types, dot=_dot(layer, types))
-        given = f"{groups}, row" if is_apart else "row"
-        layer.begin(total, f"{name}({x}, {kernel.array}, &{window}, at, {given});")
+        window = _window(layer, step, codes.shape[:-2], channels, filters)
+        name = _function(layer, "convolve_groups", _endings(types), types, dot=_dot(layer, types))
+        layer.begin(total, f"{name}({x}, {kernel.array}, &{window}, at, {groups}, row);")
+    else:
+        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0))
+        cells = _cells(layer, step, codes.shape[:-2])
+        name, n = _matrix(layer, (ctype, kernel, total)), codes[..., 0].size
+        layer.begin(total, f"{name}({cells}, {kernel.array}, {n}, {filters}, row);")
     _load(layer, step, step.attributes["kernel"])
+
+
+def _cells(layer, step, size):
+    """Return the codes of a window, which are collected unless they lie side by side."""
+    x, tensor, ctype = layer.operand(step)
+    rules, channels = step.attributes, tensor.shape[-1]
+    if {*size, *rules["strides"]} == {1} and not any(map(any, rules["padding"])):
+        return f"{x} + {channels} * at" if layer.rows.count > 1 else x
+    window = _window(layer, step, size, channels, layer.rows.length)
+    name = layer.library.add("gather", ctype, x=ctype.name)
+    layer.scratch["cells"] = (ctype, math.prod(size) * channels)
+    layer.before.append(f"{name}({x}, &{window}, at, cells);")
+    return "cells"
 
 
 @ROWS.handles("convolve_transposed")
@@ -61,8 +77,7 @@ def _matrix_product(layer: Layer, step: Step):
     codes = step.attributes["kernel"].codes
     kernel, total = layer.kernel(step, codes.T), _sums(step, tensor, -1)
     types = ctype, kernel, total
-    name = _function(layer, "matrix_product", _endings(types), types, dot=_dot(layer, types))
-    channels, filters = codes.shape
+    name, (channels, filters) = _matrix(layer, types), codes.shape
     at = f"{x} + {channels} * at" if layer.rows.count > 1 else x
     layer.begin(total, f"{name}({at}, {kernel.array}, {channels}, {filters}, row);")
     _load(layer, step, step.attributes["kernel"])
@@ -180,7 +195,7 @@ def _sums(step: Step, x, channels: int) -> CType:
 
 
 def _window(layer, step, size, channels, filters):
-    """Add the struct of a step's windows; return its name."""
+    """Add the struct of a step's windows; return its name. Functions that use it follow."""
     _window_functions(layer)
     x, y = (layer.program.tensors[p] for p in (step.inputs[0], step.output))
     rank, rules = len(size), step.attributes
@@ -209,6 +224,18 @@ def _ones(rank: int) -> tuple[int, ...]:
 def _window_functions(layer):
     layer.library.add("window")
     layer.library.add("span")
+
+
+def _matrix(layer, types):
+    """Add the product of a row with a kernel, four rows of it at a time; return its name."""
+    weight = types[1].weight
+    rows = {
+        name: weight.replace("first", f"first + {count}n")
+        for name, count in (("second", ""), ("third", "2 * "), ("fourth", "3 * "))
+    }
+    words = {"dot": _dot(layer, types)}
+    words["dots"] = _function(layer, "dots", _endings(types), types, **rows)
+    return _function(layer, "matrix_product", _endings(types), types, **words)
 
 
 def _dot(layer, types):

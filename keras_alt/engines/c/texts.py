@@ -7,6 +7,7 @@ import numpy as np
 from keras_alt.engines.c.calls import Calls
 from keras_alt.engines.c.constants import definition
 from keras_alt.engines.c.layer import Layer
+from keras_alt.engines.c.names import comment
 from keras_alt.engines.c.source import Source
 from keras_alt.engines.c.types import TYPES, format_text, shape_text
 from keras_alt.integer import Reading
@@ -32,8 +33,8 @@ def source_text(source: Source, body: Calls) -> str:
 def _show(source, body):
     if not body.observed:
         return ""
-    comment = "/* Sees codes of inner tensors, to compare them with those of another engine. */"
-    return f"{comment}\n#ifndef {source.show}\n#define {source.show}(codes, count)\n#endif"
+    what = comment("Sees codes of inner tensors, to compare them with those of another engine.")
+    return f"{what}\n#ifndef {source.show}\n#define {source.show}(codes, count)\n#endif"
 
 
 def _arena(body):
@@ -44,15 +45,15 @@ def _arena(body):
         for ctype in TYPES
         if ctype in body.types
     ]
-    comment = "/* Tensors and rows of sums; some lie where others are not needed any more. */"
-    return "\n".join([comment, "static union {", *members, "} arena;"])
+    what = comment("Tensors and rows of sums; some lie where others are not needed any more.")
+    return "\n".join([what, "static union {", *members, "} arena;"])
 
 
 def header_text(source: Source, body: Calls, reading: Reading) -> str:
     """Return the `.h` file."""
     arguments = [("input", a) for a in source.inputs] + [("output", a) for a in source.outputs]
     lines = [
-        f"{reading.program.name.replace('*/', '* /')} in integers, by the rules of target "
+        f"{reading.program.name} in integers, by the rules of target "
         f"'{reading.target}' (keras-alt {__version__}).",
         "",
         "A code c is worth c times its step. Arrays are in row-major order, channels last.",
@@ -65,7 +66,7 @@ def header_text(source: Source, body: Calls, reading: Reading) -> str:
     guard, prefix = f"{source.name.upper()}_H", source.name.upper()
     return "\n".join(
         [
-            "/* " + "\n   ".join(lines) + " */",
+            comment(*lines),
             f"#ifndef {guard}\n#define {guard}\n",
             "#include <stdint.h>\n",
             f"#define {prefix}_ARENA_BYTES {body.arena_bytes} /* static memory */",
@@ -86,8 +87,8 @@ def self_test_text(source: Source, inputs: list[np.ndarray], outputs: list[np.nd
     ):
         for argument, codes in zip(arguments, arrays, strict=True):
             array = f"{kind}_{argument.name}"
-            comment = f"{count} samples of {argument.name}"
-            definitions.append(definition(array, codes.ravel(), argument.type, comment))
+            what = f"{count} samples of {argument.name}"
+            definitions.append(definition(array, codes.ravel(), argument.type, what))
             (given if kind == "in" else wanted).append((array, argument))
     results = [f"static {a.type.name} got_{a.name}[{a.size}];" for _, a in wanted]
     call = [f"{array} + sample * {a.size}" for array, a in given]
@@ -126,4 +127,4 @@ def _described(tensor):
 
 
 def _floats(title, names):
-    return [f"{title}: {', '.join(names)}".replace("*/", "* /")] if names else []
+    return [f"{title}: {', '.join(names)}"] if names else []
