@@ -44,6 +44,7 @@ class Layer:
             for instance.
         before: statements for each row, in front of the loop over its codes.
         lines: statements for each code.
+        notes: what the constants of the function are.
         body: all statements, if the function has other loops.
     """
 
@@ -59,6 +60,7 @@ class Layer:
         self.scratch: dict[str, tuple[CType, int]] = {}
         self.before: list[str] = []
         self.lines: list[str] = []
+        self.notes: list[str] = []
         self.body: list[str] = []
 
     @property
@@ -97,6 +99,7 @@ class Layer:
         if numbers.size == 1:
             return str(int(numbers.ravel()[0]) << shift)
         array, _ = self.constants.add(f"{step.layer}_{name}", numbers, constant_text(constant))
+        self.notes.append(f"{array}: {constant_text(constant)}")
         return scaled(f"({self.sum.name}){array}[{self.rows.place(numbers.shape)}]", shift)
 
     def hold(self, numbers: Iterable[int]):
@@ -111,11 +114,13 @@ class Layer:
         self.scratch["row"] = (ctype, self.rows.length)
         self.before.append(call)
 
-    def kernel(self, step: Step, codes) -> Kernel:
-        """Return the weights of a step, in another order."""
+    def kernel(self, step: Step, codes, order: str) -> Kernel:
+        """Return the weights of a step in an order of axes, which is told in words."""
         constant = step.attributes["kernel"]
-        name, comment = f"{step.layer}_kernel", constant_text(constant)
-        return self.constants.kernel(name, codes, constant.format, comment, self.library)
+        name, what = f"{step.layer}_kernel", f"{constant_text(constant)}; here {order}"
+        kernel = self.constants.kernel(name, codes, constant.format, what, self.library)
+        self.notes.append(f"{kernel.array}: {constant_text(constant)}")
+        return kernel
 
     # The text
 
@@ -133,11 +138,12 @@ class Layer:
     def _comment(self):
         steps = self.group.steps
         read = [(name, self.program.tensors[p]) for p, name in self.parameters.items()]
-        lines = [f"{steps[-1].layer}: {', '.join(step.operation for step in steps)}"]
-        lines += [
-            f"{name} = {_named(t)}, {shape_text(t.shape)}"
-            for name, t in [*read, ("y", self.output)]
+        layers = ", ".join(dict.fromkeys(step.layer for step in steps))
+        tensors = [
+            f"{name} = {_named(tensor)}, {shape_text(tensor.shape)}"
+            for name, tensor in [*read, ("y", self.output)]
         ]
+        lines = [f"{layers}: {', '.join(step.operation for step in steps)}", *tensors, *self.notes]
         return comment(*lines)
 
     def _loops(self):

@@ -38,5 +38,5 @@ def identifier(name: str) -> str:
 
 def comment(*lines: str) -> str:
     """Return a comment of lines, which no name in it ends early."""
-    text = "\n   ".join(lines)
+    text = "\n".join([*lines[:1], *(f"   {line}".rstrip() for line in lines[1:])])
     return f"/* {text.replace('*/', '* /').replace('/*', '/ *')} */"

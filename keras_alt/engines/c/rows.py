@@ -25,20 +25,22 @@ def _convolve(layer: Layer, step: Step):
     channels, filters = tensor.shape[-1], codes.shape[-1]
     total = _sums(step, tensor, -1)
     if groups == channels and groups > 1:
-        kernel, each = layer.kernel(step, codes), filters // channels
+        kernel, each = layer.kernel(step, codes, "window x sums"), filters // channels
         words = {"each": each, "channel": "i" if each == 1 else f"i / {each}"}
         endings = [f"x{each}", ctype, kernel.ending, total]
         window = _window(layer, step, codes.shape[:-2], channels, filters)
+        layer.library.add("span")
         name = _function(layer, "depthwise", endings, (ctype, kernel, total), **words)
         layer.begin(total, f"{name}({x}, {kernel.array}, &{window}, at, row);")
     elif groups > 1:
-        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0))
+        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0), "filters x window x channels")
         types = ctype, kernel, total
         window = _window(layer, step, codes.shape[:-2], channels, filters)
+        layer.library.add("span")
         name = _function(layer, "convolve_groups", _endings(types), types, dot=_dot(layer, types))
         layer.begin(total, f"{name}({x}, {kernel.array}, &{window}, at, {groups}, row);")
     else:
-        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0))
+        kernel = layer.kernel(step, np.moveaxis(codes, -1, 0), "filters x window x channels")
         cells = _cells(layer, step, codes.shape[:-2])
         name, n = _matrix(layer, (ctype, kernel, total)), codes[..., 0].size
         layer.begin(total, f"{name}({cells}, {kernel.array}, {n}, {filters}, row);")
@@ -62,7 +64,10 @@ def _cells(layer, step, size):
 def _convolve_transposed(layer: Layer, step: Step):
     x, tensor, ctype = layer.operand(step)
     codes = step.attributes["kernel"].codes
-    kernel, total = layer.kernel(step, codes), _sums(step, tensor, -2)
+    kernel, total = (
+        layer.kernel(step, codes, "window x filters x channels"),
+        _sums(step, tensor, -2),
+    )
     window = _window(layer, step, codes.shape[:-2], tensor.shape[-1], codes.shape[-2])
     types = ctype, kernel, total
     dot = _dot(layer, types)
@@ -75,7 +80,7 @@ def _convolve_transposed(layer: Layer, step: Step):
 def _matrix_product(layer: Layer, step: Step):
     x, tensor, ctype = layer.operand(step)
     codes = step.attributes["kernel"].codes
-    kernel, total = layer.kernel(step, codes.T), _sums(step, tensor, -1)
+    kernel, total = layer.kernel(step, codes.T, "filters x channels"), _sums(step, tensor, -1)
     types = ctype, kernel, total
     name, (channels, filters) = _matrix(layer, types), codes.shape
     at = f"{x} + {channels} * at" if layer.rows.count > 1 else x
@@ -116,6 +121,7 @@ def _pool(layer: Layer, step: Step):
     kind = step.operation.removeprefix("window_")
     channels = tensor.shape[-1]
     window = _window(layer, step, step.attributes["window"], channels, channels)
+    layer.library.add("span")
     name, total = _reduction(layer, step, "pool", kind, ctype)
     layer.begin(total, f"{name}({x}, &{window}, at, row);")
     _load(layer, step)
@@ -196,7 +202,7 @@ def _sums(step: Step, x, channels: int) -> CType:
 
 def _window(layer, step, size, channels, filters):
     """Add the struct of a step's windows; return its name. Functions that use it follow."""
-    _window_functions(layer)
+    layer.library.add("window")
     x, y = (layer.program.tensors[p] for p in (step.inputs[0], step.output))
     rank, rules = len(size), step.attributes
     if rank > AXES:
@@ -219,11 +225,6 @@ def _window(layer, step, size, channels, filters):
 def _ones(rank: int) -> tuple[int, ...]:
     """Return the sizes of the axes in front of those of lines and images."""
     return (1,) * (AXES - rank)
-
-
-def _window_functions(layer):
-    layer.library.add("window")
-    layer.library.add("span")
 
 
 def _matrix(layer, types):

@@ -115,7 +115,7 @@ class Source:
             array, _ = self.constants.add(f"{step.layer}_array", codes, text, ctype)
             self.roots[step.output], self.arrays[step.output] = step.output, array
             return step
-        name = self.names.new(f"layer_{number:02}_{group.steps[-1].layer}")
+        name = self.names.new(f"layer_{number:02}_{step.layer}")
         layer = Layer(self.program, group, self.library, self.constants, name)
         self._write(layer)
         self.roots[group.output] = group.output

@@ -100,6 +100,9 @@ def test_a_file_has_integers_only(target, rng, tmp_path):
     code = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     assert set(re.findall(r"#include (\S+)", code)) == {"<stdint.h>", '"net.h"'}
     assert not re.search(r"\b(float|double|malloc|long)\b|\d\.\d", code)
+    functions = re.findall(r"^static [\w ]+ (\w+)\(", code, re.MULTILINE)
+    assert len(functions) > 5
+    assert all(len(re.findall(rf"\b{name}\b", code)) > 1 for name in functions)
     assert max(map(len, text.splitlines())) < 200
 
 
