@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from operation_cases import CASES, codes_of
 
 from keras_alt import FixedPoint
+from keras_alt.engines.c import roundings
 from keras_alt.engines.c.elements import ELEMENTS, handles
 from keras_alt.engines.c.export import refusals
 from keras_alt.engines.c.memory import ALIGNMENT, Block, planned
 from keras_alt.engines.c.moves import MOVES
 from keras_alt.engines.c.places import Rows
-from keras_alt.engines.c.roundings import RULES
 from keras_alt.engines.c.rows import ROWS
 from keras_alt.integer import OPERATIONS, Constant, Program, Tensor, operation
 from keras_alt.integer.arithmetic import ROUNDINGS
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("strict_compiler")
 
 
 def test_every_rounding_and_operation_has_a_form():
-    assert set(RULES) == set(ROUNDINGS)
+    assert set(roundings.ROUNDINGS) == set(ROUNDINGS)
     written = {*ELEMENTS, *ROWS, *MOVES, "reshape", "constant_tensor"}
     assert written == {
         n for n, o in OPERATIONS.items() if o.compute.__module__.startswith("keras_alt")
