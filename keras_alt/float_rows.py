@@ -18,6 +18,7 @@ from keras_alt.transforms.unroll_recurrent import is_recurrent, obstacle
 
 EXPORTERS = {
     "integer": "to_integers",
+    "c": "to_c",
     "litert": "to_litert",
     "onnxruntime": "to_onnx",
     "qonnx": "to_qonnx",

@@ -2,11 +2,13 @@
 
 import importlib.util
 
+from keras_alt.engines.c import export as c
 from keras_alt.engines.hls4ml import graph as hls4ml
 from keras_alt.integer import Reading
 from keras_alt.targets import get_target
 
-REFUSALS = {"hls4ml": ("to_hls4ml", hls4ml.refusals)}
+REFUSALS = {"c": ("to_c", c.refusals), "hls4ml": ("to_hls4ml", hls4ml.refusals)}
+PACKAGES = {"hls4ml": "onnx"}  # that a writer imports
 
 
 def refusals(reading: Reading) -> dict[str, list[str]]:
@@ -14,10 +16,12 @@ def refusals(reading: Reading) -> dict[str, list[str]]:
 
     A model with float layers between quantizers is left out: its `FloatRow`s say who refuses it.
     """
-    if reading.islands or importlib.util.find_spec("onnx") is None:
+    if reading.islands:
         return {}
     told = {}
-    for engine in set(REFUSALS).intersection(get_target(reading.target).engines):
-        exporter, why = REFUSALS[engine]
-        told[exporter] = why(reading.program)
+    for engine, (exporter, why) in REFUSALS.items():
+        package = PACKAGES.get(engine)
+        is_there = package is None or importlib.util.find_spec(package) is not None
+        if is_there and engine in get_target(reading.target).engines:
+            told[exporter] = why(reading.program)
     return {exporter: reasons for exporter, reasons in told.items() if reasons}

@@ -50,7 +50,7 @@ class Target:
     pool_as_depthwise: bool = False
     float_layers: tuple[str, ...] = ()
     signed_matrices: bool = False
-    engines: tuple[str, ...] = ("integer",)
+    engines: tuple[str, ...] = ("integer", "c")
     weight_bits: Sequence[int] = ()
     activation_bits: Sequence[int] = ()
 
@@ -65,7 +65,7 @@ TARGETS = {
             average_pool="floor",
             mean="floor",
             pool_as_depthwise=True,
-            engines=("integer", "qonnx", "hls4ml"),
+            engines=("integer", "c", "qonnx", "hls4ml"),
         ),
         # Measured with LiteRT 2.3, XNNPACK delegate, x86-64 with VNNI.
         Target(
@@ -79,7 +79,7 @@ TARGETS = {
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
             signed_matrices=True,
-            engines=("integer", "litert"),
+            engines=("integer", "c", "litert"),
             weight_bits=range(2, 9),
             activation_bits=(8,),
         ),
@@ -88,7 +88,7 @@ TARGETS = {
             "onnx",
             bias_rule=ON_PRODUCT_GRID,
             sum_bits=32,
-            engines=("integer", "onnxruntime"),
+            engines=("integer", "c", "onnxruntime"),
             activation_bits=range(2, 17),
         ),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
@@ -96,7 +96,7 @@ TARGETS = {
             "hls",
             bias_rule=BESIDE_ACCUMULATOR,
             pool_as_depthwise=True,
-            engines=("integer", "qonnx", "hls4ml"),
+            engines=("integer", "c", "qonnx", "hls4ml"),
         ),
     )
 }

@@ -7,6 +7,7 @@ the class. A package adds its own engine to the table:
     ENGINES["mine"] = MyEngine
 """
 
+from keras_alt.engines.c.run import CEngine
 from keras_alt.engines.engine import Engine as Engine
 from keras_alt.engines.hls4ml.run import HLS4MLEngine
 from keras_alt.engines.integer.run import IntegerEngine
@@ -16,5 +17,12 @@ from keras_alt.engines.qonnx.run import QONNXEngine
 
 ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
-    for engine in (IntegerEngine, LiteRTEngine, ONNXRuntimeEngine, QONNXEngine, HLS4MLEngine)
+    for engine in (
+        IntegerEngine,
+        CEngine,
+        LiteRTEngine,
+        ONNXRuntimeEngine,
+        QONNXEngine,
+        HLS4MLEngine,
+    )
 }

@@ -1,5 +1,6 @@
 """Exporters of quantized models, one for each file format."""
 
+from keras_alt.engines.c.export import to_c as to_c
 from keras_alt.engines.fitting import ExportError as ExportError
 from keras_alt.engines.hls4ml.export import to_hls4ml as to_hls4ml
 from keras_alt.engines.integer.export import to_integers as to_integers

@@ -10,6 +10,7 @@ from documents import run
 import keras_alt
 from keras_alt import integer, operators, targets
 from keras_alt.engines import ENGINES, litert, onnx_nodes
+from keras_alt.engines.c.elements import ELEMENTS
 from keras_alt.engines.onnx_float.writer import FLOAT_LAYERS
 from keras_alt.functions import FUNCTIONS
 from keras_alt.integer.reader import HANDLERS
@@ -20,7 +21,7 @@ from keras_alt.transforms.as_keras import TWINS
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "extending.md"
 TABLES = (
     *(operators.OPERATORS, integer.OPERATIONS, HANDLERS, targets.TARGETS, ENGINES),
-    *(litert.operators.OPERATORS, onnx_nodes.NODES, FLOAT_LAYERS, FUNCTIONS, TWINS),
+    *(litert.operators.OPERATORS, onnx_nodes.NODES, ELEMENTS, FLOAT_LAYERS, FUNCTIONS, TWINS),
 )
 
 

@@ -71,8 +71,16 @@ def test_every_float_layer_has_its_place_and_what_exporters_make_of_it():
         "Cumsum": "between",
         "Softmax": "behind",
     }
-    assert rows["Rescaling"].exports == {"to_integers": "outside", "to_onnx": "float"}
-    assert rows["Softmax"].exports == {"to_integers": "outside", "to_onnx": "float"}
+    assert rows["Rescaling"].exports == {
+        "to_integers": "outside",
+        "to_c": "outside",
+        "to_onnx": "float",
+    }
+    assert rows["Softmax"].exports == {
+        "to_integers": "outside",
+        "to_c": "outside",
+        "to_onnx": "float",
+    }
     assert rows["Cumsum"].exports["to_integers"] == "refused"
     assert rows["Cumsum"].reason.startswith("no fixed-point form")
     assert f"to_integers refuses norm, {rows['Cumsum'].name}: take them off" in str(report)
@@ -89,7 +97,7 @@ def test_weights_in_front_of_the_quantizers_are_told():
         "no fixed-point form; stays float in front of the first quantizer; "
         "`keras_alt.unroll` before `quantize_model` makes integers of its steps"
     )
-    assert row.exports == {"to_integers": "outside", "to_litert": "float"}
+    assert row.exports == {"to_integers": "outside", "to_c": "outside", "to_litert": "float"}
 
 
 def test_recurrent_layers_that_cannot_be_unrolled_are_told():
@@ -158,4 +166,4 @@ def test_a_float_layer_that_the_file_holds_is_not_called_refused(layer):
     x = inputs = keras.Input((8,))
     model = keras.Model(inputs, layer(L.Dense(3)(x)))
     (row,) = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(target="onnx"))).floats
-    assert row.exports == {"to_integers": "outside", "to_onnx": "float"}
+    assert row.exports == {"to_integers": "outside", "to_c": "outside", "to_onnx": "float"}

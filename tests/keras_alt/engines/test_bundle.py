@@ -98,7 +98,7 @@ def test_codes_behind_float_layers_are_counted_by_themselves(engine, bundled, tm
     assert run_with(9).returncode == 1
 
 
-@pytest.mark.parametrize("engine", ["integer", "litert", "onnxruntime"])
+@pytest.mark.parametrize("engine", ["integer", "c", "litert", "onnxruntime"])
 def test_a_wrong_code_is_found(engine, bundled, tmp_path):
     result = bundled(models.residual, engine)
     path = tmp_path / "bundle" / "expected.npz"

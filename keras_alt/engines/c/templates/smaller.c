@@ -1,0 +1,4 @@
+static inline $t $name($t a, $t b)
+{
+    return a < b ? a : b;
+}
