@@ -39,11 +39,15 @@ class _Insertion:
         self.norms = {linear: norm.layer for norm, linear in plan.folded.items()}
         self.layers = Replacements(graph, plan.layers)
         self.quantizers, self.exponents, self.relus = {}, {}, {}
+        self.sums = {}  # of calls with kernels, the exponents of their sums
         self.tabulated = {
             id(plan.group_of(call.inputs[0]))
             for call, substitution in plan.layers.items()
             if issubclass(substitution.quantized, Tabulated)
         }
+        placements = (*plan.outputs.values(), *plan.operands.values())
+        terms = (term for placement in placements for term in placement.rounding.terms)
+        self.summed = {term for term in terms if isinstance(term, Call)}
         self.operands = {}
         for (merge, position), placement in plan.operands.items():
             self.operands.setdefault(merge, {})[position] = placement
@@ -91,14 +95,24 @@ class _Insertion:
     def placed(self, placement, tensor, **rules):
         """Quantize `tensor` by its group's quantizer; keep the exponent if a layer needs it."""
         quantizer = self.quantizer(placement.key)
-        if placement.rounding != "half_even":
-            rules["rounding"] = placement.rounding
+        if placement.rounding.name != "half_even":
+            rules["rounding"] = placement.rounding.name
+        if placement.rounding.terms:
+            rules["input_exponents"] = [self.term(term) for term in placement.rounding.terms]
+        if placement.rounding.halvings:
+            rules["halvings"] = placement.rounding.halvings
         is_read = id(self.plan.group(placement.key)) in self.tabulated
         if not (is_read or self.plan.bias_rule == ON_PRODUCT_GRID):
             return quantizer(tensor, **rules)
         tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
         self.exponents.setdefault(id(quantizer), exponent)
         return tensor
+
+    def term(self, term):
+        """Return the exponent that a term of a `Rounding` stands for."""
+        if isinstance(term, Call):
+            return self.sums[term]
+        return self.exponents[id(self.quantizers[id(self.plan.group(term))])]
 
     def quantizer(self, key):
         group = self.plan.group(key)
@@ -115,10 +129,17 @@ class _Insertion:
             return layer(x, input_exponent=self.exponent(call))
         if not isinstance(layer, QuantizedKernel):
             return call_and_fill(layer, lambda built: copy_weights(call.layer, built), x)
-        if layer.bias_on_product_grid:
+        gives_exponent = call in self.summed
+        if layer.bias_on_product_grid or gives_exponent:
             arguments["input_exponent"] = self.exponent(call)
+        if gives_exponent:
+            arguments["with_exponent"] = True
         fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
-        return call_and_fill(layer, fill, x, **arguments)
+        outputs = call_and_fill(layer, fill, x, **arguments)
+        if not gives_exponent:
+            return outputs
+        y, self.sums[call] = outputs
+        return y
 
     def exponent(self, call):
         """Return the exponent of the quantizer whose grid the input of `call` lies on."""

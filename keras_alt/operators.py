@@ -72,7 +72,7 @@ OF_INPUT = "of input"
 
 
 # The fields of `Target` that name a rounding.
-ROUNDED = ("add", "average_pool", "mean", "multiply", "rescale")
+ROUNDED = ("kernel", "add", "average_pool", "mean", "multiply", "softmax", "rescale")
 
 
 @dataclass(frozen=True)
@@ -114,15 +114,15 @@ class Operator:
 MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
 CHOICE = Operator(Grid.COMMON, signed=any)
 POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
-PRODUCT = Operator(Grid.NEW, signed=any)
+PRODUCT = Operator(Grid.NEW, signed=any, rounding="kernel")
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 SUM = Operator(Grid.NEW, signed=any)
-SOFTMAX = Operator(Grid.NEW, never, rounding="rescale", quantized=QuantSoftmax, inner=True)
+SOFTMAX = Operator(Grid.NEW, never, rounding="softmax", quantized=QuantSoftmax, inner=True)
 
 
 def product(quantized: type) -> Operator:
     """Return the entry of a layer with a trained kernel. `quantized` is its Quant layer."""
-    return Operator(Grid.NEW, quantized=quantized, has_kernel=True)
+    return Operator(Grid.NEW, rounding="kernel", quantized=quantized, has_kernel=True)
 
 
 def pool_cells(layer) -> int:
@@ -137,7 +137,7 @@ def _average_pool(call):
 def _enlargement(call):
     if enlargement(call, "nearest"):
         return MOVE
-    return Operator(Grid.NEW, signed=any) if has_exact_weights(call) else None
+    return Operator(Grid.NEW, signed=any, rounding="kernel") if has_exact_weights(call) else None
 
 
 def _merge(operator):

@@ -21,10 +21,13 @@ class Target:
             of the kernel, and the sum is exact.
         sum_bits: bits of the engine's accumulator; None if it is as wide as the sum needs.
         narrow_weights: whether kernels leave out the lowest signed code.
+        quantize: rounding of floating-point values that become codes.
+        kernel: rounding of sums of products, with a kernel or of two matrices.
         add: rounding of additions.
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
         multiply: rounding of the product of two tensors.
+        softmax: rounding of probabilities.
         rescale: rounding of a tensor that moves from one grid to another.
         leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
@@ -41,10 +44,13 @@ class Target:
     bias_rule: str
     sum_bits: int | None = None
     narrow_weights: bool = False
+    quantize: str = "half_even"
+    kernel: str = "half_even"
     add: str = "half_even"
     average_pool: str = "half_even"
     mean: str = "half_even"
     multiply: str = "half_even"
+    softmax: str = "half_even"
     rescale: str = "half_even"
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
@@ -75,11 +81,33 @@ TARGETS = {
             narrow_weights=True,
             add="half_up",
             average_pool="half_away_stored",
+            softmax="half_up",
             rescale="half_up",
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
             signed_matrices=True,
             engines=("integer", "c", "litert"),
+            weight_bits=range(2, 9),
+            activation_bits=(8,),
+        ),
+        # Measured with TFLM 0.dev20261023 and LiteRT 2.3, `OpResolverType.BUILTIN_REF`, x86-64.
+        Target(
+            "tflm",
+            bias_rule=ON_PRODUCT_GRID,
+            sum_bits=32,
+            narrow_weights=True,
+            quantize="half_away",
+            kernel="double",
+            add="half_away",
+            average_pool="half_away_stored",
+            mean="double",
+            multiply="double",
+            softmax="half_up",
+            rescale="double",
+            leaky_bits=8,
+            float_layers=("AveragePooling3D", "LeakyReLU", "PReLU", "Sum"),
+            signed_matrices=True,
+            engines=("integer", "c", "tflm", "litert-reference"),
             weight_bits=range(2, 9),
             activation_bits=(8,),
         ),
