@@ -65,7 +65,7 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
         if isinstance(layer, AveragePoolConv2D):
             return pool(layer)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
-            return leaky(layer)(new(call.inputs[0]))
+            return [leaky(layer)(new(call.inputs[0]))] * len(call.outputs)
         if isinstance(layer, QuantFunction):
             return function(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantSoftmax):

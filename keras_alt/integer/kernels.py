@@ -103,7 +103,7 @@ def _prelu(reader: Reader, call: Call) -> Variable:
 
 
 def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
-    """Return the input of a ReLU with slopes, the slopes, and the grid of the input."""
+    """Return the input of a ReLU with slopes, the slopes, and the grid of their product."""
     layer, name = call.layer, call.layer.name
     if layer.input_quantizer is None:
         raise NotIntegerError(
@@ -113,7 +113,7 @@ def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
     ((quantizer, values),) = layer.constants()
     q16 = grid(layer.input_quantizer)
     x = reader.operand(call).requantize(replace(q16, rounding=layer.rounding), f"{name}/input")
-    return x, constant(values, quantizer), q16
+    return x, constant(values, quantizer), replace(q16, rounding=layer.product_rounding)
 
 
 def _stored(y: Variable, layer) -> Variable:

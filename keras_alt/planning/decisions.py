@@ -93,6 +93,7 @@ class Plan:
         folded: `{call of a batch norm: call of a layer}`, for each norm that the layer folds in
             training.
         layers: `{call: Substitution}` for the layers that are replaced.
+        inner: `{call: Rounding}` of the inputs of ReLUs with slopes, which these round themselves.
     """
 
     bias_rule: str
@@ -101,6 +102,7 @@ class Plan:
     fused: dict = field(default_factory=dict)
     folded: dict = field(default_factory=dict)
     layers: dict = field(default_factory=dict)
+    inner: dict = field(default_factory=dict)
     _keys: dict = field(default_factory=dict)  # tensor on a grid -> key of its group
     _parent: dict = field(default_factory=dict)
     _groups: dict = field(default_factory=dict)

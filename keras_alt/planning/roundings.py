@@ -3,6 +3,7 @@
 import math
 
 from keras_alt.graph import Call
+from keras_alt.layers import QuantLeakyReLU
 from keras_alt.numerics.rounding import STEPPED
 from keras_alt.operators import OF_INPUT, Operator
 from keras_alt.planning.decisions import Plan, Rounding
@@ -45,6 +46,8 @@ class _Roundings:
 
     def terms(self, call: Call, operator: Operator) -> tuple[tuple, int] | None:
         """Return terms and halvings of what a call computes, None if it lies on no grid."""
+        if operator.quantized is QuantLeakyReLU:
+            return (call,), 0  # it gives the exponent of the grid that it rounds its input to
         keys = [self.key_of_operand(call, i) for i in range(len(call.inputs))]
         if None in keys:
             return None

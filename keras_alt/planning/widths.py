@@ -102,10 +102,13 @@ class _Substituting:
 
     def sloped(self, call):
         widths = self.regions.config.for_layer(call.layer.name)
+        rounding = rounding_behind(self.regions, self.plan, call.inputs[0])
+        self.plan.inner[call] = rounding
         return {
             "internal_bits": self.target.leaky_bits or widths.accumulators,
             "activation_bits": None,
-            "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]).name,
+            "rounding": rounding.name,
+            "product_rounding": self.target.multiply,
             **_frozen(call.layer),
         }
 
