@@ -72,7 +72,7 @@ OF_INPUT = "of input"
 
 
 # The fields of `Target` that name a rounding.
-ROUNDED = ("kernel", "add", "average_pool", "mean", "multiply", "softmax", "rescale")
+ROUNDED = ("kernel", "add", "average_pool", "mean", "multiply", "rescale")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
 PRODUCT = Operator(Grid.NEW, signed=any, rounding="kernel")
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 SUM = Operator(Grid.NEW, signed=any)
-SOFTMAX = Operator(Grid.NEW, never, rounding="softmax", quantized=QuantSoftmax, inner=True)
+SOFTMAX = Operator(Grid.NEW, never, rounding="rescale", quantized=QuantSoftmax, inner=True)
 
 
 def product(quantized: type) -> Operator:
@@ -263,7 +263,10 @@ def reads_table(operator: Operator | None) -> bool:
 
 def is_float_in(call: Call, target: str) -> bool:
     """Return whether the engine of `target` has no integer form of the called layer."""
-    return type(call.layer).__name__ in get_target(target).float_layers
+    operator = operator_of(call)
+    quantized = None if operator is None else operator.quantized
+    names = {kind.__name__ for kind in (type(call.layer), quantized) if kind is not None}
+    return not names.isdisjoint(get_target(target).float_layers)
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:

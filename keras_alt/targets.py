@@ -27,13 +27,12 @@ class Target:
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
         multiply: rounding of the product of two tensors.
-        softmax: rounding of probabilities.
         rescale: rounding of a tensor that moves from one grid to another.
         leaky_bits: bits inside a leaky ReLU; None for those of `QuantizeConfig.accumulators`.
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
             reciprocal. If not, the output of the pool keeps the scale of the input.
         float_layers: layers that the engine cannot compute in integers, by the names of their
-            classes.
+            classes, or of the Quant layers that would take their places.
         signed_matrices: whether the second factor of a matrix product of two tensors has a sign.
         engines: engines of `keras_alt.verify` that follow these rules.
         weight_bits, activation_bits: widths that the target's own format stores, such as a LiteRT
@@ -50,7 +49,6 @@ class Target:
     average_pool: str = "half_even"
     mean: str = "half_even"
     multiply: str = "half_even"
-    softmax: str = "half_even"
     rescale: str = "half_even"
     leaky_bits: int | None = None
     pool_as_depthwise: bool = False
@@ -81,7 +79,6 @@ TARGETS = {
             narrow_weights=True,
             add="half_up",
             average_pool="half_away_stored",
-            softmax="half_up",
             rescale="half_up",
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
@@ -102,10 +99,9 @@ TARGETS = {
             average_pool="half_away_stored",
             mean="double",
             multiply="double",
-            softmax="half_up",
             rescale="double",
             leaky_bits=8,
-            float_layers=("AveragePooling3D", "Sum"),
+            float_layers=("AveragePooling3D", "QuantSoftmax", "Sum"),
             signed_matrices=True,
             engines=("integer", "c", "tflm", "litert-reference"),
             weight_bits=range(2, 9),

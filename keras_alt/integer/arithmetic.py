@@ -65,6 +65,12 @@ ROUNDINGS = {
     "half_away_stored": lambda e, q, offset: (e > 0) | ((e == 0) & (q + offset >= 0)),
 }
 
+# Of floating-point codes. In float64, the codes of float32 values have room for the half.
+FLOAT_ROUNDINGS = {
+    "half_even": np.rint,
+    "half_away": lambda z: np.copysign(np.floor(np.abs(z) + 0.5), z),
+}
+
 
 def convolve(codes, kernel, strides, padding, dilation, groups=1):
     """Return the sums of a convolution over any number of space axes.

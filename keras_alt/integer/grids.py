@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_alt.activations import RELU_MAX
 from keras_alt.graph import Call
+from keras_alt.integer.arithmetic import FLOAT_ROUNDINGS
 from keras_alt.integer.program import Constant, NotIntegerError, Tensor
 from keras_alt.integer.variables import Grid
 from keras_alt.numerics.rounding import ROUNDINGS
@@ -67,13 +68,6 @@ def rounded_bound(bounds: np.ndarray, grid: Grid, x: Tensor | None) -> np.ndarra
     return ops.convert_to_numpy(ROUNDINGS[grid.rounding](codes, grid.format, step))
 
 
-# Of values off any grid, see `keras_alt.numerics.rounding`.
-OF_FLOATS = {
-    "half_even": np.rint,
-    "half_away": lambda z: np.copysign(np.floor(np.abs(z) + 0.5), z),
-}
-
-
 def rounded(
     values: np.ndarray,
     exponent: int | np.ndarray,
@@ -81,9 +75,6 @@ def rounded(
     high: int,
     rounding: str = "half_even",
 ) -> np.ndarray:
-    """Return `clip(round(values / 2**exponent), low, high)` as integers.
-
-    The float64 codes of float32 values have room for the half that a rounding adds.
-    """
-    codes = OF_FLOATS[rounding](np.ldexp(values.astype(np.float64), -exponent))
+    """Return `clip(round(values / 2**exponent), low, high)` as integers."""
+    codes = FLOAT_ROUNDINGS[rounding](np.ldexp(values.astype(np.float64), -exponent))
     return np.clip(codes, low, high).astype(np.int64)

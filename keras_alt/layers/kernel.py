@@ -26,6 +26,7 @@ from keras_alt.layers.child_quantizers import (
 )
 from keras_alt.layers.folding import folded
 from keras_alt.layers.mask import KernelMask
+from keras_alt.numerics.rounding import STEPPED
 from keras_alt.quantizer import InFloat32, Quantizer, quantizers_of
 from keras_alt.record import CarriesRecord
 from keras_alt.targets import get_target
@@ -75,6 +76,12 @@ class QuantizedKernel(CarriesRecord, InFloat32):
     ):
         super().__init__(*args, **kwargs)
         check_weight_scales("kernel_scales", kernel_scales)
+        if kernel_scales == "channel" and get_target(target).kernel in STEPPED:
+            raise NotImplementedError(
+                f"Target '{target}' takes one scale for each kernel, because its engines round by "
+                "the step of the sums: leave `weight_scales` at 'tensor'. "
+                f"Received: kernel_scales={kernel_scales!r}, layer '{self.name}'"
+            )
         self.kernel_scales = kernel_scales
         self.trainable_thresholds = trainable_thresholds
         self.kernel_bits = kernel_bits

@@ -1,6 +1,6 @@
 """How the engines of LiteRT files round, and which operators a file for them has."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
 KERNELS = (*CONVOLUTIONS, "FULLY_CONNECTED")
@@ -19,7 +19,7 @@ class Rules:
     """
 
     roundings: dict[str, str]
-    functions: tuple[str, ...] = field(default=())
+    functions: tuple[str, ...] = ()
 
 
 # By the engine that a target lists, see `keras_alt.targets.Target.engines`.
@@ -48,7 +48,6 @@ RULES = {
             "ADD": "half_away",
             "AVERAGE_POOL_2D": "half_away_stored",
             "BATCH_MATMUL": "double",
-            "DIV": "half_up",
             "MEAN": "double",
             "MUL": "double",
             "QUANTIZE": "double",
