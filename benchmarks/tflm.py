@@ -2,7 +2,7 @@
 
     python benchmarks/tflm.py --data DIR --networks resnet8 kws --samples 100
 
-`DIR` and the networks are those of `benchmarks/c.py`. Networks are calibrated, not trained. Each row
+`DIR` and the networks are those of `benchmarks/c.py`. Networks are calibrated, not trained. A row
 tells how many codes differ from those of Keras, at every quantizer and output, the size of the
 file, and the bytes of the arena that TFLM uses for it.
 """
