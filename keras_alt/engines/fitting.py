@@ -8,6 +8,7 @@ from keras_alt.integer import Reading, accumulators, read
 from keras_alt.targets import get_target
 
 WRITE_FLOATS = ("litert", "onnxruntime")  # engines whose files hold float layers anywhere
+WRITE_ENDS = (*WRITE_FLOATS, "tflm")  # engines whose files hold them in front and behind
 
 
 class ExportError(ValueError):
