@@ -10,6 +10,7 @@ PLOTS = ["matplotlib>=3.8"]
 GDS = ["gdstk>=0.9"]
 DEMO = [*PLOTS, *GDS, "scikit-learn>=1.4"]
 LITERT = ["ai-edge-litert>=2.0"]
+TFLM = [*LITERT, "tflite-micro"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"]
 HLS = ["hls4ml>=1.1", "onnx>=1.17", "qonnx>=1.0"]
 
@@ -39,6 +40,7 @@ setup(
         "jax": ["jax>=0.5"],
         "torch": ["torch>=2.6"],
         "litert": LITERT,
+        "tflm": TFLM,
         "onnx": ONNX,
         "hls": HLS,
         "gds": [*GDS, "klayout>=0.29"],
@@ -46,7 +48,7 @@ setup(
         "demo": DEMO,
         "dev": [
             *DEMO,
-            *LITERT,
+            *TFLM,
             *ONNX,
             *HLS,
             "hypothesis>=6.100",

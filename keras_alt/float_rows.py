@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from keras_alt.engines.fitting import WRITE_FLOATS
+from keras_alt.engines.fitting import WRITE_ENDS, WRITE_FLOATS
 from keras_alt.engines.litert.float_layers import UNWRITTEN
 from keras_alt.engines.onnx_float.trial import has_onnx_form
 from keras_alt.engines.onnxruntime.export import QDQWriter
@@ -20,6 +20,7 @@ EXPORTERS = {
     "integer": "to_integers",
     "c": "to_c",
     "litert": "to_litert",
+    "tflm": "to_litert",
     "onnxruntime": "to_onnx",
     "qonnx": "to_qonnx",
     "hls4ml": "to_hls4ml",
@@ -85,8 +86,8 @@ def _export(call: Call, place, engine):
     """Return what an exporter makes of a float call."""
     if place == BETWEEN and engine not in WRITE_FLOATS:
         return REFUSED
-    if engine == "litert" and type(call.layer).__name__ in UNWRITTEN:
+    if EXPORTERS[engine] == "to_litert" and type(call.layer).__name__ in UNWRITTEN:
         return REFUSED
     if engine in ONNX_WRITERS and importlib.util.find_spec("onnx") is not None:
         return FLOAT if has_onnx_form(call, ONNX_WRITERS[engine]) else REFUSED
-    return FLOAT if engine in WRITE_FLOATS else OUTSIDE
+    return FLOAT if engine in WRITE_ENDS else OUTSIDE

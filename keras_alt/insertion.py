@@ -8,7 +8,7 @@ from keras import ops
 from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced, rewrite
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.layers.tabulated import Tabulated
-from keras_alt.planning import Plan
+from keras_alt.planning import Plan, Rounding
 from keras_alt.quantizer import Quantizer, quantizers_of
 from keras_alt.replacements import Replacements
 from keras_alt.targets import ON_PRODUCT_GRID
@@ -39,11 +39,16 @@ class _Insertion:
         self.norms = {linear: norm.layer for norm, linear in plan.folded.items()}
         self.layers = Replacements(graph, plan.layers)
         self.quantizers, self.exponents, self.relus = {}, {}, {}
+        self.sums = {}  # of calls with kernels, the exponents of their sums
         self.tabulated = {
             id(plan.group_of(call.inputs[0]))
             for call, substitution in plan.layers.items()
             if issubclass(substitution.quantized, Tabulated)
         }
+        placements = (*plan.outputs.values(), *plan.operands.values())
+        roundings = [*(placement.rounding for placement in placements), *plan.inner.values()]
+        terms = (term for rounding in roundings for term in rounding.terms)
+        self.summed = {term for term in terms if isinstance(term, Call)}
         self.operands = {}
         for (merge, position), placement in plan.operands.items():
             self.operands.setdefault(merge, {})[position] = placement
@@ -91,14 +96,30 @@ class _Insertion:
     def placed(self, placement, tensor, **rules):
         """Quantize `tensor` by its group's quantizer; keep the exponent if a layer needs it."""
         quantizer = self.quantizer(placement.key)
-        if placement.rounding != "half_even":
-            rules["rounding"] = placement.rounding
+        if placement.rounding.name != "half_even":
+            rules["rounding"] = placement.rounding.name
+        rules |= self.exponents_of(placement.rounding)
         is_read = id(self.plan.group(placement.key)) in self.tabulated
         if not (is_read or self.plan.bias_rule == ON_PRODUCT_GRID):
             return quantizer(tensor, **rules)
         tensor, exponent = quantizer(tensor, with_exponent=True, **rules)
         self.exponents.setdefault(id(quantizer), exponent)
         return tensor
+
+    def exponents_of(self, rounding: Rounding) -> dict:
+        """Return the arguments of a call that tell on which grid its input lies."""
+        arguments = {}
+        if rounding.terms:
+            arguments["input_exponents"] = [self.term(term) for term in rounding.terms]
+        if rounding.halvings:
+            arguments["halvings"] = rounding.halvings
+        return arguments
+
+    def term(self, term):
+        """Return the exponent that a term of a `Rounding` stands for."""
+        if isinstance(term, Call):
+            return self.sums[term]
+        return self.exponents[id(self.quantizers[id(self.plan.group(term))])]
 
     def quantizer(self, key):
         group = self.plan.group(key)
@@ -113,12 +134,21 @@ class _Insertion:
         layer, arguments = self.quant_layer(call), {}
         if isinstance(layer, Tabulated):
             return layer(x, input_exponent=self.exponent(call))
-        if not isinstance(layer, QuantizedKernel):
-            return call_and_fill(layer, lambda built: copy_weights(call.layer, built), x)
-        if layer.bias_on_product_grid:
-            arguments["input_exponent"] = self.exponent(call)
-        fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
-        return call_and_fill(layer, fill, x, **arguments)
+        gives_exponent = call in self.summed
+        if gives_exponent:
+            arguments["with_exponent"] = True
+        if call in self.plan.inner:
+            arguments |= self.exponents_of(self.plan.inner[call])
+        fill = lambda built: copy_weights(call.layer, built)  # noqa: E731
+        if isinstance(layer, QuantizedKernel):
+            fill = lambda built: self.take_over(built, call.layer, self.norms.get(call))  # noqa: E731
+            if layer.bias_on_product_grid or gives_exponent:
+                arguments["input_exponent"] = self.exponent(call)
+        outputs = call_and_fill(layer, fill, x, **arguments)
+        if not gives_exponent:
+            return outputs
+        y, self.sums[call] = outputs
+        return y
 
     def exponent(self, call):
         """Return the exponent of the quantizer whose grid the input of `call` lies on."""

@@ -72,7 +72,7 @@ OF_INPUT = "of input"
 
 
 # The fields of `Target` that name a rounding.
-ROUNDED = ("add", "average_pool", "mean", "multiply", "rescale")
+ROUNDED = ("kernel", "add", "average_pool", "mean", "multiply", "rescale")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Operator:
 MOVE = Operator(Grid.KEPT, signed=any, rounding=OF_INPUT)
 CHOICE = Operator(Grid.COMMON, signed=any)
 POOL = Operator(Grid.POOLED, signed=any, rounding="average_pool")
-PRODUCT = Operator(Grid.NEW, signed=any)
+PRODUCT = Operator(Grid.NEW, signed=any, rounding="kernel")
 MEAN = Operator(Grid.NEW, signed=any, rounding="mean")
 SUM = Operator(Grid.NEW, signed=any)
 SOFTMAX = Operator(Grid.NEW, never, rounding="rescale", quantized=QuantSoftmax, inner=True)
@@ -122,7 +122,7 @@ SOFTMAX = Operator(Grid.NEW, never, rounding="rescale", quantized=QuantSoftmax, 
 
 def product(quantized: type) -> Operator:
     """Return the entry of a layer with a trained kernel. `quantized` is its Quant layer."""
-    return Operator(Grid.NEW, quantized=quantized, has_kernel=True)
+    return Operator(Grid.NEW, rounding="kernel", quantized=quantized, has_kernel=True)
 
 
 def pool_cells(layer) -> int:
@@ -137,7 +137,7 @@ def _average_pool(call):
 def _enlargement(call):
     if enlargement(call, "nearest"):
         return MOVE
-    return Operator(Grid.NEW, signed=any) if has_exact_weights(call) else None
+    return Operator(Grid.NEW, signed=any, rounding="kernel") if has_exact_weights(call) else None
 
 
 def _merge(operator):
@@ -263,7 +263,10 @@ def reads_table(operator: Operator | None) -> bool:
 
 def is_float_in(call: Call, target: str) -> bool:
     """Return whether the engine of `target` has no integer form of the called layer."""
-    return type(call.layer).__name__ in get_target(target).float_layers
+    operator = operator_of(call)
+    quantized = None if operator is None else operator.quantized
+    names = {kind.__name__ for kind in (type(call.layer), quantized) if kind is not None}
+    return not names.isdisjoint(get_target(target).float_layers)
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:

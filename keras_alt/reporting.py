@@ -183,7 +183,7 @@ def _products(call):
     """Return the number of products of one call for one sample; 0 if a size is unknown."""
     layer = call.layer
     transposed = isinstance(layer, TRANSPOSED)
-    shape = (call.inputs[0] if transposed else call.output).shape[1:]
+    shape = (call.inputs[0] if transposed else call.outputs[0]).shape[1:]
     first = getattr(layer, "data_format", None) == "channels_first"
     positions = shape[1:] if first else shape[:-1]
     if None in positions:

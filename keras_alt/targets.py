@@ -21,6 +21,8 @@ class Target:
             of the kernel, and the sum is exact.
         sum_bits: bits of the engine's accumulator; None if it is as wide as the sum needs.
         narrow_weights: whether kernels leave out the lowest signed code.
+        quantize: rounding of floating-point values that become codes.
+        kernel: rounding of sums of products, with a kernel or of two matrices.
         add: rounding of additions.
         average_pool: rounding of average pools.
         mean: rounding of the mean over all positions.
@@ -30,7 +32,7 @@ class Target:
         pool_as_depthwise: whether an average pool becomes a depthwise convolution with a quantized
             reciprocal. If not, the output of the pool keeps the scale of the input.
         float_layers: layers that the engine cannot compute in integers, by the names of their
-            classes.
+            classes, or of the Quant layers that would take their places.
         signed_matrices: whether the second factor of a matrix product of two tensors has a sign.
         engines: engines of `keras_alt.verify` that follow these rules.
         weight_bits, activation_bits: widths that the target's own format stores, such as a LiteRT
@@ -41,6 +43,8 @@ class Target:
     bias_rule: str
     sum_bits: int | None = None
     narrow_weights: bool = False
+    quantize: str = "half_even"
+    kernel: str = "half_even"
     add: str = "half_even"
     average_pool: str = "half_even"
     mean: str = "half_even"
@@ -80,6 +84,26 @@ TARGETS = {
             float_layers=("AveragePooling3D",),
             signed_matrices=True,
             engines=("integer", "c", "litert"),
+            weight_bits=range(2, 9),
+            activation_bits=(8,),
+        ),
+        # Measured with TFLM 0.dev20261023 and LiteRT 2.3, `OpResolverType.BUILTIN_REF`, x86-64.
+        Target(
+            "tflm",
+            bias_rule=ON_PRODUCT_GRID,
+            sum_bits=32,
+            narrow_weights=True,
+            quantize="half_away",
+            kernel="double",
+            add="half_away",
+            average_pool="half_away_stored",
+            mean="double",
+            multiply="double",
+            rescale="double",
+            leaky_bits=8,
+            float_layers=("AveragePooling3D", "QuantSoftmax", "Sum"),
+            signed_matrices=True,
+            engines=("integer", "c", "tflm", "litert-reference"),
             weight_bits=range(2, 9),
             activation_bits=(8,),
         ),

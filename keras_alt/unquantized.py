@@ -65,14 +65,15 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
         if isinstance(layer, AveragePoolConv2D):
             return pool(layer)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
-            return leaky(layer)(new(call.inputs[0]))
+            return [leaky(layer)(new(call.inputs[0]))] * len(call.outputs)
         if isinstance(layer, QuantFunction):
             return function(layer)(new(call.inputs[0]))
         if isinstance(layer, QuantSoftmax):
             return softmax(layer)(new(call.inputs[0]))
         if isinstance(layer, (QuantizedKernel, QuantPReLU)):
             fill = functools.partial(_take_back, layer)
-            return call_and_fill(kernel(layer), fill, new(call.inputs[0]))
+            x = call_and_fill(kernel(layer), fill, new(call.inputs[0]))
+            return [x] * len(call.outputs)  # the second one is the exponent, as above
         return None
 
     return rewrite(graph, rule)

@@ -85,7 +85,7 @@ def merges(draw, most=3, ranks=SHAPES, **attributes):
 @st.composite
 def requantizations(draw):
     low, high = sorted(draw(twos(-9, 9)))
-    rounding = draw(st.sampled_from(sorted(ROUNDINGS)))
+    rounding = draw(st.sampled_from(sorted([*ROUNDINGS, "double"])))
     bounds = {"low": low, "high": high, "offset": draw(st.sampled_from([0, -128]))}
     divisor = draw(st.integers(1, 9))
     return [draw(tensors())], {

@@ -11,9 +11,10 @@ from keras_alt.engines.c.run import CEngine
 from keras_alt.engines.engine import Engine as Engine
 from keras_alt.engines.hls4ml.run import HLS4MLEngine
 from keras_alt.engines.integer.run import IntegerEngine
-from keras_alt.engines.litert.run import LiteRTEngine
+from keras_alt.engines.litert.run import LiteRTEngine, LiteRTReferenceEngine
 from keras_alt.engines.onnxruntime.run import ONNXRuntimeEngine
 from keras_alt.engines.qonnx.run import QONNXEngine
+from keras_alt.engines.tflm.run import TFLMEngine
 
 ENGINES: dict[str, type[Engine]] = {
     engine.name: engine
@@ -21,6 +22,8 @@ ENGINES: dict[str, type[Engine]] = {
         IntegerEngine,
         CEngine,
         LiteRTEngine,
+        LiteRTReferenceEngine,
+        TFLMEngine,
         ONNXRuntimeEngine,
         QONNXEngine,
         HLS4MLEngine,

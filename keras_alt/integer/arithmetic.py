@@ -13,17 +13,38 @@ def requantize(codes, shift, rounding, low, high, offset=0, divisor=1):
     Args:
         codes: int64 array.
         shift: to the right; negative to the left.
-        rounding: name of a rule in `ROUNDINGS`.
+        rounding: name of a rule in `ROUNDINGS`, or `double`.
         low, high: bounds of the result.
         offset: zero point of the stored codes, which `half_away_stored` rounds.
         divisor: number of cells of an average: an integer, or an array that broadcasts.
     """
+    for part in _roundings(shift, rounding, divisor):
+        codes = _rounded(codes, **part, offset=offset)
+    return np.clip(codes, low, high)
+
+
+def _roundings(shift, rounding, divisor):
+    """Return the single roundings of a rule in order: `shift`, `rounding` and `divisor` of each.
+
+    The rule `double` rounds half up to twice the step of the codes, then half away from zero. What
+    an average lies on is not a grid; `2**floor(log2(divisor))` cells count as one step.
+    """
+    if rounding != "double":
+        return [{"shift": shift, "rounding": rounding, "divisor": divisor}]
+    first = 2 - int(divisor).bit_length()
+    if shift <= first:
+        return [{"shift": shift, "rounding": "half_up", "divisor": divisor}]
+    return [
+        {"shift": first, "rounding": "half_up", "divisor": divisor},
+        {"shift": shift - first, "rounding": "half_away", "divisor": 1},
+    ]
+
+
+def _rounded(codes, shift, rounding, divisor, offset):
     codes = codes << max(-shift, 0)
     if np.all(divisor == 1) and shift <= 0:
-        return np.clip(codes, low, high)
-    return np.clip(
-        _divided(codes, divisor << max(shift, 0), ROUNDINGS[rounding], offset), low, high
-    )
+        return codes
+    return _divided(codes, divisor << max(shift, 0), ROUNDINGS[rounding], offset)
 
 
 def _divided(codes, denominator, rounds_up, offset):
@@ -32,15 +53,22 @@ def _divided(codes, denominator, rounds_up, offset):
     else:
         quotient = codes // denominator
     twice = 2 * (codes - quotient * denominator)
-    return quotient + rounds_up(twice - denominator, quotient + offset)
+    return quotient + rounds_up(twice - denominator, quotient, offset)
 
 
-# Whether the next integer is nearer than `quotient`, or chosen in a tie (`excess` of 0).
+# Whether the next integer is nearer than `quotient` (q), or chosen in a tie (`excess` e of 0).
 ROUNDINGS = {
-    "half_even": lambda excess, quotient: (excess > 0) | ((excess == 0) & (quotient & 1 == 1)),
-    "half_up": lambda excess, quotient: excess >= 0,
-    "floor": lambda excess, quotient: np.zeros(np.shape(excess), bool),
-    "half_away_stored": lambda excess, quotient: (excess > 0) | ((excess == 0) & (quotient >= 0)),
+    "half_even": lambda e, q, offset: (e > 0) | ((e == 0) & (q & 1 == 1)),
+    "half_up": lambda e, q, offset: e >= 0,
+    "half_away": lambda e, q, offset: (e > 0) | ((e == 0) & (q >= 0)),
+    "floor": lambda e, q, offset: np.zeros(np.shape(e), bool),
+    "half_away_stored": lambda e, q, offset: (e > 0) | ((e == 0) & (q + offset >= 0)),
+}
+
+# Of floating-point codes. In float64, the codes of float32 values have room for the half.
+FLOAT_ROUNDINGS = {
+    "half_even": np.rint,
+    "half_away": lambda z: np.copysign(np.floor(np.abs(z) + 0.5), z),
 }
 
 

@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
-from keras import ops
 
 from keras_alt.graph import Call
-from keras_alt.integer.grids import grid
-from keras_alt.integer.program import Constant
+from keras_alt.integer.grids import grid, rounded_bound
+from keras_alt.integer.program import Constant, Tensor
 from keras_alt.integer.variables import Grid, Variable
 from keras_alt.layers import CappedReLU
-from keras_alt.numerics.rounding import ROUNDINGS
 from keras_alt.quantizer import quantizer_name
 
 
@@ -25,9 +23,9 @@ def capped(x: Variable, relu: Call, quantizer: Call) -> Variable:
         relu: call of a `CappedReLU`.
         quantizer: call of the `Quantizer` behind it.
     """
-    result = grid(quantizer.layer, quantizer)
+    result = grid(quantizer.layer, quantizer, x.tensor)
     name = quantizer_name(quantizer.layer, quantizer.layer)
-    codes = _cap_codes(relu.layer, result)
+    codes = _cap_codes(relu.layer, result, x.tensor)
     rectified = replace(result, low=max(result.low, 0))
     if codes.min() == codes.max():
         return x.requantize(replace(rectified, high=int(codes[0])), name)
@@ -41,8 +39,7 @@ def capped(x: Variable, relu: Call, quantizer: Call) -> Variable:
     return rounded.apply("minimum", caps, name=name, shifts=(0, 0))
 
 
-def _cap_codes(relu: CappedReLU, result: Grid) -> np.ndarray:
+def _cap_codes(relu: CappedReLU, result: Grid, x: Tensor) -> np.ndarray:
     """Return what the quantizer makes of the caps."""
-    caps = np.ldexp(relu.upper_bounds().astype(np.float32), -result.exponent)
-    codes = ROUNDINGS[result.rounding](ops.convert_to_tensor(caps), result.format)
-    return np.clip(ops.convert_to_numpy(codes), result.low, result.high).astype(np.int64)
+    codes = rounded_bound(relu.upper_bounds(), result, x)
+    return np.clip(codes, result.low, result.high).astype(np.int64)

@@ -28,6 +28,7 @@ from keras_alt.layers import (
     QuantPReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.targets import get_target
 
 
 @handles(QuantConv1D, QuantConv2D, QuantConv3D)
@@ -52,7 +53,7 @@ def _separable(reader: Reader, call: Call) -> Variable:
             f"Received: activation_bits={layer.activation_bits}"
         )
     x = _depthwise_sums(reader.operand(call), depthwise, layer)
-    x = x.requantize(grid(layer.depthwise_quantizer), f"{layer.name}/depthwise")
+    x = _quantized(x, layer, "depthwise")
     ones = (1,) * layer.rank
     x = x.convolve(pointwise, ones, padding=((0, 0),) * layer.rank, dilation=ones)
     return _finished(x, layer, pointwise)
@@ -102,7 +103,7 @@ def _prelu(reader: Reader, call: Call) -> Variable:
 
 
 def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
-    """Return the input of a ReLU with slopes, the slopes, and the grid of the input."""
+    """Return the input of a ReLU with slopes, the slopes, and the grid of their product."""
     layer, name = call.layer, call.layer.name
     if layer.input_quantizer is None:
         raise NotIntegerError(
@@ -112,7 +113,7 @@ def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
     ((quantizer, values),) = layer.constants()
     q16 = grid(layer.input_quantizer)
     x = reader.operand(call).requantize(replace(q16, rounding=layer.rounding), f"{name}/input")
-    return x, constant(values, quantizer), q16
+    return x, constant(values, quantizer), replace(q16, rounding=layer.product_rounding)
 
 
 def _stored(y: Variable, layer) -> Variable:
@@ -185,6 +186,13 @@ def _bias(layer, exponent: int, shifts: np.ndarray | None) -> Constant | None:
     )
 
 
+def _quantized(x: Variable, layer, role: str) -> Variable:
+    """Return what the layer's quantizer with a role makes of sums."""
+    rounding = get_target(layer.target).kernel
+    codes = grid(getattr(layer, f"{role}_quantizer"), x=x.tensor, rounding=rounding)
+    return x.requantize(codes, f"{layer.name}/{role}")
+
+
 def _activated(x: Variable, layer) -> Variable:
     name = keras.activations.serialize(layer.activation)
     if not isinstance(name, str) or name not in RELU_MAX:
@@ -193,7 +201,7 @@ def _activated(x: Variable, layer) -> Variable:
             f"Received: activation={name!r}"
         )
     if layer.activation_quantizer is not None:
-        return x.requantize(grid(layer.activation_quantizer), f"{layer.name}/activation")
+        return _quantized(x, layer, "activation")
     bound = RELU_MAX[name]
     if bound is None:
         return x

@@ -74,6 +74,7 @@ class Reader:
         self.taps: dict[keras.KerasTensor, int] = {}
         self.floats = FloatLayers(self.graph)
         self.entries: list[keras.KerasTensor] = []  # floats that the first quantizers take
+        self.roundings: list[str] = []  # by which they take them
         # Values of functions, arrays and caps, which wait for the quantizer behind them.
         self.waiting: dict[keras.KerasTensor, Call] = {}
 
@@ -104,6 +105,7 @@ class Reader:
             taps=self.taps,
             islands=islands,
             passing=passing,
+            roundings=self.roundings,
         )
 
     def visit(self, call: Call):
@@ -172,6 +174,7 @@ class Reader:
         )
         if self.is_in_front(value):
             self.entries.append(value)
+            self.roundings.append(codes.rounding)
             self.program.inputs.append(position)
         else:
             self.floats.entered.append((value, position))
@@ -290,7 +293,8 @@ def handles(*kinds: type | str):
 def _quantizer(reader: Reader, call: Call) -> Variable:
     quantizer = call.layer
     name = quantizer_name(quantizer, quantizer)
-    return reader.operand(call).requantize(grid(quantizer, call), name)
+    x = reader.operand(call)
+    return x.requantize(grid(quantizer, call, x.tensor), name)
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -55,6 +55,7 @@ class Reading:
         islands: the float layers between quantizers. No step of the program computes the positions
             that an island gives.
         passing: the float tensors in front of the quantizers that islands or `exit` read.
+        roundings: by which floats become the codes of each of `program.inputs`.
     """
 
     program: Program
@@ -67,6 +68,7 @@ class Reading:
     taps: dict[keras.KerasTensor, int]
     islands: list[Island] = field(default_factory=list)
     passing: list[keras.KerasTensor] = field(default_factory=list)
+    roundings: list[str] = field(default_factory=list)
 
     @property
     def entry_layers(self) -> list[str]:

@@ -77,10 +77,10 @@ def quantize_inputs(reading: Reading, x) -> list[np.ndarray]:
     entries = keras.tree.flatten(reading.entry(arrays, training=False))
     results = []
     entries = entries[: len(program.inputs)]  # others are floats that pass by
-    for entry, position in zip(entries, program.inputs, strict=True):
+    for entry, position, rounding in zip(entries, program.inputs, reading.roundings, strict=True):
         tensor = program.tensors[position]
         values = ops.convert_to_numpy(entry)
-        results.append(rounded(values, tensor.exponent, tensor.low, tensor.high))
+        results.append(rounded(values, tensor.exponent, tensor.low, tensor.high, rounding))
     return results
 
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from keras_alt.integer.operations import magnitudes
 from keras_alt.integer.reading import Reading
+from keras_alt.integer.variables import FLOAT32
 
-# float32 holds every integer up to here, so sums below are simulated exactly.
-FLOAT32 = 2**24
 INT32 = 2**31 - 1
 # The axis of the output channels of a kernel, by operation.
 CHANNELS = {"convolve": -1, "convolve_transposed": -2, "matrix_product": -1}

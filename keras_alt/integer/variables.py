@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # The engine computes in 64 bits.
 LOWEST, HIGHEST = -(2**63), 2**63 - 1
+# float32 holds every integer up to here.
+FLOAT32 = 2**24
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,8 @@ class Variable:
 
     def _requantized(self, grid: Grid, name: str) -> Variable:
         format = grid.format
+        if grid.rounding == "double":
+            self._require_exact_mean(grid)
         return self.apply(
             "requantize",
             name=name,
@@ -187,6 +191,24 @@ class Variable:
             offset=0 if format.signed else -(2 ** (format.bits - 1)),
             divisor=self.tensor.divisor,
         )
+
+    def _require_exact_mean(self, grid: Grid):
+        """Raise an error unless float32 tells how the rule `double` rounds each mean.
+
+        The first rounding has no ties. Between a mean and the next tie, in units of the sums that
+        it rounds to, is 1 / (2 * odd), where `odd` is the odd part of the number of cells. Three
+        float32 operations err by 3 * 2**-24 of the mean.
+        """
+        cells = int(self.tensor.divisor)
+        odd = cells // (cells & -cells)
+        finer = max(grid.exponent - self.exponent + cells.bit_length() - 2, 0)
+        codes = max(-grid.low, grid.high) + 1
+        most = min(codes << finer, max(-self.tensor.low, self.tensor.high) // 2 + 1)
+        if odd > 1 and 6 * odd * most > FLOAT32:
+            raise NotIntegerError(
+                f"The mean '{self.layer}' is rounded twice by the target's engine, which float32 "
+                f"does not tell for so many cells: average over fewer. Received: {cells} cells"
+            )
 
     def clip(self, low: float | None, high: float | None) -> Variable:
         """Clip at bounds given as values, which must lie on the grid; None is no bound."""

@@ -37,16 +37,33 @@ def accumulator_and_bias(layer: keras.layers.Layer) -> tuple[Quantizer | None, Q
     return accumulator, child_quantizer(layer, "bias", _signed(bias_bits), threshold)
 
 
-def on_product_grid(layer: keras.layers.Layer, bias, input_exponent, kernel_exponent):
+def product_exponent(layer: keras.layers.Layer, input_exponent):
+    """Return log2 of the scale of the products of `layer`, None if the input's is not known.
+
+    A kernel with a scale for each channel has a vector of them.
+
+    Args:
+        input_exponent: log2 of the scale of the input, a float32 scalar tensor, or None.
+    """
+    if input_exponent is None or layer.kernel_quantizer is None:
+        return None
+    kernel_exponent = layer.kernel_quantizer.exponent_tensor()
+    # A kernel may have one exponent for each channel, in a shape that broadcasts over it.
+    if len(kernel_exponent.shape):
+        kernel_exponent = ops.reshape(kernel_exponent, (-1,))
+    return ops.stop_gradient(input_exponent + kernel_exponent)
+
+
+def on_product_grid(layer: keras.layers.Layer, bias, exponent):
     """Return `bias` on the product grid.
 
     Args:
-        input_exponent, kernel_exponent: log2 of both scales, float32 scalar tensors.
+        exponent: log2 of the scale of the products, see `product_exponent`.
 
     Raises:
-        ValueError: the scale of the input is not given.
+        ValueError: the scale is not known.
     """
-    if input_exponent is None:
+    if exponent is None:
         raise ValueError(
             f"Target '{layer.target}' puts the bias at the product of the input's and the "
             f"kernel's scale, so layer '{layer.name}' expects the input's scale exponent: "
@@ -54,10 +71,6 @@ def on_product_grid(layer: keras.layers.Layer, bias, input_exponent, kernel_expo
             "`layer(y, input_exponent=exponent)`. Received: input_exponent=None. "
             "`quantize_model` does this; a hand-written model may use target='paper'."
         )
-    # A kernel may have one exponent for each channel, in a shape that broadcasts over it.
-    if len(kernel_exponent.shape):
-        kernel_exponent = ops.reshape(kernel_exponent, (-1,))
-    exponent = ops.stop_gradient(input_exponent + kernel_exponent)
     log2_threshold = exponent + float(PRODUCT_GRID.bits - 1)
     return fake_quant(bias, log2_threshold, PRODUCT_GRID, training=False)
 

@@ -195,7 +195,7 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
         """The pointwise kernel, which takes part in the sum."""
         return self.pointwise_kernel
 
-    def call(self, inputs, input_exponent=None, training=None):
+    def call(self, inputs, input_exponent=None, with_exponent=False, training=None):
         if not self.is_quantized:
             return keras.layers.SeparableConv2D.call(self, inputs)
         kernel = self.masked("depthwise_kernel", self.depthwise_kernel)
@@ -210,9 +210,12 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
             data_format=self.data_format,
         )
         if self.depthwise_quantizer is not None:
-            y = self.depthwise_quantizer(y, training=training)
+            exponent = None
+            if input_exponent is not None and self.depthwise_kernel_quantizer is not None:
+                exponent = input_exponent + self.depthwise_kernel_quantizer.exponent_tensor()
+            y = self.rounded(self.depthwise_quantizer, y, exponent, training)
             input_exponent = self.depthwise_quantizer.exponent_tensor()
-        return super().call(y, input_exponent=input_exponent, training=training)
+        return super().call(y, input_exponent, with_exponent, training)
 
     def linear(self, inputs, kernel):
         return ops.conv(inputs, kernel, strides=1, padding="valid", data_format=self.data_format)

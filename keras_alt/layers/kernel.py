@@ -12,6 +12,7 @@ from keras_alt.layers.bias_rule import (
     accumulator_and_bias,
     is_beside_accumulator,
     on_product_grid,
+    product_exponent,
 )
 from keras_alt.layers.channels import along_channels, channel_axis
 from keras_alt.layers.child_quantizers import (
@@ -26,6 +27,7 @@ from keras_alt.layers.child_quantizers import (
 from keras_alt.layers.folding import folded
 from keras_alt.layers.frozen_weights import FrozenWeights, without_frozen
 from keras_alt.layers.mask import KernelMask
+from keras_alt.numerics.rounding import STEPPED
 from keras_alt.quantizer import InFloat32, Quantizer, quantizers_of
 from keras_alt.record import CarriesRecord
 from keras_alt.targets import get_target
@@ -75,6 +77,12 @@ class QuantizedKernel(CarriesRecord, InFloat32):
     ):
         super().__init__(*args, **kwargs)
         check_weight_scales("kernel_scales", kernel_scales)
+        if kernel_scales == "channel" and get_target(target).kernel in STEPPED:
+            raise NotImplementedError(
+                f"Target '{target}' takes one scale for each kernel, because its engines round by "
+                "the step of the sums: leave `weight_scales` at 'tensor'. "
+                f"Received: kernel_scales={kernel_scales!r}, layer '{self.name}'"
+            )
         self.kernel_scales = kernel_scales
         self.trainable_thresholds = trainable_thresholds
         self.kernel_bits = kernel_bits
@@ -196,7 +204,8 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         build_child(self.bias_quantizer)
         build_child(self.activation_quantizer)
 
-    def call(self, inputs, input_exponent=None, training=None):
+    def call(self, inputs, input_exponent=None, with_exponent=False, training=None):
+        """Return the activation of the sum, and log2 of the step of the sum if `with_exponent`."""
         if not self.is_quantized:
             return super().call(inputs)
         kernel, bias, correction = folded(self, inputs if training else None)
@@ -205,20 +214,34 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         y = self.linear(inputs, kernel)
         if correction is not None:
             y = y * along_channels(self, correction)
+        exponent = product_exponent(self, input_exponent)
         if self.bias_on_product_grid:
-            exponent = self.kernel_quantizer.exponent_tensor()
-            bias = on_product_grid(self, bias, input_exponent, exponent)
+            bias = on_product_grid(self, bias, exponent)
         elif bias is not None and self.bias_quantizer is not None:
             bias = self.bias_quantizer(bias, training=training)
-        return self.activated(accumulated(self, y, bias, training), training)
+        y = self.activated(accumulated(self, y, bias, training), training, exponent)
+        return (y, exponent) if with_exponent else y
 
-    def activated(self, y, training):
-        """Return the activation of the sum `y`, quantized if it has a width."""
+    def compute_output_spec(self, inputs, with_exponent=False, **arguments):
+        y = super().compute_output_spec(inputs)
+        return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
+
+    def activated(self, y, training, exponent):
+        """Return the activation of the sum `y`, quantized if it has a width.
+
+        `exponent` is log2 of the step of the sum, None if it is not known.
+        """
         quantizer = self.activation_quantizer
         in_quantizer = quantizer is not None and computes_activation(self)
         if self.activation is not None and not in_quantizer:
             y = self.activation(y)
-        return y if quantizer is None else quantizer(y, training=training)
+        return y if quantizer is None else self.rounded(quantizer, y, exponent, training)
+
+    def rounded(self, quantizer: Quantizer, y, exponent, training):
+        """Return what the engine of the target rounds the sum `y` to."""
+        exponents = () if exponent is None else (exponent,)
+        rounding = get_target(self.target).kernel
+        return quantizer(y, rounding=rounding, input_exponents=exponents, training=training)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

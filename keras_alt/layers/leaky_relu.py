@@ -28,6 +28,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         initial_threshold: clipping threshold of the output.
         max_value: upper bound of the output, or None.
         rounding: of the input; name of a rule in `keras_alt.numerics.rounding`.
+        product_rounding: of the product with the slope.
         trainable_thresholds: whether the thresholds of the operands and the output train.
     """
 
@@ -40,6 +41,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         initial_threshold: float | None = None,
         max_value: float | None = None,
         rounding: str = "half_even",
+        product_rounding: str = "half_even",
         trainable_thresholds: bool = True,
         **kwargs,
     ):
@@ -48,7 +50,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         self.activation_bits = activation_bits
         self.initial_threshold = initial_threshold
         self.max_value = max_value
-        self.rounding = rounding
+        self.rounding, self.product_rounding = rounding, product_rounding
         self.trainable_thresholds = trainable_thresholds
         initial = 1.0 if initial_threshold is None else initial_threshold
         self.input_quantizer = self.slope_quantizer = self.activation_quantizer = None
@@ -80,18 +82,29 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
             build_child(quantizer)
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, input_exponents=(), halvings=0, with_exponent=False, training=None):
+        """Return the leaky ReLU, and log2 of the step of its grid if `with_exponent`.
+
+        `input_exponents` and `halvings` are those of `Quantizer`, for the input.
+        """
+        exponent = None
         if self.input_quantizer is None:
             y = super().call(inputs)
         else:
-            x = self.input_quantizer(inputs, training=training, rounding=self.rounding)
+            rules = {"input_exponents": input_exponents, "halvings": halvings}
+            x = self.input_quantizer(inputs, rounding=self.rounding, training=training, **rules)
             slope = self.slope_quantizer(ops.convert_to_tensor(self.negative_slope, dtype=x.dtype))
-            y = ops.maximum(x, self.input_quantizer(slope * x, training=training))
+            y = ops.maximum(x, rounded_product(self, slope * x, training))
+            exponent = self.input_quantizer.exponent_tensor()
         if self.max_value is not None:
             y = ops.minimum(y, self.max_value)
         if self.activation_quantizer is not None:
             y = self.activation_quantizer(y, training=training)
-        return y
+        return (y, exponent) if with_exponent else y
+
+    def compute_output_spec(self, inputs, with_exponent=False, **arguments):
+        y = super().compute_output_spec(inputs)
+        return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
 
     def get_config(self):
         config = {
@@ -105,6 +118,23 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
             config["max_value"] = self.max_value
         if self.rounding != "half_even":
             config["rounding"] = self.rounding
+        if self.product_rounding != "half_even":
+            config["product_rounding"] = self.product_rounding
         if not has_trainable_thresholds(self):
             config["trainable_thresholds"] = False
         return config
+
+
+def rounded_product(layer: keras.layers.Layer, product, training):
+    """Return the product of slope and input on the grid of the input.
+
+    Args:
+        layer: a `QuantLeakyReLU` or a `QuantPReLU`.
+        product: tensor.
+        training: whether it is trained through.
+    """
+    quantizers = layer.input_quantizer, layer.slope_quantizer
+    exponents = [quantizer.exponent_tensor() for quantizer in quantizers]
+    return layer.input_quantizer(
+        product, rounding=layer.product_rounding, input_exponents=exponents, training=training
+    )

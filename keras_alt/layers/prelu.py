@@ -10,6 +10,7 @@ from keras_alt.layers.child_quantizers import (
     child_quantizer,
     has_trainable_thresholds,
 )
+from keras_alt.layers.leaky_relu import rounded_product
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -27,6 +28,7 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         activation_bits: width of the output (signed), or None for float.
         initial_threshold: clipping threshold of the output.
         rounding: of the input; name of a rule in `keras_alt.numerics.rounding`.
+        product_rounding: of the product with the slopes.
         trainable_thresholds: whether the thresholds train.
         **kwargs: as in `keras.layers.PReLU`.
     """
@@ -38,6 +40,7 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         activation_bits: int | None = 8,
         initial_threshold: float | None = None,
         rounding: str = "half_even",
+        product_rounding: str = "half_even",
         trainable_thresholds: bool = True,
         **kwargs,
     ):
@@ -46,7 +49,7 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         self.internal_bits = internal_bits
         self.activation_bits = activation_bits
         self.initial_threshold = initial_threshold
-        self.rounding = rounding
+        self.rounding, self.product_rounding = rounding, product_rounding
         initial = 1.0 if initial_threshold is None else initial_threshold
         format = None if internal_bits is None else FixedPoint(internal_bits)
         self.input_quantizer = child_quantizer(
@@ -69,13 +72,15 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         for quantizer in (self.input_quantizer, self.slope_quantizer, self.activation_quantizer):
             build_child(quantizer)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, input_exponents=(), halvings=0, training=None):
+        """Return the ReLU; `input_exponents` and `halvings` are those of `Quantizer`."""
         if self.input_quantizer is None:
             y = super().call(inputs)
         else:
-            x = self.input_quantizer(inputs, training=training, rounding=self.rounding)
+            rules = {"input_exponents": input_exponents, "halvings": halvings}
+            x = self.input_quantizer(inputs, rounding=self.rounding, training=training, **rules)
             slope = self.slope_quantizer(self.alpha, training=training)
-            product = self.input_quantizer(slope * ops.minimum(x, 0.0), training=training)
+            product = rounded_product(self, slope * ops.minimum(x, 0.0), training)
             y = ops.relu(x) + product
         if self.activation_quantizer is not None:
             y = self.activation_quantizer(y, training=training)
@@ -91,6 +96,8 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
             config["initial_threshold"] = self.initial_threshold
         if self.rounding != "half_even":
             config["rounding"] = self.rounding
+        if self.product_rounding != "half_even":
+            config["product_rounding"] = self.product_rounding
         if not has_trainable_thresholds(self):
             config["trainable_thresholds"] = False
         return config

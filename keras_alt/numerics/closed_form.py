@@ -9,27 +9,30 @@ from keras_alt.numerics.rounding import ROUNDINGS
 LN2 = math.log(2.0)
 
 
-def forward(x, log2_threshold, format, rounding, relu_max):
-    """Return `x` on the grid."""
+def forward(x, log2_threshold, format, rounding, relu_max, exponent=None):
+    """Return `x` on the grid. `exponent` is that of the grid of `x`, None if no rule needs it."""
     scale = power_of_two(log2_threshold, format)
     # The reciprocal of a power of two is exact, and a product cheaper than a quotient.
-    r = ROUNDINGS[rounding](rectified(x, relu_max) * (1.0 / scale), format)
+    z = rectified(x, relu_max) * (1.0 / scale)
+    r = ROUNDINGS[rounding](z, format, _step(exponent, scale))
     return ops.clip(r, format.qmin, format.qmax) * scale
 
 
-def backward(x, log2_threshold, upstream, format, rounding, relu_max):
+def backward(x, log2_threshold, upstream, format, rounding, relu_max, exponent=None):
     """Return `(dx, dlog2_threshold)`, recomputing the codes from `x`."""
-    dx, per_element = backward_terms(x, log2_threshold, upstream, format, rounding, relu_max)
+    rules = format, rounding, relu_max, exponent
+    dx, per_element = backward_terms(x, log2_threshold, upstream, *rules)
     return dx, threshold_gradient(per_element, log2_threshold, format)
 
 
-def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
+def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max, exponent=None):
     """Return `dx`, and each element's share of the threshold's gradient in units of scale * ln 2.
 
     A value is inside if its rounded code is: what rounds to `qmax` is not clipped.
     """
-    z = rectified(x, relu_max) * (1.0 / power_of_two(log2_threshold, format))
-    r = ROUNDINGS[rounding](z, format)
+    scale = power_of_two(log2_threshold, format)
+    z = rectified(x, relu_max) * (1.0 / scale)
+    r = ROUNDINGS[rounding](z, format, _step(exponent, scale))
     clipped = ops.clip(r, format.qmin, format.qmax)
     # Codes are integers, so their distance is 0 or at least 1. TensorFlow's CPU kernels for `where`
     # and for comparisons are several times slower than this arithmetic.
@@ -40,20 +43,22 @@ def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max):
     return upstream * inside, per_element
 
 
-def sum_forward(x, bias, log2_thresholds, rules):
+def sum_forward(x, bias, log2_thresholds, rules, exponent=None):
     """Return `activation(accumulator(x) + bias)` on the activation's grid.
 
     Args:
         log2_thresholds: of the activation and, if there is one, of the accumulator.
         rules: `(format, rounding, relu_max)` of each.
+        exponent: of the grid of the sum, None if no rule needs it.
     """
-    return forward(_sum(x, bias, log2_thresholds, rules), log2_thresholds[0], *rules[0])
+    total = _sum(x, bias, log2_thresholds, rules)
+    return forward(total, log2_thresholds[0], *rules[0], exponent)
 
 
-def sum_backward_terms(x, bias, log2_thresholds, upstream, rules):
+def sum_backward_terms(x, bias, log2_thresholds, upstream, rules, exponent=None):
     """Return `dx`, `dsum` and, for each threshold, the shares that `backward_terms` returns."""
     total = _sum(x, bias, log2_thresholds, rules)
-    dsum, per_element = backward_terms(total, log2_thresholds[0], upstream, *rules[0])
+    dsum, per_element = backward_terms(total, log2_thresholds[0], upstream, *rules[0], exponent)
     dx, shares = dsum, [per_element]
     for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
         dx, per_element = backward_terms(x, log2_threshold, dsum, *accumulator)
@@ -123,6 +128,13 @@ def threshold_gradient(per_element, log2_threshold, format):
     axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
     shares = ops.sum(per_element, axis=axes, keepdims=True) if axes else per_element
     return shares * scale
+
+
+def _step(exponent, scale):
+    """Return the step of the grid with an exponent in units of `scale`; None if it is None."""
+    if exponent is None:
+        return None
+    return ops.power(ops.cast(2.0, "float32"), exponent) * (1.0 / scale)
 
 
 def power_of_two(log2_threshold, format):

@@ -21,15 +21,16 @@ class Backend(Protocol):
         self,
         x,
         log2_threshold,
-        format: FixedPoint,
-        rounding: str,
-        relu_max: float | None,
+        rules: Rules,
         training: bool,
+        exponent,
     ):
         """Return `closed_form.forward`, differentiable as `closed_form.backward` says.
 
         Args:
             log2_threshold: a scalar, or of the rank of `x`, of size 1 along the axes that share it.
+            exponent: log2 of the step of the grid of `x`, a scalar without gradient; None unless
+                the rounding is in `STEPPED`.
             training: whether the result is trained through. Otherwise the graph may be exported,
                 so it must consist of plain operations.
         """
@@ -65,7 +66,7 @@ class Backend(Protocol):
 class SumFusingBackend(Backend, Protocol):
     """A backend whose `fuses_sum` is true for some tensors."""
 
-    def fake_quant_sum(self, x, bias, log2_thresholds: tuple, rules: tuple[Rules, ...]):
+    def fake_quant_sum(self, x, bias, log2_thresholds: tuple, rules: tuple[Rules, ...], exponent):
         """Return `closed_form.sum_forward`, differentiable, in one pass over memory each way.
 
         Args:
@@ -73,4 +74,5 @@ class SumFusingBackend(Backend, Protocol):
             bias: of shape `(channels,)`.
             log2_thresholds: of the quantizer of the sum and, if there is one, of the accumulator.
             rules: of each.
+            exponent: of the grid of the sum, as in `fake_quant`.
         """

@@ -7,7 +7,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.backend import numerics
 from keras_alt.numerics.contract import Rules, SoftmaxRules
-from keras_alt.numerics.rounding import ROUNDINGS
+from keras_alt.numerics.rounding import ROUNDINGS, STEPPED
 
 
 def fake_quant(
@@ -18,6 +18,7 @@ def fake_quant(
     rounding: str = "half_even",
     relu_max: float | None = None,
     training: bool = True,
+    exponent=None,
 ):
     """Round `x` onto the fixed-point grid that `log2_threshold` spans.
 
@@ -43,6 +44,8 @@ def fake_quant(
         training: whether the result is trained through. TensorFlow then compiles forward and
             backward into one pass each. An exported graph needs False: it must not contain
             compiled functions. The values are the same.
+        exponent: log2 of the step of the grid that `x` lies on, a scalar tensor. Only
+            `rounding="double"` needs it.
 
     Returns:
         Tensor of the shape and dtype of `x`.
@@ -55,10 +58,9 @@ def fake_quant(
     y = numerics.fake_quant(
         ops.cast(x, "float32"),
         ops.cast(log2_threshold, "float32"),
-        format,
-        rounding,
-        relu_max,
+        (format, rounding, relu_max),
         training,
+        _exponent_for(rounding, exponent),
     )
     return ops.cast(y, x.dtype)
 
@@ -90,7 +92,7 @@ def remembered_sum(total) -> QuantizedSum | None:
     return getattr(total, "_keras_alt_sum", None)
 
 
-def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules):
+def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules, exponent=None):
     """Return `fake_quant(accumulator(x) + bias)` in one pass over memory each way.
 
     Values and gradients are those of the single steps. Only the gradients of the bias and of the
@@ -100,9 +102,24 @@ def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules):
         terms: float32 `x` of shape `(..., channels)`, and a bias of shape `(channels,)`.
         log2_threshold: of the quantizer of the sum.
         rules: its `(format, rounding, relu_max)`.
+        exponent: of the grid of the sum, as in `fake_quant`.
     """
     log2_thresholds, all_rules = zip((log2_threshold, rules), *terms.accumulators, strict=True)
-    return numerics.fake_quant_sum(terms.x, terms.bias, log2_thresholds, all_rules)
+    exponent = _exponent_for(rules[1], exponent)
+    return numerics.fake_quant_sum(terms.x, terms.bias, log2_thresholds, all_rules, exponent)
+
+
+def _exponent_for(rounding, exponent):
+    """Return the exponent of the input's grid if the rounding depends on it, else None."""
+    if rounding not in STEPPED:
+        return None
+    if exponent is None:
+        raise ValueError(
+            f"Rounding {rounding!r} depends on the step of the grid that its input lies on: give "
+            "log2 of the step. A Quant layer takes that of its input as `input_exponent`. "
+            "Received: exponent=None"
+        )
+    return ops.stop_gradient(ops.cast(exponent, "float32"))
 
 
 def exponent_of(log2_threshold, format: FixedPoint):

@@ -9,24 +9,25 @@ from keras.ops import convert_to_numpy
 from keras_alt.numerics import closed_form
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _fake_quant(x, log2_threshold, format, rounding, relu_max):
-    return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _fake_quant(x, log2_threshold, exponent, rules):
+    return closed_form.forward(x, log2_threshold, *rules, exponent)
 
 
-def _forward(x, log2_threshold, format, rounding, relu_max):
-    return _fake_quant(x, log2_threshold, format, rounding, relu_max), (x, log2_threshold)
+def _forward(x, log2_threshold, exponent, rules):
+    return _fake_quant(x, log2_threshold, exponent, rules), (x, log2_threshold, exponent)
 
 
-def _backward(format, rounding, relu_max, residuals, upstream):
-    return closed_form.backward(*residuals, upstream, format, rounding, relu_max)
+def _backward(rules, residuals, upstream):
+    *given, exponent = residuals
+    return *closed_form.backward(*given, upstream, *rules, exponent), None
 
 
 _fake_quant.defvjp(_forward, _backward)
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
-    return _fake_quant(x, log2_threshold, format, rounding, relu_max)
+def fake_quant(x, log2_threshold, rules, training, exponent):
+    return _fake_quant(x, log2_threshold, exponent, rules)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4,))

@@ -6,6 +6,7 @@ import math
 import tensorflow as tf
 
 from keras_alt.numerics import closed_form
+from keras_alt.numerics.rounding import STEPPED
 
 # XLA compiles once for each shape, which does not pay off for smaller tensors. The 53 kernels of a
 # MobileNetV2 took as long compiled, and the first step took 2 to 4 s longer.
@@ -22,14 +23,23 @@ TENSOR, VECTOR, SCALAR = tf.TensorSpec(None), tf.TensorSpec([None]), tf.TensorSp
 UNROLLED = 32
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
-    rules = (format, rounding, relu_max)
+def fake_quant(x, log2_threshold, rules, training, exponent):
+    parameters = log2_threshold, *_given(exponent)
     if not training:
-        return _plain(*rules)(x, log2_threshold)
+        return _plain(*rules)(x, *parameters)
     shape = tuple(log2_threshold.shape)
     if shape or _is_small(x):  # thresholds of channels belong to kernels, which are small
-        return _called(shape, *rules)(x, log2_threshold)
-    return _compiled(_group(x), *rules)(x, log2_threshold)
+        return _called(shape, *rules)(x, *parameters)
+    return _compiled(_group(x), *rules)(x, *parameters)
+
+
+def _given(exponent):
+    return () if exponent is None else (exponent,)
+
+
+def _exponents(rounding):
+    """Return the specification of the exponents that a function with a rounding takes."""
+    return [SCALAR] if rounding in STEPPED else []
 
 
 def lookup(x, exponent, values, slopes, first, training):
@@ -54,8 +64,8 @@ def fuses_sum(total):
     return not tf.executing_eagerly() and total.dtype == tf.float32 and not _is_small(total)
 
 
-def fake_quant_sum(x, bias, log2_thresholds, rules):
-    return _compiled_sum(_group(x), rules)(x, bias, *log2_thresholds)
+def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
+    return _compiled_sum(_group(x), rules)(x, bias, *log2_thresholds, *_given(exponent))
 
 
 def _is_small(x):
@@ -68,10 +78,15 @@ def _group(x):
 
 def _ways(rules):
     """Return forward and backward in plain operations."""
-    return (
-        lambda x, log2_threshold: closed_form.forward(x, log2_threshold, *rules),
-        lambda x, log2_threshold, up: closed_form.backward(x, log2_threshold, up, *rules),
-    )
+
+    def forward(x, log2_threshold, *exponent):
+        return closed_form.forward(x, log2_threshold, *rules, *exponent)
+
+    def backward(x, log2_threshold, *others):
+        *exponent, upstream = others
+        return closed_form.backward(x, log2_threshold, upstream, *rules, *exponent)
+
+    return forward, backward
 
 
 @functools.cache
@@ -88,10 +103,10 @@ def _called(shape, *rules):
         shape: of the threshold; its gradient is a sum over the axes of size 1.
     """
     forward, backward = _ways(rules)
-    thresholds = tf.TensorSpec(shape)
+    given = [TENSOR, tf.TensorSpec(shape), *_exponents(rules[1])]
     return _differentiable(
-        function(forward, input_signature=[TENSOR, thresholds]),
-        function(backward, input_signature=[TENSOR, thresholds, TENSOR]),
+        function(forward, input_signature=given),
+        function(backward, input_signature=[*given, TENSOR]),
     )
 
 
@@ -105,35 +120,41 @@ def _compiled(group, *rules):
     the loops: groups across the dimensions of an unflattened tensor cost more than they save.
     """
 
-    @function(input_signature=[TENSOR, SCALAR], jit_compile=True)
-    def forward(x, log2_threshold):
-        return closed_form.forward(x, log2_threshold, *rules)
+    given = [TENSOR, SCALAR, *_exponents(rules[1])]
 
-    @function(input_signature=[TENSOR, SCALAR, TENSOR], jit_compile=True)
-    def backward_terms(x, log2_threshold, upstream):
+    @function(input_signature=given, jit_compile=True)
+    def forward(x, log2_threshold, *exponent):
+        return closed_form.forward(x, log2_threshold, *rules, *exponent)
+
+    @function(input_signature=[*given, TENSOR], jit_compile=True)
+    def backward_terms(x, log2_threshold, *others):
+        *exponent, upstream = others
         flat = tf.reshape(x, [-1]), log2_threshold, tf.reshape(upstream, [-1])
-        dx, per_element = closed_form.backward_terms(*flat, *rules)
+        dx, per_element = closed_form.backward_terms(*flat, *rules, *exponent)
         per_group = tf.reduce_sum(tf.reshape(per_element, [-1, group]), axis=1)
         return tf.reshape(dx, tf.shape(x)), per_group
 
-    @function(input_signature=[TENSOR, SCALAR, TENSOR])
-    def backward(x, log2_threshold, upstream):
-        dx, per_group = backward_terms(x, log2_threshold, upstream)
+    @function(input_signature=[*given, TENSOR])
+    def backward(x, log2_threshold, *others):
+        dx, per_group = backward_terms(x, log2_threshold, *others)
         return dx, closed_form.threshold_gradient(per_group, log2_threshold, rules[0])
 
     return _differentiable(forward, backward)
 
 
 def _differentiable(forward, backward):
-    """Join both ways and restore the shapes, which a function traced for every rank loses."""
+    """Join both ways and restore the shapes, which a function traced for every rank loses.
+
+    `backward` returns the gradients of `x` and of the first parameters. Others have none.
+    """
 
     @tf.custom_gradient
     def fake_quant(x, *parameters):
         def gradient(upstream):
-            dx, *of_parameters = backward(x, *parameters, upstream)
-            for value, of in zip((dx, *of_parameters), (x, *parameters), strict=True):
+            gradients = backward(x, *parameters, upstream)
+            for value, of in zip(gradients, (x, *parameters), strict=False):
                 value.set_shape(of.shape)
-            return dx, *of_parameters
+            return *gradients, *[None] * (1 + len(parameters) - len(gradients))
 
         y = forward(x, *parameters)
         y.set_shape(x.shape)
@@ -211,18 +232,24 @@ def _compiled_sum(group, rules):
     Only `x` is kept for the backward pass. The gradient of the bias is a column sum; TensorFlow's
     own kernel for it took 8 to 15 % of a training step.
     """
-    scalars = [SCALAR] * len(rules)
+    count = len(rules)
+    scalars = [*[SCALAR] * count, *_exponents(rules[0][1])]
 
     @function(input_signature=[TENSOR, VECTOR, *scalars], jit_compile=True)
-    def forward(x, bias, *log2_thresholds):
-        return closed_form.sum_forward(x, bias, log2_thresholds, rules)
+    def forward(x, bias, *others):
+        return closed_form.sum_forward(x, bias, others[:count], rules, *others[count:])
 
     @function(input_signature=[TENSOR, VECTOR, *scalars, TENSOR], jit_compile=True)
     def backward_terms(x, bias, *others):
-        *log2_thresholds, upstream = others
+        *parameters, upstream = others
         rows = [-1, tf.size(bias)]
         dx, dsum, shares = closed_form.sum_backward_terms(
-            tf.reshape(x, rows), bias, log2_thresholds, tf.reshape(upstream, rows), rules
+            tf.reshape(x, rows),
+            bias,
+            parameters[:count],
+            tf.reshape(upstream, rows),
+            rules,
+            *parameters[count:],
         )
         groups = [tf.reduce_sum(tf.reshape(share, [-1, group]), axis=1) for share in shares]
         return tf.reshape(dx, tf.shape(x)), tf.reduce_sum(dsum, axis=0), *groups
@@ -232,7 +259,7 @@ def _compiled_sum(group, rules):
         dx, dbias, *groups = backward_terms(x, bias, *others)
         of_thresholds = (
             closed_form.threshold_gradient(shares, log2_threshold, steps[0])
-            for shares, log2_threshold, steps in zip(groups, others[:-1], rules, strict=True)
+            for shares, log2_threshold, steps in zip(groups, others[:count], rules, strict=True)
         )
         return dx, dbias, *of_thresholds
 

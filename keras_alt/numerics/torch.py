@@ -10,22 +10,22 @@ from keras_alt.numerics import closed_form
 
 class _FakeQuant(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, log2_threshold, format, rounding, relu_max):
+    def forward(ctx, x, log2_threshold, rules, exponent):
         ctx.save_for_backward(x, log2_threshold)
-        ctx.rules = format, rounding, relu_max
-        return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
+        ctx.rules = *rules, exponent
+        return closed_form.forward(x, log2_threshold, *ctx.rules)
 
     @staticmethod
     def backward(ctx, upstream):
         x, log2_threshold = ctx.saved_tensors
         dx, dlog2_threshold = closed_form.backward(x, log2_threshold, upstream, *ctx.rules)
-        return dx, dlog2_threshold, None, None, None
+        return dx, dlog2_threshold, None, None
 
 
-def fake_quant(x, log2_threshold, format, rounding, relu_max, training):
+def fake_quant(x, log2_threshold, rules, training, exponent):
     if not torch.is_grad_enabled():
-        return closed_form.forward(x, log2_threshold, format, rounding, relu_max)
-    return _FakeQuant.apply(x, log2_threshold, format, rounding, relu_max)
+        return closed_form.forward(x, log2_threshold, *rules, exponent)
+    return _FakeQuant.apply(x, log2_threshold, rules, exponent)
 
 
 class _Lookup(torch.autograd.Function):

@@ -7,6 +7,7 @@ from keras_alt.graph import Graph
 from keras_alt.planning.decisions import Group as Group
 from keras_alt.planning.decisions import Placement as Placement
 from keras_alt.planning.decisions import Plan as Plan
+from keras_alt.planning.decisions import Rounding as Rounding
 from keras_alt.planning.decisions import Substitution as Substitution
 from keras_alt.planning.placement import place_quantizers
 from keras_alt.planning.regions import Regions as Regions

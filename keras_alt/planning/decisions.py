@@ -35,6 +35,23 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """The rounding of one tensor.
+
+    Attributes:
+        name: of a rule in `keras_alt.numerics.rounding`.
+        terms: what adds up to log2 of the step of the grid that the tensor lies on, if the rule
+            depends on it: keys of groups, which stand for the exponents of their quantizers, calls
+            with a kernel, which stand for those of their sums.
+        halvings: what is taken off these terms, an integer.
+    """
+
+    name: str = "half_even"
+    terms: tuple = ()
+    halvings: int = 0
+
+
+@dataclass(frozen=True)
 class Placement:
     """The quantization of one tensor.
 
@@ -44,7 +61,7 @@ class Placement:
     """
 
     key: object
-    rounding: str = "half_even"
+    rounding: Rounding = Rounding()
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +93,7 @@ class Plan:
         folded: `{call of a batch norm: call of a layer}`, for each norm that the layer folds in
             training.
         layers: `{call: Substitution}` for the layers that are replaced.
+        inner: `{call: Rounding}` of the inputs of ReLUs with slopes, which these round themselves.
     """
 
     bias_rule: str
@@ -84,6 +102,7 @@ class Plan:
     fused: dict = field(default_factory=dict)
     folded: dict = field(default_factory=dict)
     layers: dict = field(default_factory=dict)
+    inner: dict = field(default_factory=dict)
     _keys: dict = field(default_factory=dict)  # tensor on a grid -> key of its group
     _parent: dict = field(default_factory=dict)
     _groups: dict = field(default_factory=dict)
@@ -126,7 +145,7 @@ class Plan:
         self._groups[key] = group
         return key
 
-    def place(self, tensor, key, rounding: str = "half_even"):
+    def place(self, tensor, key, rounding: Rounding = Rounding()):
         """Quantize `tensor` by the quantizer of the group of `key`."""
         self._keys[tensor] = key
         self.outputs[tensor] = Placement(key, rounding)

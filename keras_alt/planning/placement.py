@@ -10,9 +10,10 @@ from keras_alt.activations import is_never_negative
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
 from keras_alt.layers import Matmul
-from keras_alt.operators import OF_INPUT, Grid, Operator, is_frozen, is_kernel
+from keras_alt.operators import Grid, Operator, is_frozen, is_kernel
 from keras_alt.planning.decisions import Group, Placement, Plan
 from keras_alt.planning.regions import Regions
+from keras_alt.planning.roundings import Rounding, rounding_behind
 from keras_alt.planning.signs import may_be_negative
 from keras_alt.targets import get_target
 
@@ -141,7 +142,8 @@ class _Placing:
         if format is not None:
             signed = format.signed or may_be_negative(self.graph, tensor)
             group = Group(layer, role, replace(format, signed=signed))
-            self.plan.place(tensor, self.plan.new_group(tensor, group))
+            rounding = Rounding(self.target.quantize)
+            self.plan.place(tensor, self.plan.new_group(tensor, group), rounding)
 
     def _share_as_configured(self):
         for globs in self.config.share:
@@ -154,20 +156,6 @@ class _Placing:
             ]
             if keys:
                 self.plan.share(keys, self.plan.group(keys[0]).layer, "shared")
-
-
-def rounding_behind(regions: Regions, plan: Plan, tensor) -> str:
-    """Return the rounding by which the engine quantizes `tensor`."""
-    target = get_target(regions.config.target)
-    if plan.group_of(tensor):
-        return target.rescale
-    call = regions.graph.producer.get(tensor)
-    operator = None if call is None else regions.operator(call)
-    if operator is None or operator.rounding is None:
-        return "half_even"
-    if operator.rounding == OF_INPUT:
-        return rounding_behind(regions, plan, call.inputs[0])
-    return getattr(target, operator.rounding)
 
 
 def _common_format(formats):

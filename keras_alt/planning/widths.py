@@ -16,8 +16,8 @@ from keras_alt.layers.batch_norm import batch_norm_arguments
 from keras_alt.layers.softmax import softmax_arguments
 from keras_alt.operators import is_frozen, reads_table
 from keras_alt.planning.decisions import Plan, Substitution
-from keras_alt.planning.placement import rounding_behind
 from keras_alt.planning.regions import Regions
+from keras_alt.planning.roundings import rounding_behind
 from keras_alt.targets import ON_PRODUCT_GRID, get_target
 
 RECIPROCAL_BITS = 8  # for an average pool as a convolution; the paper's width
@@ -102,10 +102,13 @@ class _Substituting:
 
     def sloped(self, call):
         widths = self.regions.config.for_layer(call.layer.name)
+        rounding = rounding_behind(self.regions, self.plan, call.inputs[0])
+        self.plan.inner[call] = rounding
         return {
             "internal_bits": self.target.leaky_bits or widths.accumulators,
             "activation_bits": None,
-            "rounding": rounding_behind(self.regions, self.plan, call.inputs[0]),
+            "rounding": rounding.name,
+            "product_rounding": self.target.multiply,
             **_frozen(call.layer),
         }
 

@@ -101,7 +101,14 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         return tuple(size if axis in channels else 1 for axis, size in enumerate(input_shape))
 
     def call(
-        self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
+        self,
+        inputs,
+        activation=None,
+        rounding="half_even",
+        with_exponent=False,
+        input_exponents=(),
+        halvings=0,
+        training=None,
     ):
         """Quantize `inputs`.
 
@@ -111,6 +118,9 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             rounding: name of a rule in `keras_alt.numerics.rounding`: that of the operation which
                 computed `inputs`.
             with_exponent: whether to return `(y, exponent)` from a node of the graph.
+            input_exponents, halvings: scalar tensors and an integer. The sum of the tensors minus
+                the integer is log2 of the step of the grid that `inputs` lie on;
+                `rounding="double"` needs it.
         """
         # `with_exponent` changes what is returned, because saved graphs hold it: one node has to
         # give both tensors. A layer calls its child quantizer and then `exponent_tensor()`.
@@ -121,9 +131,10 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             self.checked_for_training = True
         log2_threshold = self.trained_log2_threshold()
         relu_max = RELU_MAX[activation or self.activation]
+        exponent = sum(input_exponents) - halvings if len(input_exponents) else None
         terms = remembered_sum(inputs) if training else None
         if terms is not None:
-            y = fake_quant_sum(terms, log2_threshold, (self.format, rounding, relu_max))
+            y = fake_quant_sum(terms, log2_threshold, (self.format, rounding, relu_max), exponent)
         else:
             y = fake_quant(
                 inputs,
@@ -132,6 +143,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
                 rounding=rounding,
                 relu_max=relu_max,
                 training=bool(training),
+                exponent=exponent,
             )
         return (y, self.exponent_tensor()) if with_exponent else y
 
@@ -149,9 +161,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         rules = (self.format, "half_even", RELU_MAX[self.activation])
         return self.trained_log2_threshold(), rules
 
-    def compute_output_spec(
-        self, inputs, activation=None, rounding="half_even", with_exponent=False, training=None
-    ):
+    def compute_output_spec(self, inputs, with_exponent=False, **rules):
         y = keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
         return (y, keras.KerasTensor((), dtype="float32")) if with_exponent else y
 

@@ -46,8 +46,15 @@ def numbers_within(program: Program, step: Step) -> list[int]:
     if step.operation == "requantize":
         (tensor,), left = operands, max(-step.attributes["shift"], 0)
         denominator = int(np.max(step.attributes["divisor"])) << max(step.attributes["shift"], 0)
+        if step.attributes["rounding"] == "double":
+            left = max(left, -_first_shift(step.attributes["divisor"]))
         numbers += [tensor.low << left, tensor.high << left, 2 * denominator - 1]
     return numbers
+
+
+def _first_shift(divisor):
+    """Return the shift of the first rounding of the rule `double`."""
+    return 2 - int(divisor).bit_length()
 
 
 @handles("requantize")
@@ -57,20 +64,38 @@ def _requantize(layer: Layer, step: Step):
     left, right = max(-shift, 0), max(shift, 0)
     if right > MOST_WIDE_SHIFT:
         raise ExportError(f"C shifts by {MOST_WIDE_SHIFT} bits at most. Received: shift={shift}")
-    if left:
-        c = f"{c} * {2**left}"
-    low, high, cells = x.low << left, x.high << left, 1
-    if isinstance(divisor, np.ndarray) and divisor.size > 1:
+    low, high, cells = x.low << left, x.high << left, int(np.min(divisor)) << right
+    if rules["rounding"] == "double":
+        c = _rounded_twice(layer, c, shift, int(divisor))
+    elif isinstance(divisor, np.ndarray) and divisor.size > 1:
         cells = int(divisor.min())
         format = FixedPoint(32, signed=False)
         by = layer.number(step, "cells", Constant(divisor[0] << right, 0, format))
+        c = _shifted_left(c, left)
         c = rounded(layer.library, layer.sum, rules["rounding"], c, by, rules["offset"])
-    elif (denominator := int(np.max(divisor)) << right) > 1:
-        cells = denominator
-        c = rounded(layer.library, layer.sum, rules["rounding"], c, denominator, rules["offset"])
+    else:
+        c = _rounded(layer, c, shift, rules["rounding"], int(np.max(divisor)), rules["offset"])
     if low // cells < rules["low"] or -(-high // cells) > rules["high"]:
         c = _clipped(layer, c, rules["low"], rules["high"])
     layer.let(step, c)
+
+
+def _rounded_twice(layer, c, shift, divisor):
+    """Return the code by the rule `double`, see `keras_alt.integer.arithmetic`."""
+    first = min(_first_shift(divisor), shift)
+    c = _rounded(layer, c, first, "half_up", divisor)
+    return _rounded(layer, c, shift - first, "half_away") if shift > first else c
+
+
+def _rounded(layer, c, shift, rounding, divisor=1, offset=0):
+    c, denominator = _shifted_left(c, max(-shift, 0)), divisor << max(shift, 0)
+    if denominator == 1:
+        return c
+    return rounded(layer.library, layer.sum, rounding, c, denominator, offset)
+
+
+def _shifted_left(c, bits):
+    return f"{c} * {2**bits}" if bits else c
 
 
 @handles("clip")

@@ -67,6 +67,7 @@ ROUNDINGS: dict[str, Callable[..., str]] = {
     for name, rule in {
         "half_even": "(excess > 0) | ((excess == 0) & ((quotient & 1) == 1))",
         "half_up": "excess >= 0",
+        "half_away": "(excess > 0) | ((excess == 0) & (quotient >= 0))",
         "floor": "0",
         "half_away_stored": "(excess > 0) | ((excess == 0) & (quotient + offset >= 0))",
     }.items()

@@ -108,6 +108,7 @@ class _Description:
             "front": {
                 "layers": _layers(reading.entry),
                 "gives": [operation_behind(t).name for t in reading.entry.outputs],
+                **_roundings(reading),
             },
             "behind": {"layers": _layers(reading.exit), "outputs": reading.output_names},
             "inputs": program.inputs,
@@ -224,3 +225,9 @@ def _same(first, second):
         np.array_equal(a, b)
         for a, b in ((first.codes, second.codes), (first.exponents, second.exponents))
     )
+
+
+def _roundings(reading):
+    """Return how floats become the codes of each input, where that is not half to even."""
+    is_usual = set(reading.roundings) <= {"half_even"}
+    return {} if is_usual else {"roundings": reading.roundings}

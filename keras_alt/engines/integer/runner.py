@@ -44,13 +44,15 @@ class IntegerModel:
         return [np.concatenate(batches) for batches in zip(*parts, strict=True)]
 
     def codes(self, arrays):
-        """Return the codes of inputs. Integers are codes; floats are rounded half to even."""
+        """Return the codes of inputs. Integers are codes, floats are rounded."""
         tensors = [self.model["tensors"][position] for position in self.model["inputs"]]
         if len(arrays) != len(tensors):
             raise ValueError(
                 f"The model has {len(tensors)} inputs. Received: {len(arrays)} arrays."
             )
-        codes = [_codes(t, np.asarray(a)) for t, a in zip(tensors, arrays, strict=True)]
+        roundings = self.model["front"].get("roundings", ["half_even"] * len(tensors))
+        given = zip(tensors, map(np.asarray, arrays), roundings, strict=True)
+        codes = [_codes(*values) for values in given]
         if len({len(c) for c in codes}) > 1:
             raise ValueError(
                 "Each input needs as many samples. "
@@ -78,7 +80,7 @@ def _aligned(packed, constant):
     return codes << np.array(constant.get("shifts", 0), np.int64)
 
 
-def _codes(tensor, values):
+def _codes(tensor, values, rounding):
     name, low, high = tensor["name"], tensor["low"], tensor["high"]
     expected = tensor["shape"]
     fits = len(values.shape) == len(expected) + 1 and all(
@@ -93,7 +95,7 @@ def _codes(tensor, values):
         if not np.isfinite(values).all():
             raise ValueError(f"Input '{name}' must be finite. Received: NaN or infinity.")
         values = values.astype(np.float32).astype(np.float64)  # the model computes in float32
-        codes = np.rint(np.ldexp(values, -tensor["exponent"]))
+        codes = arithmetic.FLOAT_ROUNDINGS[rounding](np.ldexp(values, -tensor["exponent"]))
         return np.clip(codes, low, high).astype(np.int64)
     codes = values.astype(np.int64)
     if codes.min() < low or codes.max() > high:

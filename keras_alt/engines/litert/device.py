@@ -28,12 +28,16 @@ def compute(folder, about, inputs):
     """Run sample by sample and return the codes of each output; `inputs` has arrays by name."""
     _, litert = _package()
     path = os.path.join(folder, "model", "model.tflite")
-    plain = litert.Interpreter(path)
+    options = {}
+    if about["engine"] == "litert-reference":
+        options["experimental_op_resolver_type"] = litert.OpResolverType.BUILTIN_REF
+    plain = litert.Interpreter(path, **options)
     wanted = [output["tensor"] for output in about["outputs"]]
     given = {detail["name"] for detail in plain.get_output_details()}
     interpreters = [plain]
     if not given.issuperset(wanted):  # float layers follow, so read an inner tensor
-        interpreters.append(litert.Interpreter(path, experimental_preserve_all_tensors=True))
+        options["experimental_preserve_all_tensors"] = True
+        interpreters.append(litert.Interpreter(path, **options))
     for interpreter in interpreters:
         interpreter.allocate_tensors()
     index = {detail["name"]: detail["index"] for detail in interpreters[-1].get_tensor_details()}

@@ -12,6 +12,7 @@ import numpy as np
 from keras_alt.engines.fitting import ExportError, fitting_program, require
 from keras_alt.engines.litert.boundary import bytes_as_codes, check_types
 from keras_alt.engines.litert.float_layers import input_types
+from keras_alt.engines.litert.rules import RULES
 from keras_alt.engines.litert.writer import Writer
 from keras_alt.files import written_whole
 from keras_alt.input_shapes import with_input_shape
@@ -34,7 +35,7 @@ def to_litert(
     between DEQUANTIZE and QUANTIZE.
 
     Args:
-        model: calibrated model, quantized with target "litert".
+        model: calibrated model, quantized with target "litert" or "tflm".
         path: the file to write, by convention `*.tflite`.
         inputs: type of the file's inputs: "int8", "uint8" or "float32". None is "int8", and
             "float32" in front of float layers. Integers in front of float layers are the bytes of
@@ -55,7 +56,7 @@ def to_litert(
     require("ai_edge_litert", "litert")
     check_types(inputs=inputs, outputs=outputs)
     model = with_input_shape(model, input_shape)
-    write_litert(fitting_program(model, "litert"), path, inputs, outputs)
+    write_litert(fitting_program(model, *RULES), path, inputs, outputs)
     return os.fspath(path)
 
 

@@ -9,25 +9,10 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
 from keras_alt.engines.litert import reductions, softmax, volumes
 from keras_alt.engines.litert.operator import Operator, channel_shifts
+from keras_alt.engines.litert.rules import KERNELS
 from keras_alt.engines.litert.stored import zero_point
 from keras_alt.handlers import Handlers
 from keras_alt.padding import is_fixed, paddings
-
-KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
-# The measured rounding of each operator that rounds.
-ROUNDINGS = {
-    **dict.fromkeys(KERNELS, "half_even"),
-    "ADD": "half_up",
-    "AVERAGE_POOL_2D": "half_away_stored",
-    "BATCH_MATMUL": "half_even",
-    "DIV": "half_up",  # of the operators that `softmax.rounded` appends
-    "MEAN": "half_even",  # of as many copies as `reductions.copies` says
-    "MUL": "half_even",
-    "QUANTIZE": "half_up",
-    "SUB": "half_up",
-    "SUM": "half_even",
-}
-
 
 OPERATORS = Handlers()
 
@@ -43,7 +28,8 @@ def handles(*operations: str) -> Callable[[Handler], Handler]:
     - `writer.move(step, code, *constants, **options)`: the operator only moves codes.
 
     `writer.at(position)` returns the file index of an input on a grid. Operators have the codes and
-    options of TensorFlow Lite's schema. A new operator that rounds needs an entry in `ROUNDINGS`.
+    options of TensorFlow Lite's schema. A new operator that rounds needs an entry in
+    `keras_alt.engines.litert.rules.RULES`.
     """
     return OPERATORS.handles(*operations)
 
@@ -146,18 +132,6 @@ def _widened(space, step):
     return codes, cropped
 
 
-@handles("matrix_product")
-def _matrix_product(writer, step):
-    y = writer.program.tensors[step.output]
-    kernel = step.attributes["kernel"]
-    shifts = channel_shifts(kernel, y.shape[-1])
-    options = {"keepNumDims": len(y.shape) > 1}
-    inputs = [writer.at(step.inputs[0]), writer.kernel(step, kernel.codes.T, shifts)]
-    writer.pending[step.output] = Operator(
-        "FULLY_CONNECTED", inputs, y.shape, options, layer=step.layer, shifts=shifts
-    )
-
-
 @handles("add_constant")
 def _add_constant(writer, step):
     operator, bias = writer.awaited(step), step.attributes["constant"]
@@ -201,14 +175,15 @@ def _requantize(writer, step):
     if operator is None:
         operator = Operator("QUANTIZE", [writer.at(step.inputs[0])], x.shape)
     rounds = step.attributes["shift"] > 0 or np.any(x.divisor != 1)
-    if rounds and ROUNDINGS[operator.code] != rounding:
+    known = writer.rules.roundings.get(operator.code)
+    if rounds and known != rounding:
         raise ExportError(
-            f"LiteRT's {operator.code} rounds by '{ROUNDINGS[operator.code]}'. "
+            f"LiteRT's {operator.code} rounds by {known!r} for target '{writer.reading.target}'. "
             f"Received: rounding={rounding!r} at '{step.layer}'"
         )
     if operator.code in KERNELS:
         operator = writer.biased(operator, step, x)
-    if operator.code == "MEAN":
+    if operator.code == "MEAN" and rounding == "half_even":
         operator = reductions.repeated(writer, operator, step)
     if operator.code == "DIV":
         operator = softmax.rounded(writer, operator, step)
@@ -244,12 +219,6 @@ def _softmax(writer, step):
 def _product(writer, step):
     inputs = [writer.at(p) for p in step.inputs]
     writer.pending[step.output] = Operator("MUL", inputs, writer.program.tensors[step.output].shape)
-
-
-@handles("batch_matmul")
-def _batch_matmul(writer, step):
-    inputs, shape = [writer.at(p) for p in step.inputs], writer.program.tensors[step.output].shape
-    writer.pending[step.output] = Operator("BATCH_MATMUL", inputs, shape)
 
 
 @handles("add", "subtract")

@@ -1,4 +1,4 @@
-"""Runs a LiteRT file with the default delegate."""
+"""Runs a LiteRT file, with the default delegate or by the reference kernels."""
 
 import os
 import warnings
@@ -28,14 +28,20 @@ class LiteRTEngine:
         self.reading, self.program = reading, reading.program
         path = os.path.join(folder, "model.tflite")
         self.names = write_litert(reading, path)
-        self.plain = Interpreter(path)
+        options = self.options()
+        self.plain = Interpreter(path, **options)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*experimental_preserve_all_tensors")
-            self.observed = Interpreter(path, experimental_preserve_all_tensors=True)
+            self.observed = Interpreter(path, experimental_preserve_all_tensors=True, **options)
         for interpreter in (self.plain, self.observed):
             interpreter.allocate_tensors()
         indices = {d["name"]: d["index"] for d in self.observed.get_tensor_details()}
         self.tensors = {position: indices[name] for position, name in self.names.items()}
+
+    @staticmethod
+    def options() -> dict:
+        """Return the options of the interpreters."""
+        return {}
 
     @classmethod
     def version(cls):
@@ -89,3 +95,15 @@ class LiteRTEngine:
             except ValueError:  # the delegate does not expose this tensor
                 continue
             yield position, stored.astype(np.int64) - zero_point(self.program.tensors[position])
+
+
+class LiteRTReferenceEngine(LiteRTEngine):
+    """The same with the reference kernels, which no delegate replaces."""
+
+    name = "litert-reference"
+
+    @staticmethod
+    def options():
+        from ai_edge_litert.interpreter import OpResolverType
+
+        return {"experimental_op_resolver_type": OpResolverType.BUILTIN_REF}

@@ -6,9 +6,6 @@ from keras_alt.engines.litert.flatbuffer import LiteRTFile
 from keras_alt.engines.litert.operators import handles
 from keras_alt.engines.litert.stored import zero_point
 
-# Operators that map each byte by a function; far faster or better supported than a table.
-FUNCTIONS = ("LOGISTIC", "TANH", "GELU", "HARD_SWISH", "ELU", "EXP", "ABS")
-
 
 @handles("lookup")
 def _lookup(writer, step):
@@ -20,7 +17,7 @@ def _lookup(writer, step):
     x, y = program.tensors[step.inputs[0]], program.tensors[step.output]
     table, first = step.arguments["table"], step.attributes["first"]
     codes, entries = _reached(x, table, first)
-    for code in FUNCTIONS:
+    for code in writer.rules.functions:
         if _computes(code, x, y, codes, entries):
             writer.file.operator(code, [writer.at(step.inputs[0])], [writer.store(step.output)])
             return

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_alt.engines.fitting import ExportError
+from keras_alt.engines.fitting import ExportError, fitting_engine
 from keras_alt.engines.litert.boundary import typed_inputs, typed_outputs
 from keras_alt.engines.litert.flatbuffer import LiteRTFile
 from keras_alt.engines.litert.float_layers import float_part, input_type
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.engines.litert.operators import OPERATORS
+from keras_alt.engines.litert.rules import RULES
 from keras_alt.engines.litert.stored import zero_point
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Island, Source
@@ -35,6 +36,7 @@ class Writer:
 
     Attributes:
         file: the `LiteRTFile` being built.
+        rules: of the engines that run the file.
         stored: `{position: index of its tensor in the file}`.
         exponents: `{name: log2 of the scale}` of each tensor with a scale, an array if each channel
             has its own.
@@ -46,6 +48,7 @@ class Writer:
     def __init__(self, reading, inputs=None, outputs=None):
         self.types = inputs, outputs
         self.reading, self.program = reading, reading.program
+        self.rules = RULES[fitting_engine(reading, *RULES)]
         self.file = LiteRTFile(self.program.name)
         self.stored, self.exponents = {}, {}
         self.pending = {}

@@ -58,7 +58,7 @@ def test_a_step_gives_the_codes_of_the_integer_engine(names, data, seed):
     assert_computes(*program_of(data.draw(cases(names)), np.random.default_rng(seed)))
 
 
-@pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
+@pytest.mark.parametrize("rounding", sorted([*ROUNDINGS, "double"]))
 def test_roundings_hold_for_every_shift_divisor_and_width(rounding, rng):
     """Half of the codes lie at ties, and at the ends of their bounds."""
     program, codes = Program("roundings"), []

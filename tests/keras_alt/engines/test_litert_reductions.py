@@ -21,14 +21,14 @@ BYTES = FixedPoint(8), FixedPoint(8, signed=False)
 FORMATS = [(BYTES[0], BYTES[0]), (BYTES[1], BYTES[1]), (BYTES[0], BYTES[1])]
 
 
-def network(mean, shape, formats, shift):
+def network(mean, shape, formats, shift, target="litert"):
     """Return a network of one mean. One step of its result is `2**shift` steps of its input."""
     before, after = formats
     inputs = keras.Input(shape)
     outputs = mean(inputs)
     if before.signed and not after.signed:
         outputs = L.ReLU()(outputs)
-    config = QuantizeConfig(target="litert", inputs="int8" if before.signed else "uint8")
+    config = QuantizeConfig(target=target, inputs="int8" if before.signed else "uint8")
     model = keras_alt.quantize_model(keras.Model(inputs, outputs), config)
     first, last = quantizers(model).values()
     assert (first.format, last.format) == formats

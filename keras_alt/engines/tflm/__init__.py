@@ -1,0 +1,1 @@
+"""TensorFlow Lite for Microcontrollers: runs the files of `keras_alt.export.to_litert`."""
