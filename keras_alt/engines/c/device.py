@@ -24,7 +24,10 @@ def compute(folder, about, inputs):
     source = os.path.join(folder, "model", "c", "harness.c")
     with tempfile.TemporaryDirectory() as scratch:
         program = os.path.join(scratch, "model")
-        subprocess.run([compiler(), "-std=c99", "-O2", source, "-o", program], check=True)
+        # Compilers look for assembler and linker on the path.
+        path = {"PATH": os.defpath, **os.environ}
+        command = [compiler(), "-std=c99", "-O2", source, "-o", program]
+        subprocess.run(command, env=path, check=True)
         rows = run(program, arrays)
     return [tensor(rows, entry) for entry in about["outputs"]]
 

@@ -15,7 +15,13 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.engines.integer.run import IntegerEngine
 
-ENGINES = {"integer": "litert", "litert": "litert", "onnxruntime": "onnx", "qonnx": "paper"}
+ENGINES = {
+    "integer": "litert",
+    "litert": "litert",
+    "onnxruntime": "onnx",
+    "qonnx": "paper",
+    "c": "hls",
+}
 PACKAGES = {"litert": "ai_edge_litert", "onnxruntime": "onnxruntime", "qonnx": "qonnx"}
 
 
