@@ -4,6 +4,8 @@ A rule takes the codes, their format, and the step of the grid that the codes li
 rounded, in units of codes. Only the rules in `STEPPED` need this step; for others it may be None.
 """
 
+from collections.abc import Callable
+
 from keras import ops
 
 
@@ -46,7 +48,7 @@ def double(z, format, step):
     return half_away(twice * half_up(z / twice, format), format)
 
 
-ROUNDINGS = {
+ROUNDINGS: dict[str, Callable] = {
     f.__name__: f for f in (half_even, half_up, half_away, floor, half_away_stored, double)
 }
 STEPPED = ("double",)
