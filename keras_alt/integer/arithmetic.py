@@ -4,6 +4,8 @@ Codes are int64 arrays in channels-last order; the first axis is the batch. What
 is known to the program, not to these functions.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -66,7 +68,7 @@ ROUNDINGS = {
 }
 
 # Of floating-point codes. In float64, the codes of float32 values have room for the half.
-FLOAT_ROUNDINGS = {
+FLOAT_ROUNDINGS: dict[str, Callable] = {
     "half_even": np.rint,
     "half_away": lambda z: np.copysign(np.floor(np.abs(z) + 0.5), z),
 }
