@@ -25,8 +25,11 @@ import keras
 import numpy as np
 
 import keras_alt
-from keras_alt.calibration import kl_j, maximum
+from keras_alt.calibration import kl_j, maximum, mse
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
+
+CORRECTED = {"bias_correction": True}
+ROUNDED = {"bias_correction": True, "adaptive_rounding": True}
 
 
 def main():
@@ -58,18 +61,20 @@ def main():
 
 
 def static(model, equalized, data, options):
-    """Print what the network is without training, with one scale for each tensor."""
+    """Print what the network is without training."""
     x = data["train"][0][: options.calibration]
-    for name, start, activations, correction in (
-        ("as published, MAX", model, maximum, False),
-        ("as published, KL-J", model, kl_j, False),
-        ("equalized, MAX", equalized, maximum, False),
-        ("equalized, MAX, biases corrected", equalized, maximum, True),
-        ("equalized, KL-J, biases corrected", equalized, kl_j, True),
+    for name, start, activations, corrections in (
+        ("as published, MAX", model, maximum, {}),
+        ("as published, KL-J", model, kl_j, {}),
+        ("equalized, MAX", equalized, maximum, {}),
+        ("equalized, MAX, biases corrected", equalized, maximum, CORRECTED),
+        ("equalized, KL-J, biases corrected", equalized, kl_j, CORRECTED),
+        ("equalized, MAX, biases corrected, weights rounded", equalized, maximum, ROUNDED),
+        ("equalized, KL-J, biases corrected, weights rounded", equalized, kl_j, ROUNDED),
     ):
         student = quantized(start, options, 8)
         keras_alt.calibrate(
-            student, x, activations=activations, samples=len(x), bias_correction=correction
+            student, x, activations=activations, samples=len(x), verbose=False, **corrections
         )
         print(f"static INT8, {name}: {correct(student, data).mean():.2%}", flush=True)
 
@@ -94,27 +99,28 @@ def train(kind, model, data, seed, stem, options):
     elif kind == "int4":
         student = quantized(model, options, 8)
         student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
-
-        def further(student, bits):
-            fit(student, data, f"{stem}_{bits}", options, rate=5 * options.rate)
-
-        student = keras_alt.narrow(student, further, options.bits)
+        student = keras_alt.retarget(student, weights=4)
+        others = [q for n, q in keras_alt.quantizers(student).items() if not n.endswith("kernel")]
+        keras_alt.calibrate(student, x, weights=mse, keep=others, samples=len(x), **ROUNDED)
+        fit(student, data, stem, options, thresholds=0)  # moving ones would undo the rounding
     else:
         student = quantized(model, options, 8)
-        keras_alt.calibrate(student, x, activations=maximum, samples=len(x), bias_correction=True)
+        keras_alt.calibrate(student, x, activations=maximum, samples=len(x), **CORRECTED)
         fit(student, data, stem, options, thresholds=0 if kind == "weights" else 1e-2)
     return correct(student, data)
 
 
 def quantized(model, options, bits):
-    config = keras_alt.QuantizeConfig(weights=bits, target=options.target)
+    config = keras_alt.QuantizeConfig(
+        weights=bits, target=options.target, weight_scales=options.weight_scales
+    )
     return keras_alt.quantize_model(model, config)
 
 
-def fit(student, data, stem, options, rate=None, thresholds=1e-2):
+def fit(student, data, stem, options, thresholds=1e-2):
     """Train `student` in place; keep the best validation weights, or else the last ones."""
     steps = options.epochs * -(-len(data["train"][0]) // options.batch_size)
-    rate = schedule(rate or options.rate, steps)
+    rate = schedule(options.rate, steps)
     callbacks, validation = [], {}
     if keras_alt.quantizers(student):
         optimizer = keras_alt.optimizers.alt(rate, thresholds, steps=steps)
@@ -204,14 +210,16 @@ def parse():
     parser.add_argument("--std", nargs="+", type=float, default=[127.5], help="pixel deviation")
     parser.add_argument("--target", default="paper", help="engine rules: paper or litert")
     parser.add_argument(
+        "--weight-scales", default="tensor", choices=["tensor", "channel"], help="of kernels"
+    )
+    parser.add_argument(
         "--runs",
         nargs="*",
         default=["float", "weights", "int8"],
         choices=["float", "weights", "int8", "int4"],
-        help="weights: fixed thresholds; int4: starts from int8; none given: static figures only",
+        help="weights: fixed thresholds; int4: goes on from int8; none given: static figures only",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--bits", nargs="+", type=int, default=[6, 5, 4], help="widths up to int4")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-4, help="initial learning rate of weights")
