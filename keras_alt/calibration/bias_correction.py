@@ -2,7 +2,7 @@
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_alt.calibration.applying import apply
 from keras_alt.calibration.batches import ActivationStore
@@ -39,7 +39,7 @@ class BiasCorrection:
     def correct(self, call: Call, store: ActivationStore):
         """Give each channel of a kernel's output the mean that suits the float model."""
         layer = call.layer
-        outputs = (apply(call, store, batch) for batch in range(store.count))
+        outputs = (tree.flatten(apply(call, store, batch))[0] for batch in range(store.count))
         layer.bias.assign_add(self._expected(layer, store) - channel_means(layer, outputs))
 
     def _expected(self, layer, store):
@@ -79,7 +79,7 @@ def _sum(graph: Graph, call: Call):
     The other input is a list of tensors: as the addition reads it, and before each quantizer.
     Returns None if there is no such addition.
     """
-    layer, tensor = call.layer, call.output
+    layer, tensor = call.layer, call.outputs[0]
     if layer.activation is not keras.activations.linear or channel_axis(layer) != -1:
         return None
     reader = graph.sole_reader(tensor)

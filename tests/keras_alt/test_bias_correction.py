@@ -40,7 +40,7 @@ def kernels(model):
 def means(model, x):
     """Return the mean of each channel of the output of each kernel, before its activation."""
     calls = {c.layer.name: c for c in Graph(model).calls if hasattr(c.layer, "kernel")}
-    probe = keras.Model(model.inputs, [c.output for c in calls.values()])
+    probe = keras.Model(model.inputs, [c.outputs[0] for c in calls.values()])
     values = zip(calls, outputs(probe, x), strict=True)
     return {name: v.reshape(-1, v.shape[-1]).mean(axis=0, dtype=np.float64) for name, v in values}
 
