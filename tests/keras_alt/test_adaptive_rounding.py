@@ -140,7 +140,8 @@ def test_outputs_come_nearer_to_the_float_model(model, x, correction):
 
 
 @pytest.mark.parametrize(
-    ("target", "scales"), [("paper", "tensor"), ("litert", "tensor"), ("litert", "channel")]
+    ("target", "scales"),
+    [("paper", "tensor"), ("litert", "tensor"), ("litert", "channel"), ("tflm", "tensor")],
 )
 def test_kernels_lie_on_their_grids_within_a_step(model, x, target, scales):
     before = keras_alt.quantize_model(model, config(target, scales))
