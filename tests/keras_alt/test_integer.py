@@ -5,7 +5,7 @@ import models
 import numpy as np
 import pytest
 from conftest import outputs, pairs, randomize, sample
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from keras import layers as L
 from random_networks import FEW_NETWORKS, quantized_networks
@@ -13,7 +13,7 @@ from random_networks import FEW_NETWORKS, quantized_networks
 import keras_alt
 from keras_alt import FixedPoint, QuantizeConfig, integer
 from keras_alt.integer import arithmetic
-from keras_alt.numerics.rounding import ROUNDINGS
+from keras_alt.numerics.rounding import ROUNDINGS, STEPPED
 from keras_alt.quantizer import Quantizer, quantizers
 from keras_alt.targets import TARGETS
 
@@ -55,10 +55,11 @@ def test_every_topology_is_the_same_in_integers(make, target, rng):
 @FEW_NETWORKS
 @given(quantized_networks(st.sampled_from(sorted(TARGETS))))
 def test_random_networks_are_the_same_in_integers(drawn):
+    assume(not integer.read(drawn[0]).islands)  # some targets keep more layers in float
     assert_same_integers(*drawn)
 
 
-@pytest.mark.parametrize("rounding", sorted(ROUNDINGS))
+@pytest.mark.parametrize("rounding", sorted(set(ROUNDINGS) - set(STEPPED)))
 @pytest.mark.parametrize("divisor", [1, 3, 4, 9])
 @pytest.mark.parametrize("shift", [-2, 0, 1, 5])
 def test_requantize_is_the_rounding_rule(rounding, divisor, shift):
@@ -72,6 +73,16 @@ def test_requantize_is_the_rounding_rule(rounding, divisor, shift):
     real = keras.ops.convert_to_tensor(codes / (divisor * 2.0**shift), "float32")
     expected = np.clip(keras.ops.convert_to_numpy(ROUNDINGS[rounding](real, format)), 0, 255)
     np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize("shift", [-2, 0, 1, 2, 5])
+def test_requantize_is_the_double_rounding_of_sums(shift):
+    codes = np.arange(-2000, 2000)
+    result = arithmetic.requantize(codes, shift, "double", -128, 127)
+    step = 2.0**-shift
+    real = keras.ops.convert_to_tensor(codes * step, "float32")
+    rounded = keras.ops.convert_to_numpy(ROUNDINGS["double"](real, FixedPoint(8), step))
+    np.testing.assert_array_equal(result, np.clip(rounded, -128, 127))
 
 
 def test_accumulators_bound_every_sum(rng):

@@ -33,7 +33,7 @@ def enough_bytes(graph) -> int:
 
 def _channels(tensor):
     scales = None if tensor.quantization is None else tensor.quantization.scale
-    return 0 if scales is None else math.prod(tensor.shape[-1:])
+    return 0 if scales is None else int(math.prod(tensor.shape[-1:]))
 
 
 def arena_bytes(path: str | os.PathLike) -> int:

@@ -62,7 +62,8 @@ def test_a_step_gives_the_codes_of_the_integer_engine(names, data, seed):
 def test_roundings_hold_for_every_shift_divisor_and_width(rounding, rng):
     """Half of the codes lie at ties, and at the ends of their bounds."""
     program, codes = Program("roundings"), []
-    for bits in (5, 8, 16, 31, 33, 48, 62):
+    widest = 48 if rounding == "double" else 62  # its first step doubles the numbers
+    for bits in (5, 8, 16, 31, 33, 48, widest):
         x = Tensor("x", (64,), 0, -(2**bits), 2**bits - 1)
         position = program.add_tensor(x)
         program.inputs.append(position)
