@@ -84,11 +84,16 @@ def test_mobilenet_cifar10(tmp_path):
         8,
         "--target",
         "litert",
+        "--runs",
+        "float",
+        "weights",
+        "int8",
+        "int4",
         "--output",
         tmp_path / "output",
     ]
     out = run("mobilenet_cifar10.py", *arguments)
-    assert "against float" in out
+    assert out.count("against float") == 3
     assert run("mobilenet_cifar10.py", *arguments).count("Epoch") == 0
 
 
