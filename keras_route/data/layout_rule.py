@@ -28,7 +28,8 @@ def draw_by_rule(pins: PinSets, window_um: float, labels: np.ndarray) -> None:
     """
     _, height, width, _ = labels.shape
     (left, right), (top, bottom) = pins.extent(pins.x), pins.extent(pins.y)
-    extents = (right - left) * (window_um / width), (bottom - top) * (window_um / height)
+    # The product first: equal extents of windows that are not square must not differ by rounding.
+    extents = (right - left) * window_um / width, (bottom - top) * window_um / height
     lying = horizontal_trunk(*extents)
     horizontal, vertical = wire_class(*extents)
     trunk_layer, leg_layer = _trunk_first(lying, horizontal, vertical)

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keras_route.data.random_nets import NetFamily, draw_net
@@ -204,6 +204,7 @@ def windows_with_pins(draw):
 
 
 @given(windows_with_pins())
+@example(([(0, 0), (30, 5)], 6, 36, 11.0))  # extents of 55 / 6 um both
 def test_the_batch_rule_is_the_plain_rule(case):
     pins, height, width, window_um = case
     labels = draw_net(pins, height, width, window_um)
