@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import resource
-import subprocess
 import sys
 import time
 
@@ -27,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from networks import applications, network, randomize
+from rows import measured, show
 
 import keras_alt
 from keras_alt.graph import functional
@@ -49,20 +49,10 @@ COLUMNS = {
 
 def main():
     options = parse()
-    done = read(options.output)
-    print("".join(f"{name:>{width}}" for name, width in COLUMNS.items()))
+    row = measured(options.output, __file__, "name", "backend")
+    show(COLUMNS)
     for name in options.only or applications():
-        key = name, keras.backend.backend()
-        if key not in done:
-            done[key] = in_a_process(*key)
-            with options.output.open("a") as file:
-                file.write(json.dumps(done[key]) + "\n")
-        show(done[key])
-
-
-def show(row):
-    cells = [f"{row.get(name, '-')!s:>{width}}" for name, width in COLUMNS.items()]
-    print("".join(cells), row.get("error", ""), flush=True)
+        show(COLUMNS, row(name, keras.backend.backend()))
 
 
 def check(name):
@@ -123,31 +113,16 @@ def difference(values, expected):
     return float(f"{np.abs(values - expected).max() / np.abs(expected).max():.1e}")
 
 
-def in_a_process(name, backend):
-    run = subprocess.run(
-        [sys.executable, __file__, "--check", name], capture_output=True, text=True, check=False
-    )
-    if run.returncode:
-        lines = run.stderr.strip().splitlines() or [f"ended by signal {-run.returncode}"]
-        return {"name": name, "backend": backend, "error": lines[-1]}
-    return json.loads(run.stdout.splitlines()[-1])
-
-
-def read(path):
-    rows = map(json.loads, path.read_text().splitlines()) if path.exists() else ()
-    return {(row["name"], row["backend"]): row for row in rows if "error" not in row}
-
-
 def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these networks only")
     parser.add_argument("--output", type=pathlib.Path, default=pathlib.Path("equalize.jsonl"))
-    parser.add_argument("--check", help=argparse.SUPPRESS)
+    parser.add_argument("--check", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.check:
-        print(json.dumps(check(options.check)))
+        print(json.dumps(check(options.check[0])))
         sys.exit()
     return options
 

@@ -16,7 +16,7 @@ def visits(graph: Graph) -> list[list[Call]]:
     together = {index: [] for index in position.values()}
     for call, index in position.items():
         end = last[call.layer]
-        readers = graph.readers[call.outputs[0]]
+        readers = [r for tensor in call.outputs for r in graph.readers[tensor]]
         waits = isinstance(call.layer, Quantizer) and all(position[r] > end for r in readers)
         together[end if waits else index].append(call)
     return [calls for _, calls in sorted(together.items()) if calls]
