@@ -3,11 +3,11 @@
     python benchmarks/c.py --data DIR --networks resnet8 kws --targets paper litert
     python benchmarks/c.py --data DIR --networks resnet8 --targets litert --time
 
-`DIR` has the `.keras` files of `NETWORKS` and `cifar10_lossless.npz`. Networks are calibrated, not
-trained. Each row tells how many codes differ from those of Keras, at every quantizer and output,
-and the bytes: `text` and `rodata` of the object file (`-O2`), constants and arena by the header.
-With `--time`, one core computes images, one at a time, by C, by LiteRT's INT8 file of the same
-network and by LiteRT's float file of the original.
+`DIR` is that of `real_networks.py`. Networks are calibrated, not trained. Each row tells how many
+codes differ from those of Keras, at every quantizer and output, and the bytes: `text` and `rodata`
+of the object file (`-O2`), constants and arena by the header. With `--time`, one core computes
+images, one at a time, by C, by LiteRT's INT8 file of the same network and by LiteRT's float file of
+the original.
 """
 
 import argparse
@@ -20,8 +20,7 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-import numpy as np
+from real_networks import add_arguments, calibrated
 
 import keras_alt
 from keras_alt.engines.c.compiler import compiler
@@ -29,54 +28,13 @@ from keras_alt.engines.c.compiler import compiler
 SECONDS = 3  # that each engine runs
 
 
-def cifar(data, count):
-    with np.load(data / "cifar10_lossless.npz") as file:
-        return file["x_test"][:count].astype("float32")
-
-
-def normalized(data, count):
-    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    return ((cifar(data, count) / 255 - mean) / deviation).astype("float32")
-
-
-def enlarged(data, count):
-    images = keras.ops.image.resize(cifar(data, count), (96, 96), interpolation="bilinear")
-    return keras.ops.convert_to_numpy(images) / 127.5 - 1
-
-
-def random(*shape, low, high):
-    """Return a source of smooth random inputs: sums along the first axis, brought into a range."""
-
-    def draw(data, count):
-        x = np.random.default_rng(0).normal(size=(count, *shape)).cumsum(axis=1)
-        x -= x.min(axis=1, keepdims=True)
-        x /= x.max(axis=1, keepdims=True) + 1e-6
-        return (low + (high - low) * x).astype("float32")
-
-    return draw
-
-
-NETWORKS = {
-    "resnet8": ("mlperf_tiny_resnet8_cifar10.keras", cifar),
-    "kws": ("mlperf_tiny_kws_ds_cnn.keras", random(49, 10, 1, low=-20, high=20)),
-    "autoencoder": ("mlperf_tiny_ad01_toyadmos_ae.keras", random(640, low=-60, high=0)),
-    "vww": ("mlperf_tiny_vww_mobilenet_v1_0.25_96.keras", random(96, 96, 3, low=0, high=1)),
-    "resnet20": ("resnet20_cifar10.keras", normalized),
-    "mobilenet_v2": ("mobilenet_v2_0.35_96_cifar10_finetuned.keras", enlarged),
-}
-
-
 def main():
     options = arguments()
     print("| network | target | samples | codes that differ | text | rodata | constants | arena |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in options.networks:
-        file, inputs = NETWORKS[name]
-        model = keras.models.load_model(options.data / file, compile=False)
-        x = inputs(options.data, options.samples)
         for target in options.targets:
-            quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target))
-            keras_alt.calibrate(quantized, x[:64], verbose=False)
+            model, quantized, x = calibrated(name, target, options.data, options.samples)
             row(name, target, quantized, x)
             if options.time:
                 timed(model, quantized, x[:64], target)
@@ -86,10 +44,8 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    add_arguments(parser)
     parser.add_argument("--targets", nargs="+", default=["paper", "litert", "onnx", "hls"])
-    parser.add_argument("--samples", type=int, default=100)
     parser.add_argument("--time", action="store_true")
     return parser.parse_args()
 

@@ -2,21 +2,19 @@
 
     python benchmarks/tflm.py --data DIR --networks resnet8 kws --samples 100
 
-`DIR` and the networks are those of `benchmarks/c.py`. Networks are calibrated, not trained. A row
-tells how many codes differ from those of Keras, at every quantizer and output, the size of the
-file, and the bytes of the arena that TFLM uses for it.
+`DIR` is that of `real_networks.py`. Networks are calibrated, not trained. A row tells how many
+codes differ from those of Keras, at every quantizer and output, the size of the file, and the bytes
+of the arena that TFLM uses for it.
 """
 
 import argparse
 import os
-import pathlib
 import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-from c import NETWORKS
+from real_networks import add_arguments, calibrated
 
 import keras_alt
 from keras_alt.engines.tflm.arena import arena_bytes
@@ -29,13 +27,9 @@ def main():
     print("| network | engine | samples | codes that differ | outputs that differ | seconds |")
     print("|---|---|---|---|---|---|", flush=True)
     for name in options.networks:
-        file, inputs = NETWORKS[name]
-        model = keras.models.load_model(options.data / file, compile=False)
-        x = inputs(options.data, max(options.samples, 64))
-        quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=options.target))
-        keras_alt.calibrate(quantized, x[:64], verbose=False)
+        _, quantized, x = calibrated(name, options.target, options.data, options.samples)
         for engine in options.engines:
-            row(name, engine, quantized, x[: options.samples])
+            row(name, engine, quantized, x)
         with tempfile.TemporaryDirectory() as folder:
             path = keras_alt.export.to_litert(quantized, f"{folder}/net.tflite")
             size = os.path.getsize(path)
@@ -46,11 +40,9 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    add_arguments(parser)
     parser.add_argument("--engines", nargs="+", default=ENGINES)
     parser.add_argument("--target", default="tflm")
-    parser.add_argument("--samples", type=int, default=100)
     return parser.parse_args()
 
 
