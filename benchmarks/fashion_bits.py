@@ -7,7 +7,9 @@ Example:
 The networks of `fashion_networks.py` are trained in float. Each is then trained further for the
 same number of steps in float, with calibrated and fixed thresholds, and with trained ones. Targets
 of this training are half label, half output of the first float network, for all of them. `narrowed`
-takes the trained 8 bits and is trained for as many steps again, at 6, 5 and 4 bits in turn. Prints
+takes the trained 8 bits and is trained for as many steps again, at 6, 5 and 4 bits in turn;
+`rounded` rounds the trained 8 bits to 4 and is trained for as many steps again, with fixed
+thresholds. Prints
 accuracies in percent, and differences from the float network that was trained further: mean of the
 seeds, paired image by image, with the standard error over images. `--on validation` prints those of
 the last training images, which no network trains on. The output folder keeps what is finished, so
@@ -125,6 +127,18 @@ def narrowed(name, seed, data, options):
     return keras_alt.narrow(wide, fit, bits)
 
 
+def rounded(name, seed, data, options):
+    """Trained at 8 bits, rounded to 4, trained again with fixed thresholds."""
+    student = keras_alt.retarget(saved(name, "int8 trained", seed, options), weights=4)
+    others = [q for n, q in keras_alt.quantizers(student).items() if not n.endswith("kernel")]
+    x = data["train"][0][:CALIBRATION]
+    rounding = {"bias_correction": True, "adaptive_rounding": True}
+    keras_alt.calibrate(student, x, weights=mse, keep=others, verbose=False, **rounding)
+    teacher = saved(name, "first float", seed, options)
+    further(student, teacher, seed, data, options, options.narrow_rate, thresholds=0)
+    return student
+
+
 VARIANTS = {
     "first float": first_float,
     "float": longer_float,
@@ -136,6 +150,7 @@ VARIANTS = {
     "int4 weights only": trained(4, 0),
     "int4 trained": trained(4, 1e-2),
     "int4 narrowed": narrowed,
+    "int4 rounded": rounded,
 }
 RUNS = list(VARIANTS)[2:]
 JUDGED = ("validation", "test")

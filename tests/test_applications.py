@@ -3,14 +3,19 @@
 import networks
 import pytest
 
-SMALLEST = "MobileNet"
-OTHERS = ("MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "ResNet50", "ResNet50V2", "VGG16")
-pytestmark = pytest.mark.tensorflow_only
-
-
-@pytest.mark.parametrize(
-    "name", [SMALLEST, *(pytest.param(name, marks=pytest.mark.full) for name in OTHERS)]
+NETWORKS = (
+    "MobileNet",
+    "MobileNetV2",
+    "MobileNetV3Small",
+    "EfficientNetB0",
+    "ResNet50",
+    "ResNet50V2",
+    "VGG16",
 )
+pytestmark = [pytest.mark.tensorflow_only, pytest.mark.full]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_goes_all_the_way(name):
     row = networks.check(name, "litert")
 

@@ -8,7 +8,8 @@ import pytest
 from fashion_networks import FAMILIES, convolution
 from keras import layers as L
 
-RUNS = ["int8 static", "int8 trained", "int4 static", "int4 weights only", "int4 narrowed"]
+RUNS = ["int8 static", "int8 trained", "int4 static", "int4 weights only"]
+RUNS += ["int4 narrowed", "int4 rounded"]
 
 
 def tiny():

@@ -22,14 +22,10 @@ CONVOLUTIONS = {
     "convolutional/separable_conv_test.py": ("SeparableConv", 10),
 }
 
-pytestmark = pytest.mark.tensorflow_only
+pytestmark = [pytest.mark.tensorflow_only, pytest.mark.full]
 
 
-@pytest.mark.parametrize(
-    "modules",
-    [DENSE, pytest.param(CONVOLUTIONS, marks=pytest.mark.full)],
-    ids=["dense", "convolutions"],
-)
+@pytest.mark.parametrize("modules", [DENSE, CONVOLUTIONS], ids=["dense", "convolutions"])
 def test_keras_own_tests_pass(modules, tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{HERE.parent}:{HERE}"}
     # Without a file of its own, pytest would find ours: the virtual environment lies below it.
