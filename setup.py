@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
     package_data={
-        "keras_alt": ["py.typed", "engines/c/templates/*.c"],
+        "keras_alt": ["py.typed", "engines/c/templates/*.c", "engines/cortex_m/board/*"],
         "keras_route": ["py.typed", "presets/*.json", "presets/*.weights.h5"],
     },
     entry_points={"console_scripts": ["keras-route=keras_route.cli:main"]},
