@@ -1,5 +1,6 @@
 """The examples run as a user runs them."""
 
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -57,6 +58,8 @@ def test_deploy(tmp_path):
     out = run("deploy.py", *counts, "--engines", *engines, "--bundle", "--output", tmp_path)
     assert out.count("0 of 400 output codes differ") == len(engines)
     assert "LiteRT INT8" in out
+    npu = "operators on the NPU" if importlib.util.find_spec("ethosu") else "keras-alt[ethos]"
+    assert npu in out
     for name in ("model.tflite", "model.onnx", "integers/model.json", "litert_bundle/verify.py"):
         assert (tmp_path / name).stat().st_size > 100
 
