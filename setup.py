@@ -11,6 +11,7 @@ GDS = ["gdstk>=0.9"]
 DEMO = [*PLOTS, *GDS, "scikit-learn>=1.4"]
 LITERT = ["ai-edge-litert>=2.0"]
 TFLM = [*LITERT, "tflite-micro"]
+ETHOS = [*LITERT, "ethos-u-vela>=4.0"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "qonnx>=1.0"]
 HLS = ["hls4ml>=1.1", "onnx>=1.17", "qonnx>=1.0"]
 
@@ -24,7 +25,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
     package_data={
-        "keras_alt": ["py.typed", "engines/c/templates/*.c"],
+        "keras_alt": ["py.typed", "engines/c/templates/*.c", "engines/cortex_m/board/*"],
         "keras_route": ["py.typed", "presets/*.json", "presets/*.weights.h5"],
     },
     entry_points={"console_scripts": ["keras-route=keras_route.cli:main"]},
@@ -41,6 +42,7 @@ setup(
         "torch": ["torch>=2.6"],
         "litert": LITERT,
         "tflm": TFLM,
+        "ethos": ETHOS,
         "onnx": ONNX,
         "hls": HLS,
         "gds": [*GDS, "klayout>=0.29"],
@@ -49,6 +51,7 @@ setup(
         "dev": [
             *DEMO,
             *TFLM,
+            *ETHOS,
             *ONNX,
             *HLS,
             "hypothesis>=6.100",

@@ -9,9 +9,9 @@ Without --model, a small residual network learns handwritten digits first. With 
 float Keras model whose input is (x - mean) / std. The data file has x_train, x_test and y_test. The
 network is then quantized statically. --weights loads retrained weights of `mobilenet_cifar10.py`.
 
-Prints the number of codes that differ on each engine, then file sizes, then latencies for one
-image. All engines except Keras run on one thread. Exits with 1 if any code differs. Engines that
-are not installed are named and skipped.
+Prints the number of codes that differ on each engine, then file sizes, what Vela says of an
+Ethos-U, then latencies for one image. All engines except Keras run on one thread. Exits with 1 if
+any code differs. Engines that are not installed are named and skipped.
 """
 
 import argparse
@@ -25,10 +25,12 @@ from keras import layers
 
 import keras_alt
 from keras_alt.calibration import three_sigma
+from keras_alt.engines.ethos_u import ethos_costs
 
 # Each engine follows the rules of this target.
 TARGETS = {
     "litert": "litert",
+    "tflm": "tflm",
     "onnxruntime": "onnx",
     "qonnx": "hls",
     "hls4ml": "hls",
@@ -50,6 +52,7 @@ def main():
     print(f"float: {accuracy(model, test):.2%} of {len(test[1])} test images")
     differing = sum(proof(engine, models[engine], test, options) for engine in options.engines)
     files = export(model, models, options)
+    on_npu(files)
     latencies(model, files, test[0][:1])
     if differing:
         raise SystemExit(f"{differing} codes differ")
@@ -97,6 +100,7 @@ def export(model, models, options):
     folder = options.output
     writers = {
         "LiteRT INT8": ("litert", keras_alt.export.to_litert, "model.tflite"),
+        "TFLM INT8": ("tflm", keras_alt.export.to_litert, "model.tflm.tflite"),
         "ONNX INT8": ("onnxruntime", keras_alt.export.to_onnx, "model.onnx"),
         "QONNX": ("qonnx", keras_alt.export.to_qonnx, "model.qonnx.onnx"),
         "hls4ml project": ("hls4ml", keras_alt.export.to_hls4ml, "hls4ml"),
@@ -118,6 +122,17 @@ def export(model, models, options):
     for name, path in files.items():
         print(f"{name:16}{size(path):12,}  {path}")
     return files
+
+
+def on_npu(files):
+    """Print what an Ethos-U computes of the INT8 files, and what it costs by Vela's estimate."""
+    print()
+    for name in ("LiteRT INT8", "TFLM INT8"):
+        if name in files:
+            try:
+                print(f"{name:16}{ethos_costs(files[name])}")
+            except ImportError as error:
+                print(f"{name:16}{error}")
 
 
 def latencies(model, files, x):

@@ -54,7 +54,7 @@ class Target:
     pool_as_depthwise: bool = False
     float_layers: tuple[str, ...] = ()
     signed_matrices: bool = False
-    engines: tuple[str, ...] = ("integer", "c")
+    engines: tuple[str, ...] = ("integer", "c", "cortex-m")
     weight_bits: Sequence[int] = ()
     activation_bits: Sequence[int] = ()
 
@@ -69,7 +69,7 @@ TARGETS = {
             average_pool="floor",
             mean="floor",
             pool_as_depthwise=True,
-            engines=("integer", "c", "qonnx", "hls4ml"),
+            engines=("integer", "c", "cortex-m", "qonnx", "hls4ml"),
         ),
         # Measured with LiteRT 2.3, XNNPACK delegate, x86-64 with VNNI.
         Target(
@@ -83,7 +83,7 @@ TARGETS = {
             leaky_bits=8,
             float_layers=("AveragePooling3D",),
             signed_matrices=True,
-            engines=("integer", "c", "litert"),
+            engines=("integer", "c", "cortex-m", "litert"),
             weight_bits=range(2, 9),
             activation_bits=(8,),
         ),
@@ -103,7 +103,7 @@ TARGETS = {
             leaky_bits=8,
             float_layers=("AveragePooling3D", "QuantSoftmax", "Sum"),
             signed_matrices=True,
-            engines=("integer", "c", "tflm", "litert-reference"),
+            engines=("integer", "c", "cortex-m", "tflm", "litert-reference"),
             weight_bits=range(2, 9),
             activation_bits=(8,),
         ),
@@ -112,7 +112,7 @@ TARGETS = {
             "onnx",
             bias_rule=ON_PRODUCT_GRID,
             sum_bits=32,
-            engines=("integer", "c", "onnxruntime"),
+            engines=("integer", "c", "cortex-m", "onnxruntime"),
             activation_bits=range(2, 17),
         ),
         # `ap_fixed<W, I, AP_RND_CONV, AP_SAT>`.
@@ -120,7 +120,7 @@ TARGETS = {
             "hls",
             bias_rule=BESIDE_ACCUMULATOR,
             pool_as_depthwise=True,
-            engines=("integer", "c", "qonnx", "hls4ml"),
+            engines=("integer", "c", "cortex-m", "qonnx", "hls4ml"),
         ),
     )
 }

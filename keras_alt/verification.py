@@ -129,9 +129,9 @@ def verify(
             follow the rules of its target.
         x: inputs in the shapes that the model takes. Use about 1,000 real samples. A size that the
             model leaves open is that of `x`; the file is written for it.
-        engine: "integer" (NumPy), "c" (by the system's compiler), "litert", "litert-reference",
-            "tflm", "onnxruntime", "qonnx" (slow) or "hls4ml", or the name of another engine in
-            `keras_alt.engines.ENGINES`.
+        engine: "integer" (NumPy), "c" (by the system's compiler), "cortex-m" (the same C on an
+            emulated board), "litert", "litert-reference", "tflm", "onnxruntime", "qonnx" (slow) or
+            "hls4ml", or the name of another engine in `keras_alt.engines.ENGINES`.
         bundle: folder to write, new or empty; or None. It gets the exported files, the inputs, the
             expected output codes and `verify.py`. This script repeats the comparison on a machine
             with the engine. It needs no Keras.

@@ -1,5 +1,6 @@
 """The examples run as a user runs them."""
 
+import importlib.util
 import os
 import pathlib
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import keras
 import numpy as np
 import pytest
+
+from keras_alt.engines.cortex_m import device
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 pytestmark = pytest.mark.tensorflow_only
@@ -55,8 +58,33 @@ def test_deploy(tmp_path):
     out = run("deploy.py", *counts, "--engines", *engines, "--bundle", "--output", tmp_path)
     assert out.count("0 of 400 output codes differ") == len(engines)
     assert "LiteRT INT8" in out
+    npu = "operators on the NPU" if importlib.util.find_spec("ethosu") else "keras-alt[ethos]"
+    assert npu in out
     for name in ("model.tflite", "model.onnx", "integers/model.json", "litert_bundle/verify.py"):
         assert (tmp_path / name).stat().st_size > 100
+
+
+@pytest.mark.full
+def test_microcontroller(tmp_path):
+    try:
+        device.require()
+    except ImportError as error:
+        pytest.skip(str(error))
+    counts = ["--epochs", 1, "--count", 4]
+    out = run("microcontroller.py", *counts, "--output", tmp_path / "digits")
+    assert out.count("0 of 40 output codes differ") == 2
+    assert (tmp_path / "digits" / "net.c").stat().st_size > 1000
+
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    outputs = keras.layers.Dense(3)(keras.layers.Flatten()(x))
+    keras.Model(inputs, outputs).save(tmp_path / "net.keras")
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(8, 4, 4, 3)))
+    given = ["--model", tmp_path / "net.keras", "--data", tmp_path / "x.npz", "--count", 4]
+    board = ["--board", "mps2-an386", "--target", "tflm", "--output", tmp_path / "given"]
+    out = run("microcontroller.py", *given, *board)
+    assert out.count("0 of 12 output codes differ") == 2
+    assert "Cortex-M4" in out
 
 
 @pytest.mark.full

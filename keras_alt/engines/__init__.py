@@ -8,6 +8,7 @@ the class. A package adds its own engine to the table:
 """
 
 from keras_alt.engines.c.run import CEngine
+from keras_alt.engines.cortex_m.run import CortexMEngine
 from keras_alt.engines.engine import Engine as Engine
 from keras_alt.engines.hls4ml.run import HLS4MLEngine
 from keras_alt.engines.integer.run import IntegerEngine
@@ -21,6 +22,7 @@ ENGINES: dict[str, type[Engine]] = {
     for engine in (
         IntegerEngine,
         CEngine,
+        CortexMEngine,
         LiteRTEngine,
         LiteRTReferenceEngine,
         TFLMEngine,

@@ -84,7 +84,9 @@ class Layer:
         """Give `c` the result of a step."""
         self.current = step.output
         tensor = self.program.tensors[step.output]
-        self.lines.append(f"c = {expression}; {comment(_named(tensor))}")
+        # clang warns of `c = c`, which a step writes that changes no code.
+        statement = "" if expression == "c" else f"c = {expression}; "
+        self.lines.append(statement + comment(_named(tensor)))
 
     def code(self, position: int, shift: int = 0) -> str:
         """Return the code of an operand at the place of `c`, shifted left."""

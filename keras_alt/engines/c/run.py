@@ -18,22 +18,28 @@ class CEngine:
     device = resources.files("keras_alt.engines.c").joinpath("device.py")
 
     def __init__(self, reading, folder):
-        compiler.compiler()
         self.program = reading.program
         path = os.path.join(folder, "c")
         self.source, body = write_c(reading, path)
         self.layout = layout(self.source, body)
-        harness = os.path.join(path, NAME)
-        with open(harness, "w", encoding="utf-8") as file:
+        with open(os.path.join(path, NAME), "w", encoding="utf-8") as file:
             file.write(harness_text(self.source))
-        self.executable = compiler.compiled(harness, os.path.join(path, "harness"))
+        self.executable = self.build(path)
 
     @classmethod
     def version(cls):
         return compiler.version()
 
+    def build(self, folder: str) -> str:
+        """Compile the harness of a folder; return the program's path."""
+        return compiler.compiled(os.path.join(folder, NAME), os.path.join(folder, "harness"))
+
+    def rows(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """Return the bytes that the program writes of each sample."""
+        return run(self.executable, arrays)
+
     def compute(self, arrays, codes):
-        rows = run(self.executable, list(self.fed(arrays, codes).values()))
+        rows = self.rows(list(self.fed(arrays, codes).values()))
         shown = {p: tensor(rows, entry).astype(np.int64) for p, entry in self.layout.items()}
         return {**dict(zip(self.program.inputs, codes, strict=True)), **shown}
 

@@ -11,12 +11,15 @@ from operation_cases import CASES, codes_of
 
 from keras_alt import FixedPoint
 from keras_alt.engines.c import roundings
+from keras_alt.engines.c.calls import calls
 from keras_alt.engines.c.elements import ELEMENTS, handles
 from keras_alt.engines.c.export import refusals
 from keras_alt.engines.c.memory import ALIGNMENT, Block, planned
 from keras_alt.engines.c.moves import MOVES
 from keras_alt.engines.c.places import Rows
 from keras_alt.engines.c.rows import ROWS
+from keras_alt.engines.c.source import Source
+from keras_alt.engines.c.texts import source_text
 from keras_alt.integer import OPERATIONS, Constant, Program, Tensor, operation
 from keras_alt.integer.arithmetic import ROUNDINGS
 from keras_alt.integer.variables import Variable
@@ -132,6 +135,18 @@ def test_chains_join_and_memory_is_shared(rng):
         program.outputs.append(z.position)
     program.outputs += [y.position, y.reshape((36,)).position, x.position, y.position]
     assert_computes(program, [rng.integers(-128, 128, (5, 9, 4))])
+
+
+def test_a_step_that_changes_no_code_writes_no_statement(rng):
+    """Clang refuses `c = c`."""
+    program = Program("same")
+    x = Variable(program, program.add_tensor(Tensor("x", (5,), 0, -9, 9)), "layer")
+    program.inputs = [x.position]
+    rules = {"shift": 0, "rounding": "half_even", "low": -9, "high": 9, "offset": 0, "divisor": 1}
+    program.outputs = [x.apply("requantize", **rules).position]
+    source = Source(program, "net")
+    assert "c = c;" not in source_text(source, calls(source))
+    assert_computes(program, [rng.integers(-9, 10, (3, 5))])
 
 
 @pytest.mark.parametrize("sanitizer", ["address,undefined"])
