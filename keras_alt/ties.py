@@ -49,6 +49,7 @@ class Explanation:
     Attributes:
         engine: name of the engine.
         name: of the quantizer.
+        layers: names of the layers whose results are rounded there, in order.
         operations: operations of the integer program whose results are rounded there, in order.
         rules: rules of the model's target for them.
         total: number of codes.
@@ -56,14 +57,15 @@ class Explanation:
         ties: number of codes that depend on a tie, a remainder of exactly one half.
         differing_ties: number of codes that differ and depend on a tie.
         shifts: `{shift: number of ties}` of all that is rounded. A shift is log2 of the step of the
-            result over the step of the sum. Channels with scales of their own have shifts of their
-            own.
+            result over the step of the sum; an average is divided by its cells besides. Channels
+            with scales of their own have shifts of their own.
         explaining: the rules, of all in `keras_alt.integer.arithmetic`, that give exactly the
             codes of the engine from the codes in front.
     """
 
     engine: str
     name: str
+    layers: list[str]
     operations: list[str]
     rules: list[str]
     total: int
@@ -76,10 +78,11 @@ class Explanation:
     def __str__(self):
         places = " and ".join(dict.fromkeys(PLACES.get(o, o) for o in self.operations))
         shifts = ", ".join(f"{count:,} of shift {s}" for s, count in sorted(self.shifts.items()))
+        behind = f" behind {', '.join(dict.fromkeys(self.layers))}" if self.layers else ""
         lines = [
-            f"{self.engine}, first at {self.name}: {self.differing:,} of {self.total:,} codes "
-            f"differ, {self.differing_ties:,} of them at ties; {self.ties:,} codes are at ties"
-            f" ({shifts or 'none'})"
+            f"{self.engine}, first at {self.name}{behind}: {self.differing:,} of {self.total:,} "
+            f"codes differ, {self.differing_ties:,} of them at ties; {self.ties:,} codes are at "
+            f"ties ({shifts or 'none'})"
         ]
         ours = " and ".join(dict.fromkeys(WORDS.get(rule, rule) for rule in self.rules))
         subject = SUBJECTS.get(self.engine, f"Engine '{self.engine}' rounds")
@@ -201,10 +204,12 @@ class TieSearch:
 
     def explanation(self, engine: str) -> Explanation:
         """Return what was found on all batches."""
+        sources = [_rounded_step(self.producers, step) for step in self.roundings]
         return Explanation(
             engine,
             self.program.tensors[self.position].name,
-            [_operation(_rounded_step(self.producers, step)) for step in self.roundings],
+            [source.layer for source in sources],
+            [source.operation for source in sources],
             [step.attributes["rounding"] for step in self.roundings],
             self.total,
             self.differing,
@@ -238,19 +243,18 @@ def _rounds(step):
 
 
 def _rounded_step(producers, step):
-    """Return the step whose sums a quantizer rounds: what lies in between keeps their grid."""
+    """Return the step whose results are rounded by `step`, or `step` itself if codes only move.
+
+    What lies in between keeps the grid of sums.
+    """
     source = producers.get(step.inputs[0])
     while source is not None and source.operation in ("add_constant", "clip", "transpose"):
         source = producers.get(source.inputs[0])
-    return source
-
-
-def _operation(source):
-    known = source is not None and source.operation in PLACES
-    return source.operation if known else "requantize"
+    sums = source is not None and source.operation in PLACES and source.operation != "requantize"
+    return source if sums else step
 
 
 def _kernel_shifts(source):
     """Return the shift of each channel of a kernel against the finest, None if all are alike."""
-    kernel = None if source is None else source.attributes.get("kernel")
+    kernel = source.attributes.get("kernel")
     return None if kernel is None or kernel.shifts is None else kernel.shifts.ravel()

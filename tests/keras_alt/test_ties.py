@@ -77,6 +77,7 @@ def test_the_rule_that_was_used_explains_the_codes(make, rule, rng):
     search.add(codes, codes[search.position], computed)
     found = search.explanation("mine")
 
+    assert found.layers[-1] == "last"  # also where a pool keeps the quantizer in front of it
     same = "half_away" if rule == "half_away_stored" else rule  # of signed codes
     assert {rule, same}.intersection(found.explaining)
     for other in found.explaining:
@@ -143,5 +144,6 @@ def test_an_explanation_reads_well(rng):
     program, codes, search = searched(added, rng)
     search.add(codes, codes[search.position], recomputed(program, codes, search, "half_even"))
     text = str(search.explanation("onnxruntime"))
+    assert text.startswith("onnxruntime, first at last/output behind last: ")
     assert "ONNX Runtime rounds half to even in additions; the target rounds half up." in text
     assert "of shift" in text
