@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from keras_alt.files import written_whole
 from keras_alt.integer import Accumulator
+from keras_alt.text_tables import text_table
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class Report:
     refusals: dict[str, list[str]]
 
     def __str__(self):
-        sections = [_table(*_quantizer_cells(self.quantizers))]
+        sections = [text_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
-            sections.append(_table(*_float_cells(self.floats)))
+            sections.append(text_table(*_float_cells(self.floats)))
         return "\n\n".join([*sections, "\n".join(self._totals())])
 
     def _totals(self):
@@ -168,18 +169,6 @@ def _float_cells(rows):
     exporters = list(rows[0].exports)
     header = ("stays float", "type", "reason", *exporters)
     return header, [(r.name, r.type, r.reason, *map(r.exports.get, exporters)) for r in rows]
-
-
-def _table(header, rows):
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, tuple("-" * width for width in widths), *rows]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
 
 
 def _html_table(header, rows):

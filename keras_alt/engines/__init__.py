@@ -13,6 +13,7 @@ from keras_alt.engines.engine import Engine as Engine
 from keras_alt.engines.hls4ml.run import HLS4MLEngine
 from keras_alt.engines.integer.run import IntegerEngine
 from keras_alt.engines.litert.run import LiteRTEngine, LiteRTReferenceEngine
+from keras_alt.engines.manifest import check_bundle as check_bundle
 from keras_alt.engines.onnxruntime.run import ONNXRuntimeEngine
 from keras_alt.engines.qonnx.run import QONNXEngine
 from keras_alt.engines.tflm.run import TFLMEngine

@@ -8,6 +8,7 @@ from importlib import resources
 import numpy as np
 
 from keras_alt.engines.engine import Engine
+from keras_alt.engines.manifest import write_manifest
 from keras_alt.integer import Reading
 
 SIZES = (np.int8, np.int16, np.int32, np.int64)
@@ -22,6 +23,8 @@ model/         what was exported
 inputs.npz     what the engine was given, samples along the first axis
 expected.npz   the output codes of the Keras model
 bundle.json    names, the engine and processor of the proof, and its result
+manifest.json  the SHA-256 of each file, the versions of packages; with keras_alt installed,
+               `keras_alt.engines.check_bundle(folder)` names the files that changed
 verify.py      compares; engine.py computes
 """
 
@@ -84,6 +87,7 @@ class Bundle:
         for name, text in texts.items():
             with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        write_manifest(folder, result.engine, result.version, result.cpu)
 
 
 def _savez(folder, name, batches):

@@ -59,13 +59,23 @@ def require_fit(reading: Reading, engine: str):
     The engine must follow the rules of the model's target, and every sum must fit its width. Its
     file must hold the float layers between quantizers, if there are any.
     """
-    fitting = get_target(reading.target).engines
-    if engine not in fitting:
+    if not follows(reading, engine):
         raise ExportError(
             f"Engine '{engine}' does not compute by the rules of target '{reading.target}', which "
-            f"{', '.join(fitting)} do: `keras_alt.retarget(model, target)` changes them. "
+            f"{', '.join(get_target(reading.target).engines)} do: "
+            "`keras_alt.retarget(model, target)` changes them. "
             f"Received: engine={engine!r}"
         )
+    require_computable(reading, engine)
+
+
+def follows(reading: Reading, engine: str) -> bool:
+    """Return whether an engine follows the rules of a model's target."""
+    return engine in get_target(reading.target).engines
+
+
+def require_computable(reading: Reading, engine: str):
+    """Raise an error unless sums fit and the file of `engine` holds the float layers."""
     if engine not in WRITE_FLOATS:
         reading.require_integers(f"Engine '{engine}'")
     _require_width(reading)

@@ -58,14 +58,19 @@ class QONNXEngine:
 
     def model(self, count):
         """Return the file's graph with shapes for batches of `count` samples."""
-        import onnx
-        from qonnx.core.modelwrapper import ModelWrapper
-
         if count not in self.models:
-            proto = onnx.ModelProto()
-            proto.CopyFrom(self.proto)
-            del proto.graph.value_info[:]
-            for tensor in [*proto.graph.input, *proto.graph.output]:
-                tensor.type.tensor_type.shape.dim[0].dim_value = count
-            self.models = {count: ModelWrapper(shaped(proto))}
+            self.models = {count: sized(self.proto, count)}
         return self.models[count]
+
+
+def sized(proto, count: int):
+    """Return the graph of a file with shapes for batches of `count` samples."""
+    import onnx
+    from qonnx.core.modelwrapper import ModelWrapper
+
+    copied = onnx.ModelProto()
+    copied.CopyFrom(proto)
+    del copied.graph.value_info[:]
+    for tensor in [*copied.graph.input, *copied.graph.output]:
+        tensor.type.tensor_type.shape.dim[0].dim_value = count
+    return ModelWrapper(shaped(copied))

@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 
 from keras_alt.engines.fitting import require
+from keras_alt.engines.litert.stored import parsed_file
 
 # What an operator keeps beside tensors: its structures, and two numbers for each channel.
 BYTES_OF_AN_OPERATOR = 4096
@@ -17,10 +18,7 @@ TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
 
 def parsed(path: str | os.PathLike):
     """Return the first graph of a LiteRT file as an object of the schema's classes."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    with open(path, "rb") as file:
-        return schema.ModelT.InitFromPackedBuf(file.read(), 0).subgraphs[0]
+    return parsed_file(path).subgraphs[0]
 
 
 def enough_bytes(graph) -> int:

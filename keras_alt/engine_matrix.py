@@ -1,0 +1,160 @@
+"""One model on several engines: what each of them computes, and why it differs."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_alt.engines import ENGINES
+from keras_alt.engines.foreign import readable_by
+from keras_alt.proving import Batch, Samples, Verification, proved
+from keras_alt.text_tables import text_table
+from keras_alt.ties import Explanation, TieSearch
+
+EXTRA = re.compile(r"pip install '[^']+'")
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """What one engine makes of a model.
+
+    Attributes:
+        engine: name of the engine.
+        result: the `Verification`; None if the engine computes nothing here.
+        install: the command that installs a missing engine, else None.
+        refusal: why an engine that is installed does not compute the model, else None.
+        explanation: how it rounds where its codes differ first. None if none differ, or behind
+            float layers, where no codes in front tell it.
+    """
+
+    engine: str
+    result: Verification | None = None
+    install: str | None = None
+    refusal: str | None = None
+    explanation: Explanation | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        """Return engine, codes, mismatches, largest difference and first difference as text."""
+        if self.result is None:
+            return self.engine, "", "", "", ""
+        first = self.result.first_difference
+        return (
+            self.engine,
+            f"{self.result.total:,}",
+            f"{self.result.mismatches:,}",
+            f"{self.result.max_lsb}",
+            "" if first is None else first.name,
+        )
+
+    def notes(self) -> Iterator[str]:
+        """Yield what does not fit into a table."""
+        if self.install is not None:
+            yield f"{self.engine} is not installed: {self.install}"
+        if self.refusal is not None:
+            yield f"{self.engine} does not compute this model: {self.refusal}"
+        if self.explanation is not None:
+            yield str(self.explanation)
+
+
+@dataclass(frozen=True)
+class EngineMatrix:
+    """The result of `keras_alt.verify(q, x, engines=...)`. `str()` returns it as a table.
+
+    It is true if the output codes of all engines that compute the model are equal to those of
+    Keras. Under the target of the model, an engine follows the rules that the model was trained by.
+    Others show what they make of the same integers: engines of LiteRT files run the file of the
+    target, and ONNX Runtime a file with the same codes and grids.
+
+    Attributes:
+        rows: an `EngineRow` for each engine that was asked for, in that order.
+        samples: number of samples compared.
+    """
+
+    rows: list[EngineRow]
+    samples: int
+
+    def __getitem__(self, engine: str) -> EngineRow:
+        return {row.engine: row for row in self.rows}[engine]
+
+    def __bool__(self):
+        return all(bool(row.result) for row in self.rows if row.result is not None)
+
+    def __str__(self):
+        header = ("engine", "codes", "mismatches", "max LSB", "first difference")
+        table = text_table(header, [row.cells() for row in self.rows])
+        return "\n".join([table, *(note for row in self.rows for note in row.notes())])
+
+
+def compared_on(engines: Sequence[str], samples: Samples, verbose: bool) -> EngineMatrix:
+    """Compare a model on engines, one after the other.
+
+    Args:
+        engines: names in `keras_alt.engines.ENGINES`.
+        samples: a model and its inputs.
+        verbose: whether to show a progress bar for each engine.
+    """
+    rows = [_row(engine, samples, verbose) for engine in engines]
+    return EngineMatrix(rows, len(samples))
+
+
+def _row(engine, samples, verbose):
+    witness = Witness()
+    try:
+        reading = readable_by(samples.reading, engine)
+        with tempfile.TemporaryDirectory() as folder:
+            session = ENGINES[engine](reading, folder)
+            result = proved(samples, engine, session, verbose, witness.add)
+    except ImportError as error:
+        found = EXTRA.search(str(error))
+        return EngineRow(engine, install=found.group() if found else _in_one_line(error))
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        return EngineRow(engine, refusal=_in_one_line(error))
+    return EngineRow(engine, result, explanation=_explanation(engine, samples, witness))
+
+
+def _in_one_line(error):
+    return " ".join(str(error).split())
+
+
+class Witness:
+    """Keeps the codes that an engine computes at the first quantizer where they differ.
+
+    Attributes:
+        position: of this quantizer, None as long as nothing differs.
+        codes: `{number of the batch: codes}` for the batches in which they differ.
+    """
+
+    def __init__(self):
+        self.position: int | None = None
+        self.codes: dict[int, np.ndarray] = {}
+        self.batches = 0
+
+    def add(self, batch: Batch):
+        """Look at a batch; `batch.expected` is in the order of computation."""
+        for position, expected in batch.expected.items():
+            if position in batch.computed and np.any(expected != batch.computed[position]):
+                if self.position != position:
+                    self.position, self.codes = position, {}
+                self.codes[self.batches] = batch.computed[position]
+            if position == self.position:
+                break  # what lies behind it does not matter
+        self.batches += 1
+
+
+def _explanation(engine, samples, witness):
+    """Return why the first codes that differ do; None without, or behind float layers.
+
+    In front of them all codes are equal to those of Keras. So Keras gives the operands.
+    """
+    position, reading = witness.position, samples.reading
+    if position is None or position in reading.behind():
+        return None
+    known = {*reading.taps.values(), *reading.program.inputs}
+    search = TieSearch(reading.program, position, known)
+    for number, batch in enumerate(samples.batches()):
+        codes = {**dict(zip(reading.program.inputs, batch.quantized, strict=True)), **batch.keras}
+        expected = batch.keras[position]
+        search.add(codes, expected, witness.codes.get(number, expected))
+    return search.explanation(engine)
