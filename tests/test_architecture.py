@@ -27,7 +27,7 @@ LAYERS = {
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
         | {"retargeting", "narrowing"},
-        {"export", "verification", "recipes"},
+        {"export", "verification", "recipes", "robustness"},
         {"__init__"},
     ],
     "keras_route": [
