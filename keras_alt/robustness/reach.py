@@ -35,28 +35,29 @@ class Sums:
 
 
 def sums_of(program: Program, site: Site) -> Sums:
-    """Return the sums that a site rounds.
+    """Return the sums that a site rounds, in the steps of its channels.
 
-    Products are multiples of the common divisor of their channel's weights. What is not a kernel
-    without steps of its channels' own, and a bias on its grid, may give any number in its bounds.
+    Products are multiples of the common divisor of their channel's weights. Other sums than those
+    of a kernel with a bias on the grid of its products may be any number in their bounds.
     """
     first, *others = site.path or (None,)
-    anything = Sums(*(np.array([n]) for n in (0, 1, site.sums.low, site.sums.high)))
+    bounds = (np.array([n >> site.coarser]) for n in (site.sums.low, site.sums.high))
+    anything = Sums(np.array([0]), np.array([1]), *bounds)
     kernel = None if first is None else first.attributes.get("kernel")
-    biases = [step for step in others if step.operation == "add_constant"]
-    if kernel is None or kernel.shifts is not None or len(biases) > 1:
+    biases = [step.attributes for step in others if step.operation == "add_constant"]
+    if kernel is None or len(biases) > 1:
         return anything
     axis = CHANNELS[first.operation]
     weights = np.moveaxis(kernel.codes, axis, 0).reshape(kernel.codes.shape[axis], -1)
     base = np.zeros(len(weights), np.int64)
     if biases:
-        rules = biases[0].attributes
-        if any(rules["shifts"]) or rules["constant"].codes.size != len(base):
+        if any(biases[0]["shifts"]) or biases[0]["constant"].codes.size != len(base):
             return anything
-        base = rules["constant"].codes.ravel()
+        base = biases[0]["constant"].codes.ravel()
     source = program.tensors[first.inputs[0]]
     most = magnitudes(kernel.codes, axis) * max(-source.low, source.high)
-    return Sums(base, np.gcd.reduce(weights, axis=1), base - most, base + most)
+    sums = base, np.gcd.reduce(weights, axis=1), base - most, base + most
+    return Sums(*(values[site.channels] for values in sums))
 
 
 def as_written(site: Site, sums: Sums) -> Site:
@@ -89,5 +90,4 @@ def _critical(site: Site) -> np.ndarray | None:
         return None if is_many else np.arange(low, high + 1)
     unit = 1 << site.shift
     ties = np.arange(attributes["low"] - 1, attributes["high"] + 1) * unit + unit // 2
-    near = (ties[:, None] + np.arange(-2, 3)).ravel()
-    return near[(low <= near) & (near <= high)]
+    return (ties[:, None] + np.arange(-2, 3)).ravel()

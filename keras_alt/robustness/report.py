@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -19,7 +19,8 @@ class RobustnessRow:
     Attributes:
         name: name of the quantizer.
         kind: what is rounded: "kernel", "add", "mean", "average_pool", "multiply" or "rescale".
-        shift: by how many bits sums are shifted to the right, to the left if negative.
+        shifts: by how many bits sums are shifted to the right, to the left if negative. A kernel
+            with a scale for each channel has several.
         sums: number of sums on the data.
         ties: how many of them lie halfway between two codes.
         differing: for how many of them two rules of the engines give different codes.
@@ -28,7 +29,7 @@ class RobustnessRow:
 
     name: str
     kind: str
-    shift: int
+    shifts: tuple[int, ...]
     sums: int
     ties: int
     differing: int
@@ -73,7 +74,8 @@ class Robustness:
 def _cells(row):
     shares = (f"{count / max(row.sums, 1):.3%}" for count in (row.ties, row.differing))
     bound = "possible" if row.possible else "impossible"
-    return row.name, row.kind, str(row.shift), *shares, bound
+    ends = dict.fromkeys(map(str, (row.shifts[0], row.shifts[-1])))
+    return row.name, row.kind, " to ".join(ends), *shares, bound
 
 
 def robust(model: keras.Model, x, batch_size: int = 8) -> Robustness:
@@ -85,8 +87,7 @@ def robust(model: keras.Model, x, batch_size: int = 8) -> Robustness:
     `keras_alt.settle` explains, that rounding is compared.
 
     Args:
-        model: quantized and calibrated, without float layers between quantizers. A model with a
-            scale for each channel of a kernel is told about by its finest one.
+        model: quantized and calibrated, without float layers between quantizers.
         x: inputs as the model takes them.
         batch_size: how many samples are computed at a time, in NumPy.
 
@@ -106,26 +107,26 @@ def robust(model: keras.Model, x, batch_size: int = 8) -> Robustness:
     reading.require_integers("`keras_alt.robust`")
     found = [(site, sums_of(reading.program, site)) for site in sites(reading.program)]
     found = [(as_written(site, sums), sums) for site, sums in found]
-    rows = [_row(site, sums) for site, sums in found]
-    samples = 0
+    counts, samples = np.zeros((len(found), 3), np.int64), 0
     for values, count in _traced(reading, x, [site for site, _ in found], batch_size):
         samples += count
         for number, (site, _) in enumerate(found):
-            rows[number] = _counted(rows[number], site, values[site.step.inputs[0]])
-    return Robustness(rows, samples)
+            sums = site.own(values[site.step.inputs[0]])
+            counts[number] += (sums.size, np.sum(site.tied(sums)), np.sum(site.differ(sums)))
+    steps = dict.fromkeys(site.step.output for site, _ in found)
+    numbers = ([n for n, (s, _) in enumerate(found) if s.step.output == p] for p in steps)
+    return Robustness([_row([found[n] for n in ns], counts[ns]) for ns in numbers], samples)
 
 
-def _row(site, sums):
-    return RobustnessRow(site.codes.name, site.kind, site.shift, 0, 0, 0, can_differ(site, sums))
-
-
-def _counted(row, site, sums):
-    """Return a row that counts further sums."""
-    return replace(
-        row,
-        sums=row.sums + sums.size,
-        ties=row.ties + int(np.sum(site.tied(sums))),
-        differing=row.differing + int(np.sum(site.differ(sums))),
+def _row(parts, counts):
+    """Return the row of a step, from its sites with their sums and from their counts."""
+    first, _ = parts[0]
+    return RobustnessRow(
+        first.codes.name,
+        first.kind,
+        tuple(sorted({site.shift for site, _ in parts})),
+        *map(int, counts.sum(axis=0)),
+        possible=any(can_differ(site, sums) for site, sums in parts),
     )
 
 

@@ -52,7 +52,6 @@ def settle(model: keras.Model, calibration_data=None) -> keras.Model:
     Raises:
         ValueError: biases of the target do not lie on the grid of products, or thresholds are not
             set.
-        NotImplementedError: channels of kernels have scales of their own.
 
     Example:
 
@@ -89,11 +88,6 @@ def _check(config: QuantizeConfig):
             "`settle` needs biases on the grid of the products: "
             f"`keras_alt.retarget(model, 'litert')` first. Received: target={config.target!r}"
         )
-    if config.weight_scales != "tensor":
-        raise NotImplementedError(
-            "`settle` takes one scale for each kernel: quantize with `weight_scales='tensor'`. "
-            f"Received: weight_scales={config.weight_scales!r}"
-        )
 
 
 def _stored(config: QuantizeConfig) -> QuantizeConfig:
@@ -128,7 +122,7 @@ def _even(layer: QuantizedKernel, bits: dict[str, int], is_average: bool):
             quantizer.set_threshold(2.0 ** np.ceil(np.log2(values.max() * (most + 1) / most)))
         exponent = quantizer.exponent + STORED - width
         if is_average:
-            kernel.assign(shared_evenly(values, 2.0**exponent))
+            kernel.assign(shared_evenly(values, 2.0 ** float(np.max(exponent))))
         else:
             kernel.assign(np.ldexp(rounded(values, exponent, -most, most).astype(float), exponent))
 
@@ -174,17 +168,18 @@ def _settle_biases(model: keras.Model):
             continue
         kernel, bias = site.path[0].attributes["kernel"], biases[0].attributes["constant"]
         by_shift = REMAINDERS[2 if np.any(kernel.codes % 4) else 4]
-        allowed = set(by_shift[min(max(site.shift, 0), len(by_shift) - 1)])
-        _, before = fitting.get(biases[0].layer, (None, allowed))
-        fitting[biases[0].layer] = bias, allowed & before
-    for name, (bias, remainders) in fitting.items():
-        if remainders and name in layers:
-            codes = _nearest(bias.codes, remainders).astype(np.float64)
-            layers[name].bias.assign(np.ldexp(codes, bias.exponent))
+        remainders = by_shift[min(max(site.shift, 0), len(by_shift) - 1)]
+        every = np.ones((bias.codes.size, 4), bool)
+        _, fits = fitting.setdefault(biases[0].layer, (bias, every))
+        fits[site.channels] &= np.isin(np.arange(4), remainders)
+    for name, (bias, fits) in fitting.items():
+        if name in layers:
+            codes = _nearest(bias.codes, fits).astype(np.float64)
+            layers[name].bias.assign(np.ldexp(codes, bias.exponents))
 
 
-def _nearest(codes: np.ndarray, remainders: set[int]) -> np.ndarray:
-    """Return the nearest codes with one of some remainders modulo 4."""
+def _nearest(codes: np.ndarray, fits: np.ndarray) -> np.ndarray:
+    """Return the nearest codes whose remainder modulo 4 fits; a code for which none does stays."""
     moves = np.array([0, 1, -1, 2])
-    fits = np.isin((codes[..., None] + moves) % 4, list(remainders))
-    return codes + moves[fits.argmax(axis=-1)]
+    moved = codes[:, None] + moves
+    return codes + moves[np.take_along_axis(fits, moved % 4, axis=1).argmax(axis=1)]

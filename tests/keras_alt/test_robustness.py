@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from keras import layers as L
 
 import keras_alt
-from keras_alt import QuantizeConfig
 from keras_alt.engines import ENGINES
 from keras_alt.engines.litert.single_rounding import SHIFTS
 from keras_alt.integer import OPERATIONS, quantize_inputs, read, trace
@@ -84,12 +83,14 @@ def assert_equal_everywhere(settled, x):
     st.lists(st.sampled_from(KINDS), min_size=1, max_size=4),
     st.booleans(),
     st.sampled_from((8, 7, 6, 4)),
+    st.sampled_from(("tensor", "channel")),
     st.integers(0, 2**16),
 )
-def test_a_settled_network_gives_equal_codes_on_every_engine(kinds, mean, bits, seed):
+def test_a_settled_network_gives_equal_codes_on_every_engine(kinds, mean, bits, scales, seed):
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
-    model, x = quantized(network(kinds, mean), rng, "litert", weights=bits)
+    widths = {"weights": bits, "weight_scales": scales}
+    model, x = quantized(network(kinds, mean), rng, "litert", **widths)
     settled = keras_alt.settle(model, x)
     result = keras_alt.robust(settled, x)
     assert result, str(result)
@@ -160,10 +161,7 @@ def test_the_share_of_ties_is_counted_and_every_difference_has_a_bound(rng):
     assert "possible" in str(result) and str(result).endswith("quantizers")
 
 
-def test_other_bias_rules_and_scales_of_channels_are_refused(rng):
+def test_other_bias_rules_are_refused(rng):
     model, _ = quantized(network([]), rng, "paper")
     with pytest.raises(ValueError, match="target='paper'"):
         keras_alt.settle(model)
-    config = QuantizeConfig(target="litert", weight_scales="channel")
-    with pytest.raises(NotImplementedError, match="weight_scales='channel'"):
-        keras_alt.settle(keras_alt.quantize_model(network([]), config))

@@ -89,13 +89,13 @@ def write_litert(
 
 
 def check_scales(
-    data: bytes, exponents: dict[str, int | np.ndarray], factors: Mapping[str, float] = {}
+    data: bytes, exponents: dict[str, int | np.ndarray], factors: Mapping[str, np.ndarray] = {}
 ):
     """Read a file back and check that every integer tensor has its trained scale.
 
     Args:
         exponents: `{name: log2 of the trained scale}` of activations, kernels and biases.
-        factors: `{name: factor}` of the kernels of `single_rounding`.
+        factors: `{name: factor of that scale}`, for the kernels of `single_rounding`.
     """
     from ai_edge_litert.interpreter import Interpreter
 

@@ -15,13 +15,14 @@ SHIFTS = range(
 )  # of float32's 24 digits, 8 are those of a code, and one tells a sum from a tie
 
 
-def rounds_once(kernel: np.ndarray, bias: np.ndarray | None, shift: int) -> bool:
-    """Return whether the scale of a kernel can be smaller by a digit without changing a code.
+def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return a factor for the scale of each channel: `FACTOR` where it changes no code, else 1.
 
     Args:
-        kernel, bias: their codes; the bias is None if there is none.
-        shift: by how many bits the sums are shifted to the right.
+        kernel, bias: their codes.
+        axis: of the kernel, along which the channels lie.
+        shifts: by how many bits the sums of each channel are shifted to the right.
     """
-    if bias is None or shift not in SHIFTS:
-        return False
-    return bool(np.all(kernel % 2 == 0) and np.all(bias % 2 == 1))
+    others = tuple(i for i in range(kernel.ndim) if i != axis)
+    odd = np.all(kernel % 2 == 0, axis=others) & (bias % 2 == 1)
+    return np.where(odd & np.isin(shifts, SHIFTS), FACTOR, 1.0)

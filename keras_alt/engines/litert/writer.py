@@ -11,7 +11,7 @@ from keras_alt.engines.litert.float_layers import float_part, input_type
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.engines.litert.operators import OPERATORS
 from keras_alt.engines.litert.rules import RULES
-from keras_alt.engines.litert.single_rounding import FACTOR, rounds_once
+from keras_alt.engines.litert.single_rounding import factors
 from keras_alt.engines.litert.stored import zero_point
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Island, Source
@@ -41,8 +41,8 @@ class Writer:
         stored: `{position: index of its tensor in the file}`.
         exponents: `{name: log2 of the scale}` of each tensor with a scale, an array if each channel
             has its own.
-        factors: `{name: factor of that scale}`, of the kernels of `single_rounding` alone.
-        kernels: `{index of a kernel in the file: its Constant}`.
+        factors: `{name: factor of that scale}`, for the kernels of `single_rounding`.
+        kernels: `{index of a kernel in the file: (its codes, the axis of its output channels)}`.
         pending: `{position: Operator that computes it}` for positions that are not stored yet. An
             operator is written once the quantizer behind it defines how the result is stored.
         floats: `{float tensor of the Keras model: its index}` for floats that pass by integers.
@@ -251,13 +251,14 @@ class Writer:
         name = f"{step.layer}/kernel{step.output}"
         if shifts is None:
             index = self.constant(name, codes.astype(np.int8), kernel.exponent)
-            self.kernels[index] = kernel
-            return index
-        return self.channels(name, codes.astype(np.int8), kernel.exponent + shifts, axis)
+        else:
+            index = self.channels(name, codes.astype(np.int8), kernel.exponent + shifts, axis)
+        self.kernels[index] = codes, axis
+        return index
 
     def biased(self, operator, step, sums) -> Operator:
         """Return a kernel's operator with its bias, or with zeros, because LiteRT needs a bias."""
-        if step.attributes["rounding"] == "half_even":
+        if step.attributes["rounding"] == "half_even" and operator.bias is not None:
             self.round_once(operator, step.attributes["shift"])
         bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
         name = f"{operator.layer}/bias{step.output}"
@@ -269,12 +270,15 @@ class Writer:
         return replace(operator, inputs=[*operator.inputs, index], bias=None)
 
     def round_once(self, operator, shift):
-        """Lower the scale of a kernel by a digit if engines that round twice then round once."""
-        for index in self.kernels.keys() & set(operator.inputs):
-            if rounds_once(self.kernels[index].codes, operator.bias, shift):
-                tensor = self.file.graph.tensors[index]
-                tensor.quantization.scale *= np.float32(FACTOR)
-                self.factors[tensor.name] = FACTOR
+        """Lower scales of a kernel by a digit where engines that round twice then round once."""
+        (index,) = self.kernels.keys() & set(operator.inputs)
+        shifts = shift - (0 if operator.shifts is None else operator.shifts)
+        scales = factors(*self.kernels[index], operator.bias, shifts)
+        if operator.shifts is None:
+            scales = scales.max(keepdims=True)
+        tensor = self.file.graph.tensors[index]
+        tensor.quantization.scale *= scales.astype(np.float32)
+        self.factors[tensor.name] = scales
 
     def finish(self, operator: Operator, position):
         """Write an operator whose result is the tensor at `position`."""
