@@ -7,7 +7,7 @@
 target "litert", not trained; MobileNetV2 is equalized first. One `.tflite` runs on XNNPACK, on
 LiteRT's reference kernels and on TFLM. The ONNX file is that of the same model for target "onnx".
 Codes are compared at every quantizer that an engine shows, and at the outputs, with those of the
-integer engine. `8 to 7 bits` has kernels rounded adaptively to 7 bits before it is settled.
+integer engine. `7 bits, settled` has kernels rounded adaptively to 7 bits before.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main():
         x = inputs(options.data, max(options.samples, options.accuracy, 64))
         if name == "mobilenet_v2":
             model = keras_alt.equalize(model, x[:64])
-        for stage, quantized in stages(model, x[:64]):
+        for stage, quantized in stages(model, x[:64], options.scales):
             print(f"\n{name}, {stage}", flush=True)
             if options.accuracy:
                 accuracy(quantized, x[: options.accuracy], options.data)
@@ -54,14 +54,15 @@ def arguments():
     parser.add_argument(
         "--networks", nargs="+", choices=NETWORKS, default=["resnet8", "mobilenet_v2"]
     )
+    parser.add_argument("--scales", choices=("tensor", "channel"), default="tensor")
     parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--accuracy", type=int, default=0, metavar="IMAGES")
     return parser.parse_args()
 
 
-def stages(model, x):
+def stages(model, x, scales):
     """Yield a name and a quantized model: as calibrated, settled, and settled by way of 7 bits."""
-    config = keras_alt.QuantizeConfig(target="litert")
+    config = keras_alt.QuantizeConfig(target="litert", weight_scales=scales)
     quantized = keras_alt.quantize_model(model, config)
     keras_alt.calibrate(quantized, x, bias_correction=True, verbose=False)
     yield "before", quantized
@@ -70,7 +71,7 @@ def stages(model, x):
     kept = keras_alt.quantizers(narrow).values()
     rules = {"bias_correction": True, "adaptive_rounding": True, "verbose": False}
     keras_alt.calibrate(narrow, x, keep=kept, **rules)
-    yield "8 to 7 bits, settled", keras_alt.settle(narrow, x)
+    yield "7 bits, settled", keras_alt.settle(narrow, x)
 
 
 def accuracy(quantized, x, data):

@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_alt.engines.litert.single_rounding import SHIFTS
+from keras_alt.engines.litert.single_rounding import factors
 from keras_alt.integer import Program
-from keras_alt.integer.operations import magnitudes
 from keras_alt.integer.sum_widths import CHANNELS
-from keras_alt.robustness.sites import Site
+from keras_alt.robustness.sites import Site, shifts_of_channels
 
 MOST = 2**22  # sums that are tried one by one
 
@@ -21,11 +20,6 @@ class Sums:
     multiple: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-    @property
-    def odd(self) -> bool:
-        """Whether every sum is odd, for any input."""
-        return bool(np.all(self.base % 2 == 1) and np.all(self.multiple % 2 == 0))
 
     def hold(self, sums: np.ndarray) -> bool:
         """Return whether some channel can give one of `sums`."""
@@ -40,32 +34,47 @@ def sums_of(program: Program, site: Site) -> Sums:
     Products are multiples of the common divisor of their channel's weights. Other sums than those
     of a kernel with a bias on the grid of its products may be any number in their bounds.
     """
-    first, *others = site.path or (None,)
-    bounds = (np.array([n >> site.coarser]) for n in (site.sums.low, site.sums.high))
-    anything = Sums(np.array([0]), np.array([1]), *bounds)
-    kernel = None if first is None else first.attributes.get("kernel")
-    biases = [step.attributes for step in others if step.operation == "add_constant"]
-    if kernel is None or len(biases) > 1:
-        return anything
-    axis = CHANNELS[first.operation]
-    weights = np.moveaxis(kernel.codes, axis, 0).reshape(kernel.codes.shape[axis], -1)
-    base = np.zeros(len(weights), np.int64)
-    if biases:
-        if any(biases[0]["shifts"]) or biases[0]["constant"].codes.size != len(base):
-            return anything
-        base = biases[0]["constant"].codes.ravel()
-    source = program.tensors[first.inputs[0]]
-    most = magnitudes(kernel.codes, axis) * max(-source.low, source.high)
-    sums = base, np.gcd.reduce(weights, axis=1), base - most, base + most
+    weights, bias = _weights(site), _bias(site)
+    if weights is None or bias is None:
+        bounds = (np.array([n >> site.coarser]) for n in (site.sums.low, site.sums.high))
+        return Sums(np.array([0]), np.array([1]), *bounds)
+    source = program.tensors[site.path[0].inputs[0]]
+    most = np.abs(weights).sum(axis=1) * max(-source.low, source.high)
+    sums = bias, np.gcd.reduce(weights, axis=1), bias - most, bias + most
     return Sums(*(values[site.channels] for values in sums))
 
 
-def as_written(site: Site, sums: Sums) -> Site:
+def _weights(site: Site) -> np.ndarray | None:
+    """Return the weights of each channel of the kernel in front of a site, None without kernel."""
+    kernel = site.path[0].attributes.get("kernel") if site.path else None
+    if kernel is None:
+        return None
+    axis = CHANNELS[site.path[0].operation]
+    return np.moveaxis(kernel.codes, axis, 0).reshape(kernel.codes.shape[axis], -1)
+
+
+def _bias(site: Site) -> np.ndarray | None:
+    """Return the bias of each channel on the grid of the products, None if it lies on another."""
+    channels = site.sums.shape[-1]
+    biases = [step.attributes for step in site.path if step.operation == "add_constant"]
+    if not biases:
+        return np.zeros(channels, np.int64)
+    fits = len(biases) == 1 and not any(biases[0]["shifts"])
+    codes = biases[0]["constant"].codes
+    return codes.ravel() if fits and codes.size == channels else None
+
+
+def as_written(site: Site) -> Site:
     """Return a site with the rules by which engines round the files that are written.
 
-    Where all sums are odd, TFLM rounds a LiteRT file once, see `engines.litert.single_rounding`.
+    TFLM rounds sums once where `engines.litert.single_rounding` lowers the scale of a kernel.
     """
-    if not (sums.odd and site.shift in SHIFTS):
+    weights, bias = _weights(site), _bias(site)
+    if weights is None or bias is None:
+        return site
+    shifts = np.full(bias.shape, site.step.attributes["shift"])
+    shifts -= shifts_of_channels(site.path[0].attributes["kernel"], len(bias))
+    if np.any(factors(weights, 0, bias, shifts)[site.channels] == 1.0):
         return site
     rules = ("half_away" if rule == "double" else rule for rule in site.rules)
     return replace(site, rules=tuple(dict.fromkeys(rules)))

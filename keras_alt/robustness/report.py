@@ -105,8 +105,8 @@ def robust(model: keras.Model, x, batch_size: int = 8) -> Robustness:
     """
     reading = read(model)
     reading.require_integers("`keras_alt.robust`")
-    found = [(site, sums_of(reading.program, site)) for site in sites(reading.program)]
-    found = [(as_written(site, sums), sums) for site, sums in found]
+    found = [as_written(site) for site in sites(reading.program)]
+    found = [(site, sums_of(reading.program, site)) for site in found]
     counts, samples = np.zeros((len(found), 3), np.int64), 0
     for values, count in _traced(reading, x, [site for site, _ in found], batch_size):
         samples += count

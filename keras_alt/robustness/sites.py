@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_alt.integer import OPERATIONS, Program, Step, Tensor
+from keras_alt.integer import OPERATIONS, Constant, Program, Step, Tensor
 from keras_alt.targets import get_target
 
 # The targets whose engines take one and the same network: XNNPACK, TFLM and ONNX Runtime.
@@ -96,7 +96,13 @@ def _sites(program, producers, step):
     kernel = path[0].attributes.get("kernel") if path else None
     if kernel is None or kernel.shifts is None:
         return [site]
-    repeats = sums.shape[-1] // kernel.shifts.size
-    coarser = np.tile(kernel.shifts.ravel(), repeats)
+    coarser = shifts_of_channels(kernel, sums.shape[-1])
     groups = ((np.flatnonzero(coarser == bits), int(bits)) for bits in np.unique(coarser))
     return [Site(step, sums, codes, kind, rules, tuple(path), *group) for group in groups]
+
+
+def shifts_of_channels(kernel: Constant, channels: int) -> np.ndarray:
+    """Return by how many bits the step of each channel's sums is coarser than the finest."""
+    if kernel.shifts is None:
+        return np.zeros(channels, np.int64)
+    return np.tile(kernel.shifts.ravel(), channels // kernel.shifts.size)

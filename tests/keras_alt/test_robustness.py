@@ -14,6 +14,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt.engines import ENGINES
 from keras_alt.engines.litert.single_rounding import SHIFTS
+from keras_alt.engines.litert.writer import Writer
 from keras_alt.integer import OPERATIONS, quantize_inputs, read, trace
 from keras_alt.robustness.averages import shared_evenly
 from keras_alt.robustness.settling import REMAINDERS
@@ -99,6 +100,19 @@ def test_a_settled_network_gives_equal_codes_on_every_engine(kinds, mean, bits, 
     assert_equal_everywhere(settled, x)
 
 
+def test_with_six_bits_the_rules_of_all_targets_give_equal_codes(rng):
+    """Multiples of 4 need no lowered scale: double rounding agrees as the targets have it."""
+    kinds = ["conv", "residual", "strided", "depthwise"]
+    widths = {"weights": 6, "first_and_last_weights": 6}
+    model, x = quantized(network(kinds, mean=False), rng, "litert", **widths)
+    settled = keras_alt.settle(model)
+    wanted = expected(settled, x)
+    for target in ("tflm", "onnx"):
+        codes = expected(keras_alt.retarget(settled, target), x)
+        for name in wanted.keys() & codes.keys():
+            np.testing.assert_array_equal(codes[name], wanted[name], f"{target}: {name}")
+
+
 @pytest.mark.parametrize("multiple", REMAINDERS)
 def test_remainders_leave_no_sum_that_rules_round_differently(multiple):
     """With multiples of 4 even two roundings agree with one; with even products, single ones do."""
@@ -123,6 +137,18 @@ def test_an_odd_bias_alone_does_not_settle_products_of_any_parity():
         for rule in ("half_even", "double")
     )
     assert np.any((even != twice) & odd) and np.any((even != twice) & ~odd)
+
+
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize("scales", ["tensor", "channel"])
+def test_only_kernels_of_settled_models_have_a_lowered_scale(scales, rng):
+    pytest.importorskip("ai_edge_litert", reason="the `litert` extra is not installed")
+    model, x = quantized(network(["conv"]), rng, "litert", weight_scales=scales)
+    for each, lowered in ((model, False), (keras_alt.settle(model, x), True)):
+        writer = Writer(read(each))
+        writer.written()
+        assert writer.factors
+        assert all(np.all((f != 1.0) == lowered) for f in writer.factors.values())
 
 
 @pytest.mark.parametrize("cells", [(2, 2), (3, 3), (7, 7), (8, 8)])

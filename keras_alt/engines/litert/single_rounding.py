@@ -16,7 +16,7 @@ SHIFTS = range(
 
 
 def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return a factor for the scale of each channel: `FACTOR` where it changes no code, else 1.
+    """Return factors for the scales of a kernel's channels, 1 unless all of them keep their codes.
 
     Args:
         kernel, bias: their codes.
@@ -24,5 +24,7 @@ def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray)
         shifts: by how many bits the sums of each channel are shifted to the right.
     """
     others = tuple(i for i in range(kernel.ndim) if i != axis)
-    odd = np.all(kernel % 2 == 0, axis=others) & (bias % 2 == 1)
-    return np.where(odd & np.isin(shifts, SHIFTS), FACTOR, 1.0)
+    even = np.all(kernel % 2 == 0, axis=others)
+    has_no_tie = even & ((bias % 2 == 1) | (shifts < SHIFTS[0]))
+    lowered = np.isin(shifts, SHIFTS) & np.all(has_no_tie)
+    return np.where(lowered, FACTOR, np.ones(even.shape))

@@ -275,7 +275,7 @@ class Writer:
         shifts = shift - (0 if operator.shifts is None else operator.shifts)
         scales = factors(*self.kernels[index], operator.bias, shifts)
         if operator.shifts is None:
-            scales = scales.max(keepdims=True)
+            scales = scales[:1]
         tensor = self.file.graph.tensors[index]
         tensor.quantization.scale *= scales.astype(np.float32)
         self.factors[tensor.name] = scales
