@@ -10,6 +10,7 @@ import numpy as np
 from keras_alt.integer import Reading, quantize_inputs, read, trace
 from keras_alt.robustness.reach import as_written, can_differ, sums_of
 from keras_alt.robustness.sites import Site, sites
+from keras_alt.targets import get_target
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,9 @@ def robust(model: keras.Model, x, batch_size: int = 8) -> Robustness:
     """
     reading = read(model)
     reading.require_integers("`keras_alt.robust`")
-    found = [as_written(site) for site in sites(reading.program)]
+    found = sites(reading.program)
+    if get_target(reading.target).kernel == "half_even":  # other files keep their scales
+        found = list(map(as_written, found))
     found = [(site, sums_of(reading.program, site)) for site in found]
     counts, samples = np.zeros((len(found), 3), np.int64), 0
     for values, count in _traced(reading, x, [site for site, _ in found], batch_size):

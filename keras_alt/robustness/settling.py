@@ -30,8 +30,8 @@ def settle(model: keras.Model, calibration_data=None) -> keras.Model:
     """Return `model` changed by less than a step, such that no rounding depends on the engine.
 
     - Weights are even codes of 8 bits, and biases odd: no sum is a tie. A kernel of 7 bits or fewer
-      keeps its weights; one of 8 bits is rounded to 7. A bias moves by 2 steps of the products at
-      most. `to_litert` lowers the scale of such a kernel by a digit of float32, which makes TFLM
+      keeps its weights; one of 8 bits is rounded to 7. A bias moves by 2.5 steps of the products
+      at most. `to_litert` lowers the scale of such a kernel by a digit of float32, which makes TFLM
       round once. With 6 bits or fewer, weights are multiples of 4, and even TFLM's two roundings
       agree with one.
     - The steps of what is added, or moved to another grid, are at least that of the result, so
@@ -43,15 +43,14 @@ def settle(model: keras.Model, calibration_data=None) -> keras.Model:
     `weights=7` or less first.
 
     Args:
-        model: from `keras_alt.quantize_model`, for target "litert", "tflm" or "onnx"; not changed.
+        model: from `keras_alt.quantize_model`, for target "litert" or "onnx"; not changed.
         calibration_data: inputs as for `keras_alt.calibrate`, if the model has averages.
 
     Returns:
         New `keras.Model` for the same target.
 
     Raises:
-        ValueError: biases of the target do not lie on the grid of products, or thresholds are not
-            set.
+        ValueError: the model is for another target, or thresholds are not set.
 
     Example:
 
@@ -83,10 +82,12 @@ def settle(model: keras.Model, calibration_data=None) -> keras.Model:
 
 
 def _check(config: QuantizeConfig):
-    if get_target(config.target).bias_rule != ON_PRODUCT_GRID:
+    target = get_target(config.target)
+    if target.bias_rule != ON_PRODUCT_GRID or target.kernel != "half_even":
         raise ValueError(
-            "`settle` needs biases on the grid of the products: "
-            f"`keras_alt.retarget(model, 'litert')` first. Received: target={config.target!r}"
+            "`settle` needs biases on the grid of the products, and sums that are rounded once: "
+            "`keras_alt.retarget(model, 'litert')` first, whose settled files run on TFLM too. "
+            f"Received: target={config.target!r}"
         )
 
 

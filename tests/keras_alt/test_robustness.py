@@ -187,7 +187,16 @@ def test_the_share_of_ties_is_counted_and_every_difference_has_a_bound(rng):
     assert "possible" in str(result) and str(result).endswith("quantizers")
 
 
-def test_other_bias_rules_are_refused(rng):
-    model, _ = quantized(network([]), rng, "paper")
-    with pytest.raises(ValueError, match="target='paper'"):
+@pytest.mark.parametrize("target", ["paper", "tflm"])
+def test_targets_with_other_biases_or_roundings_are_refused(target, rng):
+    model, _ = quantized(network([], mean=False), rng, target)
+    with pytest.raises(ValueError, match=f"target='{target}'"):
         keras_alt.settle(model)
+
+
+def test_under_double_rounding_even_weights_do_not_suffice(rng):
+    """The file of target "tflm" keeps its scales, so engines can still differ."""
+    model, x = quantized(network(["conv"], mean=False), rng, "litert")
+    settled = keras_alt.settle(model)
+    assert keras_alt.robust(settled, x)
+    assert not keras_alt.robust(keras_alt.retarget(settled, "tflm"), x)
