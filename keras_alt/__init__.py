@@ -25,6 +25,8 @@ from keras_alt.quantizer import quantizers as quantizers
 from keras_alt.registration import register as register
 from keras_alt.reporting import report as report
 from keras_alt.retargeting import retarget as retarget
+from keras_alt.robustness import robust as robust
+from keras_alt.robustness import settle as settle
 from keras_alt.transforms.unroll_recurrent import unroll as unroll
 from keras_alt.verification import verify as verify
 from keras_alt.version import __version__ as __version__

@@ -1,11 +1,12 @@
 """Quantization of a model for another target or other widths, with its trained thresholds."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import keras
 
 from keras_alt.calibration.walk import calibrate
-from keras_alt.config import WIDTHS
+from keras_alt.config import WIDTHS, QuantizeConfig
 from keras_alt.graph import Graph
 from keras_alt.layers import AveragePoolConv2D, QuantLeakyReLU, QuantPReLU
 from keras_alt.layers.kernel import QuantizedKernel
@@ -14,7 +15,7 @@ from keras_alt.operators import Grid, has_grid, operator_of
 from keras_alt.origin import require_keras3
 from keras_alt.quantize import insert_quantizers
 from keras_alt.quantizer import Quantizer, quantizers, quantizers_of
-from keras_alt.record import record_of
+from keras_alt.record import Record, record_of
 from keras_alt.transforms import canonical
 from keras_alt.unquantized import fused_relu, source_name, unquantized
 
@@ -57,7 +58,7 @@ def retarget(
     ```
     """
     require_keras3(model)
-    record = _record(model)
+    record = required_record(model)
     unknown = sorted(set(widths) - {*WIDTHS, "weight_scales"})
     if unknown:
         raise TypeError(
@@ -65,10 +66,7 @@ def retarget(
             f"Received: {', '.join(unknown)}"
         )
     config = replace(record.config, target=target or record.config.target, **widths)
-    graph = Graph(model)
-    plain = canonical(unquantized(graph, record.relus), config)
-    result = insert_quantizers(plain, config, kernel_masks(model))
-    kept = _keep_thresholds(graph, Graph(result))
+    result, kept = quantized_again(model, record, config)
     if replace(config, target=record.config.target) != record.config:
         for quantizer in quantizers(result).values():
             quantizer.frozen.assign(False)
@@ -77,7 +75,30 @@ def retarget(
     return result
 
 
-def _record(model):
+def quantized_again(
+    model: keras.Model,
+    record: Record,
+    config: QuantizeConfig,
+    change: Callable[[keras.Model], keras.Model] = lambda plain: plain,
+) -> tuple[keras.Model, list[Quantizer]]:
+    """Quantize the float model behind `model` again, with its thresholds.
+
+    Args:
+        model: quantized model.
+        record: its record, from `required_record`.
+        config: of the new model.
+        change: applied to the float model in its canonical form.
+
+    Returns:
+        The new model, and its quantizers that have the thresholds of `model`.
+    """
+    graph = Graph(model)
+    plain = change(canonical(unquantized(graph, record.relus), config))
+    result = insert_quantizers(plain, config, kernel_masks(model))
+    return result, _keep_thresholds(graph, Graph(result))
+
+
+def required_record(model: keras.Model) -> Record:
     """Return the record of `model`; raise an error if it does not suffice to quantize again."""
     record = record_of(model)
     if record is None:

@@ -28,7 +28,7 @@ LAYERS = {
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
         | {"retargeting", "narrowing"},
-        {"export", "proving", "ties", "recipes", "comparison"},
+        {"export", "proving", "ties", "recipes", "comparison", "robustness"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},
         {"__init__"},

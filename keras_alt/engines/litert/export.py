@@ -5,6 +5,7 @@ TensorFlow's converter writes the float layers in front, between and behind.
 """
 
 import os
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -81,24 +82,28 @@ def write_litert(
     writer = Writer(reading, inputs, outputs)
     data = writer.written()
     _require_loading(data, reading.entry.inputs)
-    check_scales(data, writer.exponents)
+    check_scales(data, writer.exponents, writer.factors)
     with written_whole(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
     return writer.names()
 
 
-def check_scales(data: bytes, exponents: dict[str, int | np.ndarray]):
+def check_scales(
+    data: bytes, exponents: dict[str, int | np.ndarray], factors: Mapping[str, np.ndarray] = {}
+):
     """Read a file back and check that every integer tensor has its trained scale.
 
     Args:
         exponents: `{name: log2 of the trained scale}` of activations, kernels and biases.
+        factors: `{name: factor of that scale}`, for the kernels of `single_rounding`.
     """
     from ai_edge_litert.interpreter import Interpreter
 
     details = Interpreter(model_content=data).get_tensor_details()
     scales = {d["name"]: d["quantization_parameters"]["scales"].tolist() for d in details}
     for name, exponent in exponents.items():
-        if scales.get(name) != np.atleast_1d(2.0**exponent).tolist():
+        scale = 2.0**exponent * factors.get(name, 1.0)
+        if scales.get(name) != np.atleast_1d(scale).tolist():
             raise ExportError(
                 f"The scale of '{name}' must be 2**{exponent} in the file. "
                 f"Received: {scales.get(name)}"

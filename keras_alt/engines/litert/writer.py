@@ -11,6 +11,7 @@ from keras_alt.engines.litert.float_layers import float_part, input_type
 from keras_alt.engines.litert.operator import Operator
 from keras_alt.engines.litert.operators import OPERATORS
 from keras_alt.engines.litert.rules import RULES
+from keras_alt.engines.litert.single_rounding import factors
 from keras_alt.engines.litert.stored import zero_point
 from keras_alt.formats import FixedPoint
 from keras_alt.integer import Island, Source
@@ -40,6 +41,8 @@ class Writer:
         stored: `{position: index of its tensor in the file}`.
         exponents: `{name: log2 of the scale}` of each tensor with a scale, an array if each channel
             has its own.
+        factors: `{name: factor of that scale}`, for the kernels of `single_rounding`.
+        kernels: `{index of a kernel in the file: (its codes, the axis of its output channels)}`.
         pending: `{position: Operator that computes it}` for positions that are not stored yet. An
             operator is written once the quantizer behind it defines how the result is stored.
         floats: `{float tensor of the Keras model: its index}` for floats that pass by integers.
@@ -51,6 +54,7 @@ class Writer:
         self.rules = RULES[fitting_engine(reading, *RULES)]
         self.file = LiteRTFile(self.program.name)
         self.stored, self.exponents = {}, {}
+        self.factors, self.kernels = {}, {}
         self.pending = {}
         self.floats = {}
 
@@ -246,11 +250,16 @@ class Writer:
             )
         name = f"{step.layer}/kernel{step.output}"
         if shifts is None:
-            return self.constant(name, codes.astype(np.int8), kernel.exponent)
-        return self.channels(name, codes.astype(np.int8), kernel.exponent + shifts, axis)
+            index = self.constant(name, codes.astype(np.int8), kernel.exponent)
+        else:
+            index = self.channels(name, codes.astype(np.int8), kernel.exponent + shifts, axis)
+        self.kernels[index] = codes, axis
+        return index
 
     def biased(self, operator, step, sums) -> Operator:
         """Return a kernel's operator with its bias, or with zeros, because LiteRT needs a bias."""
+        if step.attributes["rounding"] == "half_even" and operator.bias is not None:
+            self.round_once(operator, step.attributes["shift"])
         bias = operator.bias if operator.bias is not None else np.zeros(operator.shape[-1])
         name = f"{operator.layer}/bias{step.output}"
         bias = bias.astype(np.int32)
@@ -259,6 +268,17 @@ class Writer:
         else:
             index = self.channels(name, bias, sums.exponent + operator.shifts)
         return replace(operator, inputs=[*operator.inputs, index], bias=None)
+
+    def round_once(self, operator, shift):
+        """Lower scales of a kernel by a digit where engines that round twice then round once."""
+        (index,) = self.kernels.keys() & set(operator.inputs)
+        shifts = shift - (0 if operator.shifts is None else operator.shifts)
+        scales = factors(*self.kernels[index], operator.bias, shifts)
+        if operator.shifts is None:
+            scales = scales[:1]
+        tensor = self.file.graph.tensors[index]
+        tensor.quantization.scale *= scales.astype(np.float32)
+        self.factors[tensor.name] = scales
 
     def finish(self, operator: Operator, position):
         """Write an operator whose result is the tensor at `position`."""

@@ -1,0 +1,30 @@
+"""Kernels that every engine of a LiteRT file rounds once, because none of their sums is a tie.
+
+TFLM and the reference kernels multiply a sum by a number of 31 bits and round, then shift and round
+again. A ratio of scales of 2**-k gives the multiplier 2**30, so the first rounding halves the sum.
+A ratio that is smaller by a digit of float32 gives nearly 2**31, which keeps the sum as it is: the
+engine rounds once, half away from zero. If weights are even and biases odd, sums are odd, and none
+is a tie of k >= 2 bits. So the digit changes no code of an engine that rounds once anyway.
+"""
+
+import numpy as np
+
+FACTOR = 1.0 - 2.0**-24  # the number below 1 in float32
+SHIFTS = range(
+    2, 15
+)  # of float32's 24 digits, 8 are those of a code, and one tells a sum from a tie
+
+
+def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return factors for the scales of a kernel's channels, 1 unless all of them keep their codes.
+
+    Args:
+        kernel, bias: their codes.
+        axis: of the kernel, along which the channels lie.
+        shifts: by how many bits the sums of each channel are shifted to the right.
+    """
+    others = tuple(i for i in range(kernel.ndim) if i != axis)
+    even = np.all(kernel % 2 == 0, axis=others)
+    has_no_tie = even & ((bias % 2 == 1) | (shifts < SHIFTS[0]))
+    lowered = np.isin(shifts, SHIFTS) & np.all(has_no_tie)
+    return np.where(lowered, FACTOR, np.ones(even.shape))
