@@ -26,7 +26,7 @@ LAYERS = {
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
-        | {"retargeting", "narrowing"},
+        | {"retargeting", "narrowing", "certificate"},
         {"export", "verification", "recipes"},
         {"__init__"},
     ],
