@@ -31,7 +31,7 @@ SOURCES = {
 def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as integers that are readable without Keras.
 
-    `docs/integers.md` describes the format. `model.json` has the steps, their shifts, roundings and
+    `docs/files.md` describes the format. `model.json` has the steps, their shifts, roundings and
     bounds, and the format of every tensor. `weights.npz` has the codes of kernels and biases, each
     in `bits` bits. `run.py`, with `arithmetic.py` and `packing.py`, computes the model with NumPy
     alone. Float layers in front of the quantizers and behind them are described, not computed;
