@@ -15,9 +15,9 @@ import sys
 import numpy as np
 
 if __package__:
-    from keras_alt.certificate.checker_rules import RULES, compressed, everywhere, with_zero
+    from keras_alt.certificate.checker_rules import RULES, arrays, compressed, everywhere, with_zero
 else:  # copied out of the package
-    from checker_rules import RULES, compressed, everywhere, with_zero
+    from checker_rules import RULES, arrays, compressed, everywhere, with_zero
 
 FORMAT, VERSION = "keras_alt certificate", 1
 KERNELS = ("convolve", "convolve_transposed", "matrix_product")
@@ -166,7 +166,7 @@ class _Program:
             if step["operation"] not in SUMS:
                 continue
             at = step["output"]
-            partials[at] = low, high = self.partial(step, partials)
+            partials[at] = low, high = arrays(self.partial(step, partials))
             units[at] = unit = self.unit(step, units)
             readers = [s["operation"] for s in self.steps if at in s["inputs"]]
             if at in biased and readers == ["add_constant"]:

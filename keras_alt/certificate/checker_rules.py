@@ -14,13 +14,19 @@ def everywhere(tensor, low, high):
     return np.full(shape, low, object), np.full(shape, high, object)
 
 
+def arrays(x):
+    """Return bounds as arrays: NumPy makes a number of an operation on arrays without axes."""
+    return tuple(np.asarray(end, object) for end in x)
+
+
 def with_zero(x):
     """Return bounds of codes and of zero."""
-    return np.minimum(x[0], 0), np.maximum(x[1], 0)
+    return arrays((np.minimum(x[0], 0), np.maximum(x[1], 0)))
 
 
 def compressed(x, shape):
     """Keep one cell of each axis that is open, or along which all cells have the same bounds."""
+    x = arrays(x)
     for axis, size in enumerate(shape):
         if size is None or all((a == a.take([0], axis)).all() for a in x):
             x = x[0].min(axis, keepdims=True), x[1].max(axis, keepdims=True)

@@ -3,18 +3,21 @@
 import json
 import shutil
 
+import exported
+import island_zoo
 import keras
+import layer_zoo
 import numpy as np
 import pytest
 from alone import run_alone
-from conftest import randomize, sample
+from conftest import pairs, randomize, sample
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from keras import layers as L
 from models import residual
 from random_networks import FEW_NETWORKS, quantized_networks
 from test_integer_extension import BLOCKS, Square, between_quantizers, registries  # noqa: F401
-from test_interval_arithmetic import extremes
+from test_interval_arithmetic import assert_within, extremes
 
 import keras_alt
 from keras_alt import QuantizeConfig, integer
@@ -90,6 +93,41 @@ def test_no_sum_reaches_more_than_its_accumulator(drawn):
         reached = row["limits"][0]["reached"]
         if row["operation"] in ("convolve", "convolve_transposed", "matrix_product"):
             assert max(-reached[0], reached[1]) <= worst[row["layer"]]
+
+
+SIZES = [(3, 4, 5, 2), (8, 4), (6, 6, 4)]
+
+
+def long(target, size):
+    return [pytest.mark.full] * (len(size) == 3 or target in ("onnx", "hls"))
+
+
+@pytest.mark.parametrize(("target", "size"), pairs(TARGETS, SIZES, long))
+def test_the_checker_agrees_about_every_layer_of_the_zoo(target, size, rng):
+    quantized, x = exported.quantized(layer_zoo.network(size=size), rng, target)
+    reading = integer.read(quantized)
+    claimed = certified(reading)
+    # A product of two numbers of 16 bits may have more digits than float32.
+    slopes = ("p_re_lu", "leaky_re_lu") if target in ("paper", "hls") else ()
+    assert all(reason["layer"].startswith(slopes) for reason in claimed["open"])
+    assert checked(claimed, reading) == []
+    bounds = integer.intervals(reading.program)
+    for position, codes in integer.trace(
+        reading.program, integer.quantize_inputs(reading, x)
+    ).items():
+        assert_within(codes, bounds[position])
+
+
+@pytest.mark.parametrize("name", ["lstm_between", "islands_of_two_depths"])
+def test_nothing_is_claimed_about_float_layers(name):
+    make, floats = island_zoo.ISLANDS[name]
+    quantized = keras_alt.quantize_model(make(), QuantizeConfig(target="litert"))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    reading = integer.read(quantized)
+    claimed = certified(reading)
+    assert set(floats) <= set(claimed["floats"]["between"])
+    assert checked(claimed, reading) == []
 
 
 @pytest.mark.parametrize("target", ["litert", "paper"])
@@ -221,6 +259,18 @@ def test_a_forged_claim_is_found(forgery, model):
     forge(row)
     problems = checked(claimed, reading)
     assert any(p.startswith("layer 'conv2d_2': ") and words in p for p in problems)
+
+
+def test_the_checker_takes_tensors_without_axes():
+    x = inputs = keras.Input((4,))
+    x = keras.ops.max(L.Dense(3)(x), axis=1)
+    model = keras.Model(inputs, keras.ops.reshape(x + x, (-1, 1)))
+    quantized = keras_alt.quantize_model(model, QuantizeConfig(target="litert"))
+    for quantizer in quantizers(quantized).values():
+        quantizer.set_threshold(1.0)
+    reading = integer.read(quantized)
+    assert () in [tensor.shape for tensor in reading.program.tensors]
+    assert checked(certified(reading), reading) == []
 
 
 def test_a_sum_that_is_left_out_is_found(model):
