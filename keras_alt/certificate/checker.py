@@ -171,6 +171,7 @@ class _Program:
             readers = [s["operation"] for s in self.steps if at in s["inputs"]]
             if at in biased and readers == ["add_constant"]:
                 continue
+            narrow = arrays((low >> unit, high >> unit))
             whole = partials[at] if step["operation"] == "softmax" else self.bounds[at]
             rows = [np.atleast_1d(a) for a in whole]
             rows = [a.reshape(-1, a.shape[-1]) for a in rows]
@@ -179,7 +180,7 @@ class _Program:
                 "high": rows[1].max(0).tolist(),
                 "partial": [low.min(), high.max()],
                 "whole": [whole[0].min(), whole[1].max()],
-                "narrow": [(low >> unit).min(), (high >> unit).max()],
+                "narrow": [narrow[0].min(), narrow[1].max()],
             }
         return found
 

@@ -5,6 +5,8 @@ code. They have the rank of the tensor without the batch. An axis has size 1 whe
 have the same bounds, and where its size is open. This file needs NumPy alone.
 """
 
+import functools
+
 import numpy as np
 
 
@@ -101,8 +103,8 @@ def _multiply(operands, tensors, constant):
 
 
 def _ends(candidates):
-    candidates = np.broadcast_arrays(*candidates)
-    return np.minimum.reduce(candidates), np.maximum.reduce(candidates)
+    candidates = list(candidates)
+    return functools.reduce(np.minimum, candidates), functools.reduce(np.maximum, candidates)
 
 
 # Grids and tables
@@ -213,7 +215,7 @@ def _subtract(operands, tensors, shifts):
 
 
 def _fold(ufunc):
-    return lambda *operands: ufunc.reduce(np.broadcast_arrays(*operands))
+    return lambda *operands: functools.reduce(ufunc, operands)
 
 
 RULES = {
