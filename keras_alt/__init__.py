@@ -11,6 +11,7 @@ from keras_alt import optimizers as optimizers
 from keras_alt import recipes as recipes
 from keras_alt.calibration.statistics import refresh_batch_norm as refresh_batch_norm
 from keras_alt.calibration.walk import calibrate as calibrate
+from keras_alt.certificate import check_certificate as check_certificate
 from keras_alt.comparing import compare as compare
 from keras_alt.config import QuantizeConfig as QuantizeConfig
 from keras_alt.equalization import drop_caps as drop_caps

@@ -4,10 +4,11 @@ import html
 import json
 import math
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
+from keras_alt.certificate.document import Unread, write_certificate
 from keras_alt.files import written_whole
-from keras_alt.integer import Accumulator
+from keras_alt.integer import Accumulator, Reading
 from keras_alt.text_tables import text_table
 
 
@@ -77,6 +78,7 @@ class Report:
         no_integers: the reason if there are no accumulators, else None.
         refusals: `{exporter: reasons}`, why an exporter refuses integer layers, a reason for each.
             It is known for `to_hls4ml`, once the model is calibrated.
+        reading: the integers that `certificate` is about, or why there are none.
     """
 
     quantizers: list[QuantizerRow]
@@ -86,6 +88,7 @@ class Report:
     accumulators: list[Accumulator]
     no_integers: str | None
     refusals: dict[str, list[str]]
+    reading: Reading | Unread = field(repr=False)
 
     def __str__(self):
         sections = [text_table(*_quantizer_cells(self.quantizers))]
@@ -120,7 +123,7 @@ class Report:
     def to_json(self, path: str | os.PathLike):
         """Write the report as JSON."""
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump(_finite(asdict(self)), file, indent=2)
+            json.dump(_finite(_rows(self)), file, indent=2)
 
     def to_html(self, path: str | os.PathLike):
         """Write the report as one HTML page that needs no other files."""
@@ -133,12 +136,31 @@ class Report:
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(page)
 
+    def certificate(self, path: str | os.PathLike):
+        """Write what is proven about the integers of the model, for all inputs.
+
+        It has bounds of every sum, whether the numbers of the target's engines and float32 hold
+        them, and on which facts the exactness of each layer rests. What is not proven is listed
+        under `open`. `keras_alt.check_certificate` recomputes it.
+
+        Args:
+            path: file that ends in `.json`, or in `.html` for a page.
+        """
+        write_certificate(self.reading, path)
+
 
 STYLE = (
     "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:2em}"
     "td,th{padding:2px 12px;text-align:right;border-bottom:1px solid #ddd}"
     "td:first-child,th:first-child{text-align:left}</style>"
 )
+
+
+def _rows(report):
+    """Return the report as data, without the integers."""
+    data = asdict(replace(report, reading=None))
+    del data["reading"]
+    return data
 
 
 def _quantizer_cells(rows):

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.calibration.batches import read_batches
+from keras_alt.certificate.document import Unread
 from keras_alt.float_rows import float_rows
 from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
@@ -36,7 +37,8 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
         samples: number of samples of `data` to read.
 
     Returns:
-        A `Report`. `print` shows it as a table; `to_json` and `to_html` write it.
+        A `Report`. `print` shows it as a table; `to_json` and `to_html` write it, and
+        `certificate` writes what is proven about its integers.
 
     Raises:
         ValueError: the model has no quantizers.
@@ -68,13 +70,13 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
 
 
 def _of_integers(model):
-    """Return the accumulators of a model, the reason if there are none, and the refusals."""
+    """Return the accumulators, the reason if there are none, the refusals and the integers."""
     try:
         reading = read(model)
-        return accumulators(reading), None, refusals(reading)
+        return accumulators(reading), None, refusals(reading), reading
     except ValueError as error:
         # The model is not calibrated, or a size is open.
-        return [], str(error), {}
+        return [], str(error), {}, Unread(model.name, str(error))
 
 
 class _Fit:

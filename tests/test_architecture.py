@@ -27,7 +27,7 @@ LAYERS = {
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
-        | {"retargeting", "narrowing"},
+        | {"retargeting", "narrowing", "certificate"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},

@@ -11,6 +11,8 @@ from keras_alt.integer import softmax as _softmax  # noqa: F401
 from keras_alt.integer.engine import trace as trace
 from keras_alt.integer.grids import constant as constant
 from keras_alt.integer.grids import grid as grid
+from keras_alt.integer.interval_arithmetic import Interval as Interval
+from keras_alt.integer.interval_arithmetic import intervals as intervals
 from keras_alt.integer.operations import OPERATIONS as OPERATIONS
 from keras_alt.integer.operations import operation as operation
 from keras_alt.integer.places import BEHIND as BEHIND

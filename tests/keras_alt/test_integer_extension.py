@@ -16,7 +16,7 @@ from keras_alt.export import ExportError, to_integers
 from keras_alt.integer import Constant, handles
 from keras_alt.integer.reader import HANDLERS
 
-DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "integers.md"
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "files.md"
 SECTION = DOCUMENT.read_text().partition("## In Python")[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
 

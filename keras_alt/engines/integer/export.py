@@ -31,7 +31,7 @@ SOURCES = {
 def to_integers(model: keras.Model, path: str | os.PathLike) -> str:
     """Write a quantized model as integers that are readable without Keras.
 
-    `docs/integers.md` describes the format. `model.json` has the steps, their shifts, roundings and
+    `docs/files.md` describes the format. `model.json` has the steps, their shifts, roundings and
     bounds, and the format of every tensor. `weights.npz` has the codes of kernels and biases, each
     in `bits` bits. `run.py`, with `arithmetic.py` and `packing.py`, computes the model with NumPy
     alone. Float layers in front of the quantizers and behind them are described, not computed;
@@ -57,7 +57,7 @@ def write_integers(reading: Reading, path: str | os.PathLike):
     """Write the folder of a model. Tensors keep the positions of the program."""
     _require_own_operations(reading.program)
     with folder_written_whole(path) as folder:
-        described = _Description(reading)
+        described = Description(reading)
         with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
             file.write(as_text(described.model()))
         np.savez(os.path.join(folder, "weights.npz"), **described.packed())
@@ -90,7 +90,7 @@ def standing_alone(package: str, source: str) -> str:
     return re.sub(r"^from keras_alt[.\w]* import ", "import ", text, flags=re.MULTILINE)
 
 
-class _Description:
+class Description:
     """The content of the files of a program."""
 
     def __init__(self, reading: Reading):
@@ -98,12 +98,11 @@ class _Description:
         self.constants = {}
 
     def model(self) -> dict:
-        reading, program = self.reading, self.reading.program
-        steps = [self.step(step) for step in program.steps]
+        reading, program = self.reading, self.program()
         return {
             "format": "keras_alt integers",
             "version": VERSION if all(map(_has_one_grid, self.constants.values())) else CHANNELS,
-            "name": program.name,
+            "name": reading.program.name,
             "target": reading.target,
             "front": {
                 "layers": _layers(reading.entry),
@@ -111,9 +110,16 @@ class _Description:
                 **_roundings(reading),
             },
             "behind": {"layers": _layers(reading.exit), "outputs": reading.output_names},
+            **program,
+        }
+
+    def program(self) -> dict:
+        """Return what is computed in integers."""
+        program = self.reading.program
+        return {
             "inputs": program.inputs,
             "outputs": program.outputs,
-            "steps": steps,
+            "steps": [self.step(step) for step in program.steps],
             "tensors": [self.tensor(tensor) for tensor in program.tensors],
             "constants": {name: _described(c) for name, c in self.constants.items()},
         }

@@ -23,7 +23,8 @@ from keras_alt.engines.integer.runner import IntegerModel
 from keras_alt.export import to_integers
 from keras_alt.integer import arithmetic
 
-DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "integers.md"
+DOCUMENTS = pathlib.Path(__file__).parents[3] / "docs"
+DOCUMENT = DOCUMENTS / "files.md"
 
 
 def padded_average():
@@ -206,7 +207,7 @@ def test_calls_of_one_layer_share_its_constants(rng, tmp_path):
 
 
 def test_the_document_names_every_operation_attribute_and_rounding():
-    text = DOCUMENT.read_text()
+    text = (DOCUMENTS / "integers.md").read_text()
     lines = [line for line in text.splitlines() if line.startswith("| `")]
     rows = {line.split("`")[1]: line for line in reversed(lines)}  # the first of a name counts
     operations = [
