@@ -62,10 +62,10 @@ class EngineRow:
 class EngineMatrix:
     """The result of `keras_alt.verify(q, x, engines=...)`. `str()` returns it as a table.
 
-    It is true if the output codes of all engines that compute the model are equal to those of
-    Keras. Under the target of the model, an engine follows the rules that the model was trained by.
-    Others show what they make of the same integers: engines of LiteRT files run the file of the
-    target, and ONNX Runtime a file with the same codes and grids.
+    It is true if an engine computes the model, and if the output codes of all that do are equal to
+    those of Keras. Engines of the model's target follow the rules that it was trained by. Others
+    show what they make of the same integers: engines of LiteRT files run the file of the target,
+    and ONNX Runtime a file with the same codes and grids.
 
     Attributes:
         rows: an `EngineRow` for each engine that was asked for, in that order.
@@ -79,7 +79,8 @@ class EngineMatrix:
         return {row.engine: row for row in self.rows}[engine]
 
     def __bool__(self):
-        return all(bool(row.result) for row in self.rows if row.result is not None)
+        results = [row.result for row in self.rows if row.result is not None]
+        return bool(results) and all(map(bool, results))
 
     def __str__(self):
         header = ("engine", "codes", "mismatches", "max LSB", "first difference")

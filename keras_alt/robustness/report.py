@@ -1,6 +1,5 @@
 """How many sums of a network are ties, and where engines give different codes."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from keras_alt.integer import Reading, quantize_inputs, read, trace
 from keras_alt.robustness.reach import as_written, can_differ, sums_of
 from keras_alt.robustness.sites import Site, sites
 from keras_alt.targets import get_target
+from keras_alt.text_tables import text_table
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,10 @@ class Robustness:
 
     def __str__(self):
         header = ("quantizer", "rounds", "shift", "ties", "codes that differ", "for any input")
-        cells = [header, *map(_cells, self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-        return os.linesep.join(
-            [
-                *lines,
-                f"{self.samples} samples; engines can differ in {len(self.possible)} of "
-                f"{len(self.rows)} quantizers",
-            ]
+        table = text_table(header, [_cells(row) for row in self.rows])
+        return (
+            f"{table}\n{self.samples} samples; engines can differ in {len(self.possible)} of "
+            f"{len(self.rows)} quantizers"
         )
 
 

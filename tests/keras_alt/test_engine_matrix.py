@@ -106,6 +106,7 @@ def test_all_engines_are_listed(few_engines, rng, monkeypatch):
     assert "tflm is not installed: pip install 'keras-alt[tflm]'" in lines
     assert sum(line.startswith("qonnx does not compute this model: ") for line in lines) == 1
     assert [line.split()[0] for line in lines[2 : 2 + len(ENGINES)]] == list(ENGINES)
+    assert not keras_alt.verify(model, x, engines=["qonnx"], verbose=False)  # nothing was computed
 
 
 def test_an_engine_that_no_rule_explains_is_told(rng, monkeypatch):

@@ -10,9 +10,8 @@ is a tie of k >= 2 bits. So the digit changes no code of an engine that rounds o
 import numpy as np
 
 FACTOR = 1.0 - 2.0**-24  # the number below 1 in float32
-SHIFTS = range(
-    2, 15
-)  # of float32's 24 digits, 8 are those of a code, and one tells a sum from a tie
+# Of float32's 24 digits, 8 are those of a code, and one tells a sum from a tie.
+SHIFTS = range(2, 15)
 
 
 def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
