@@ -3,6 +3,7 @@
 import html
 
 STYLE = """
+:root { color-scheme: light dark; }
 body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 46em; padding: 1em; }
 h1 { font-size: 1.4em; } h2 { font-size: 1.1em; margin: 1.6em 0 0.3em; }
 h2, code { overflow-wrap: anywhere; }
@@ -12,6 +13,10 @@ div { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: 0.15em 0.7em 0.15em 0; text-align: right; border-bottom: 1px solid #ddd; }
 td:first-child, th:first-child { text-align: left; }
+@media (prefers-color-scheme: dark) {
+  .holds { color: #6fce8a; } .open { color: #ff8a80; } .note { color: #aaa; }
+  td, th { border-color: #444; }
+}
 """
 
 
