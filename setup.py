@@ -28,7 +28,13 @@ setup(
         "keras_alt": ["py.typed", "engines/c/templates/*.c", "engines/cortex_m/board/*"],
         "keras_route": ["py.typed", "presets/*.json", "presets/*.weights.h5"],
     },
-    entry_points={"console_scripts": ["keras-route=keras_route.cli:main"]},
+    py_modules=["keras_alt_command"],
+    entry_points={
+        "console_scripts": [
+            "keras-alt=keras_alt_command:main",
+            "keras-route=keras_route.cli:main",
+        ]
+    },
     install_requires=[
         "tensorflow>=2.21",
         "keras>=3.15",

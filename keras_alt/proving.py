@@ -13,6 +13,7 @@ from keras_alt.engines.restart import Restart, codes_at
 from keras_alt.graph import deep_recursion
 from keras_alt.input_shapes import has_open_sizes, with_input_shape
 from keras_alt.integer import Reading, input_arrays, quantize_inputs, read
+from keras_alt.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def proved(
     names = [tensor.name for tensor in reading.program.tensors]
     counts, behind = Counts(names), Counts(names)
     restart = Restart(samples.model, reading)
-    progress = keras.utils.Progbar(len(samples), verbose=int(verbose), unit_name="sample")
+    progress = progress_bar(len(samples), "sample", verbose)
     for batch in samples.batches():
         computed = session.compute(batch.arrays, batch.quantized)
         _require_shown(reading, computed, engine)

@@ -19,6 +19,7 @@ from keras_alt.graph import Graph
 from keras_alt.narrowing import narrow
 from keras_alt.operators import is_batch_norm
 from keras_alt.optimizers import alt
+from keras_alt.progress import verbosity
 from keras_alt.quantize import quantize_model
 from keras_alt.quantizer import quantizers
 from keras_alt.transforms import inline
@@ -206,7 +207,7 @@ def _train(model, train, validation, loss, metric, rate, thresholds, epochs, bat
     )
     callbacks = [FreezeThresholds(start=0.3)]
     model.compile(alt(schedule, thresholds, steps=steps), loss=loss, metrics=[metric])
-    fit = {"batch_size": batch_size, "epochs": epochs, "verbose": int(verbose)}
+    fit = {"batch_size": batch_size, "epochs": epochs, "verbose": verbosity(verbose)}
     if validation is None:
         model.fit(x, y, **fit, callbacks=callbacks)
         return

@@ -120,10 +120,14 @@ class Report:
                 beyond = [row.layer for row in self.accumulators if not getattr(row, fits)]
                 yield f"sums that may exceed {limit}: {', '.join(beyond) or 'none'}"
 
+    def to_dict(self) -> dict:
+        """Return the report as data for JSON. A number that is not finite is None."""
+        return _finite(_rows(self))
+
     def to_json(self, path: str | os.PathLike):
         """Write the report as JSON."""
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump(_finite(_rows(self)), file, indent=2)
+            json.dump(self.to_dict(), file, indent=2)
 
     def to_html(self, path: str | os.PathLike):
         """Write the report as one HTML page that needs no other files."""

@@ -14,7 +14,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version", "text_tables", "differences"}
-        | {"junit"},
+        | {"junit", "progress"},
         {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
@@ -32,6 +32,7 @@ LAYERS = {
         {"engine_matrix", "opening"},
         {"verification", "comparing"},
         {"__init__"},
+        {"cli"},
     ],
     "keras_route": [
         {"files", "technology", "pins"},

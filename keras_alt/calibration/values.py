@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import keras
 from keras import tree
 
 from keras_alt.calibration.applying import apply
 from keras_alt.calibration.batches import ActivationStore
 from keras_alt.graph import Graph
+from keras_alt.progress import progress_bar
 
 
 def values_of(graph: Graph, batches: list, verbose: bool = False) -> Iterator[tuple]:
@@ -23,7 +23,7 @@ def values_of(graph: Graph, batches: list, verbose: bool = False) -> Iterator[tu
     """
     store = ActivationStore(graph)
     store.feed(batches)
-    progress = keras.utils.Progbar(len(graph.calls), verbose=int(verbose), unit_name="layer")
+    progress = progress_bar(len(graph.calls), "layer", verbose)
     yield from zip(graph.inputs, map(list, zip(*batches, strict=True)), strict=True)
     for call in graph.calls:
         results = []

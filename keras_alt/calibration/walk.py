@@ -18,6 +18,7 @@ from keras_alt.calibration.order import visits
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
 from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, functional
+from keras_alt.progress import progress_bar
 from keras_alt.quantizer import (
     Quantizer,
     checked_threshold,
@@ -123,9 +124,7 @@ class _Walk:
         for call in self.graph.calls:
             self.calls_left[call.layer] = self.calls_left.get(call.layer, 0) + 1
         self.histograms = {}
-        self.progress = keras.utils.Progbar(
-            len(self.graph.calls), verbose=int(verbose), unit_name="layer"
-        )
+        self.progress = progress_bar(len(self.graph.calls), "layer", verbose)
 
     def run(self, batches):
         store = ActivationStore(self.graph)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from keras_alt.equalization.channels import FIXED
 from keras_alt.equalization.noise import NEGLIGIBLE, Side
+from keras_alt.progress import progress_bar
 
 SWEEPS = 6
 ENOUGH = 1e-3  # of the noise: a sweep that gains less is the last
@@ -31,7 +31,7 @@ def best_shifts(
     shifts, blocks = np.zeros(count), _blocks(tensors, count)
     touching = [[t for t in tensors if any(block[s.classes].any() for s in t)] for block in blocks]
     noise = total_noise(tensors, shifts, live)
-    progress = keras.utils.Progbar(None, verbose=int(verbose), unit_name="block")
+    progress = progress_bar(None, "block", verbose)
     for _ in range(SWEEPS):
         before = noise
         for block, touched in zip(blocks, touching, strict=True):

@@ -7,6 +7,7 @@ from keras import ops
 from keras_alt.integer.engine import trace
 from keras_alt.integer.grids import rounded
 from keras_alt.integer.reading import Reading
+from keras_alt.progress import progress_bar
 
 
 def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list[np.ndarray]:
@@ -28,7 +29,7 @@ def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list
     program = reading.program
     codes = quantize_inputs(reading, x)
     count = len(codes[0])
-    progress = keras.utils.Progbar(count, verbose=int(verbose), unit_name="sample")
+    progress = progress_bar(count, "sample", verbose)
     results = []
     for start in range(0, count, batch_size):
         batch = [c[start : start + batch_size] for c in codes]

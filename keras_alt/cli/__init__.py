@@ -1,0 +1,3 @@
+"""The command `keras-alt`."""
+
+from keras_alt.cli.commands import main as main

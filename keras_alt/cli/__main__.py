@@ -1,0 +1,7 @@
+"""The command as `python -m keras_alt.cli`."""
+
+import sys
+
+from keras_alt.cli import main
+
+sys.exit(main())

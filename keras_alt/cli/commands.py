@@ -1,0 +1,181 @@
+"""The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import keras
+
+from keras_alt.cli.arguments import WRONG, parser
+from keras_alt.cli.data import Choice, read_data
+from keras_alt.cli.exporting import write_formats
+from keras_alt.cli.inspection import inspect
+from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
+from keras_alt.cli.quantizing import CALIBRATION, calibrated, retrained, static
+from keras_alt.cli.verifying import Verdict, prove
+from keras_alt.comparing import compare
+from keras_alt.config import QuantizeConfig
+from keras_alt.files import written_whole
+from keras_alt.quantizer import quantizers
+from keras_alt.reporting import report
+
+DIFFERENT = 1  # exit status
+INTERRUPTED = 130
+LONGEST = 1000  # characters of an error
+# Errors with a message for users; others are told by their names.
+TOLD = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
+STATUS = {Verdict.EQUAL: 0, Verdict.DIFFERENT: DIFFERENT, Verdict.INCOMPLETE: WRONG}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status.
+
+    Args:
+        arguments: of the command line; by default, those of the process.
+
+    Returns:
+        0 for success; 1 if codes differ; 2 for wrong input, with a line on stderr that says what to
+        do; 130 if interrupted.
+    """
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nkeras-alt {options.command}: interrupted\n")
+        return INTERRUPTED
+    except Exception as error:
+        if options.debug:
+            raise
+        sys.stderr.write(f"keras-alt {options.command}: {_in_one_line(error)}\n")
+        return WRONG
+
+
+def _in_one_line(error):
+    text = " ".join(str(error).split())
+    if not isinstance(error, TOLD):
+        text = f"{type(error).__name__}: {text}; `--debug` shows where it comes from"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... (`--debug` shows it all)"
+
+
+def _inspect(options):
+    found = read_float(options.model)
+    inspections = inspect(found.model, options.target, found.masks)
+    if options.json:
+        _say_json({inspection.target: inspection.data() for inspection in inspections})
+    else:
+        _say("\n\n".join(map(str, inspections)))
+    return 0
+
+
+def _quantize(options):
+    if not options.output.endswith(SUFFIXES):
+        raise ValueError(
+            f"`--output` must be a file that ends in {', '.join(SUFFIXES)}. "
+            f"Received: {options.output}"
+        )
+    config = QuantizeConfig(**_given(options, QuantizeConfig))
+    with written_whole(options.output) as path:
+        found = read_float(options.model)
+        choice = _choice(options, None if options.recipe == "retrain" else CALIBRATION)
+        data = read_data(options.data, found.model.inputs, choice, options.labels)
+        if options.recipe is None:
+            quantized = calibrated(found, data, config, choice.samples)
+        else:
+            if options.recipe == "static":
+                outcome = static(found, data, config, choice.samples)
+            else:
+                outcome = retrained(found, data, config, options.epochs, options.seed)
+            quantized = outcome.model
+            _say(outcome)
+        quantized.save(path)
+    _say(
+        f"wrote {options.output}: {len(quantizers(quantized))} quantizers, target "
+        f"'{config.target}'; prove it: keras-alt verify {options.output} --data {options.data}"
+    )
+    return 0
+
+
+def _report(options):
+    told = report(read_quantized(options.model))
+    for path, write in ((options.html, told.to_html), (options.certificate, told.certificate)):
+        if path is not None:
+            write(path)
+    if options.json:
+        _say_json(told.to_dict())
+        return 0
+    _say(told)
+    for path in (options.html, options.certificate):
+        if path is not None:
+            _say(f"wrote {path}")
+    return 0
+
+
+def _export(options):
+    model = read_quantized(options.model)
+    data = None
+    if options.data is not None:
+        data = read_data(options.data, model.inputs, _choice(options)).x
+    name = os.path.splitext(os.path.basename(options.model))[0]
+    lines = write_formats(model, options.to, options.output, name, options.retarget, data)
+    _say("\n".join(lines))
+    return 0
+
+
+def _verify(options):
+    model = read_quantized(options.model)
+    data = read_data(options.data, model.inputs, _choice(options))
+    proof = prove(model, data.x, options.engines, options.bundle, verbose=not options.json)
+    if options.json:
+        _say_json(proof.data())
+    else:
+        _say(proof)
+    return STATUS[proof.verdict]
+
+
+def _compare(options):
+    models = [
+        read_quantized(path) if path.endswith(SUFFIXES) else path
+        for path in (options.old, options.new)
+    ]
+    inputs = next((m.inputs for m in models if isinstance(m, keras.Model)), None)
+    file = options.labels if isinstance(options.labels, str) else None
+    data = read_data(options.data, inputs, _choice(options), file)
+    labels = None if options.labels is None else data.labels()
+    result = compare(*models, data.x, labels, allowed_drop=options.allowed_drop)
+    if options.junit is not None:
+        result.to_junit(options.junit)
+    if options.json:
+        _say_json({**dataclasses.asdict(result), "passed": result.passed})
+    else:
+        _say(result)
+    return 0 if result.passed else DIFFERENT
+
+
+def _choice(options, samples=None):
+    return Choice(options.samples or samples, options.seed, options.scale, options.offset)
+
+
+def _given(options, kind):
+    """Return the given options that are fields of a dataclass; others keep their defaults."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return {name: value for name, value in vars(options).items() if name in names}
+
+
+def _say(text):
+    sys.stdout.write(f"{text}\n")
+
+
+def _say_json(data):
+    _say(json.dumps(data, indent=1))
+
+
+COMMANDS = {
+    "inspect": _inspect,
+    "quantize": _quantize,
+    "report": _report,
+    "export": _export,
+    "verify": _verify,
+    "compare": _compare,
+}

@@ -1,0 +1,35 @@
+"""What the installed command `keras-alt` starts: the command without the messages of libraries.
+
+TensorFlow writes some while it is imported, whatever its log level, and each part of `keras_alt`
+imports it. So this module lies beside the package.
+"""
+
+import logging
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command; see `keras_alt.cli.main`. With `--debug`, libraries are heard too."""
+    quiet = "--debug" not in sys.argv
+    if quiet:
+        _mute_libraries()
+    from keras_alt.cli import main
+
+    if quiet:
+        logging.getLogger("absl").setLevel(logging.ERROR)  # of Keras and TensorFlow, once imported
+    return main()
+
+
+def _mute_libraries():
+    """Drop what is written to stderr by C and C++; Python's errors and warnings stay."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    sys.stderr = open(os.dup(2), "w", buffering=1, errors="backslashreplace")  # noqa: SIM115
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

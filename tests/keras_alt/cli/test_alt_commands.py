@@ -1,0 +1,367 @@
+"""The commands do what the functions do, and tell in one line what is wrong with their input."""
+
+import json
+import pathlib
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import keras
+import numpy as np
+import pytest
+
+import keras_alt
+from keras_alt.cli import arguments, commands
+from keras_alt.quantizer import quantizers
+
+ROOT = pathlib.Path(__file__).parents[3]
+COMMANDS = ("inspect", "quantize", "report", "export", "verify", "compare")  # in order of work
+
+
+def save_network(path):
+    layers = [
+        keras.Input((6, 6, 1), name="image"),
+        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(3, "softmax"),
+    ]
+    keras.Sequential(layers).save(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Return a folder with a float model, data, and the quantized model of the command."""
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    save_network(folder / "model.keras")
+    x = rng.normal(size=(40, 6, 6, 1)).astype("float32")
+    np.savez(folder / "data.npz", x=x, y=rng.integers(0, 3, 40))
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", rng.integers(0, 3, 40))
+    given = ["--data", folder / "data.npz", "--output", folder / "q.keras", "--target", "litert"]
+    assert commands.main(list(map(str, ["quantize", folder / "model.keras", *given]))) == 0
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Return the function that runs a command and returns its status and both outputs."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        status = commands.main(list(map(str, arguments)))
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def succeed(result):
+    status, out, err = result
+    assert (status, err) == (0, "")
+    return out
+
+
+def example(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as caught:
+        commands.main([command, "--help"])
+    assert caught.value.code == 0
+    told = capsys.readouterr().out
+    assert "exit status: 0 if all is well" in told
+    return shlex.split(told.split("example: ")[1])[1:]
+
+
+def test_the_examples_of_the_help_run_one_after_another(files, run, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.keras", "data.npz"):
+        (tmp_path / name).write_bytes((files / name).read_bytes())
+
+    for command in COMMANDS:
+        words = example(command, capsys, monkeypatch)
+        assert words[0] == command
+        if command == "compare":
+            pytest.importorskip("ai_edge_litert")
+        succeed(run(*words))
+
+    assert {p.name for p in pathlib.Path("exported").iterdir()} == {"q.tflite", "c"}
+    assert ET.parse("codes.xml").getroot().get("failures") == "0"
+    assert "conv2d" in pathlib.Path("proof.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.check
+def test_the_commands_of_the_readme_parse():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in lines if line.startswith("keras-alt ")]
+
+    parsed = [arguments.parser().parse_args(shlex.split(line, comments=True)[1:]) for line in shown]
+
+    assert {options.command for options in parsed} == set(COMMANDS)
+
+
+def test_quantize_gives_the_model_of_the_functions(files):
+    model = keras.models.load_model(files / "model.keras")
+    config = keras_alt.QuantizeConfig(target="litert")
+    x = np.load(files / "x.npy")
+    expected = keras_alt.quantize_model(model, config, calibration_data=x)
+
+    written = keras.models.load_model(files / "q.keras")
+
+    assert {n: q.threshold for n, q in quantizers(written).items()} == {
+        n: q.threshold for n, q in quantizers(expected).items()
+    }
+    np.testing.assert_array_equal(written(x), expected(x))
+
+
+def test_what_is_quantized_is_proven(files, run):
+    out = succeed(run("verify", files / "q.keras", "--data", files / "x.npy", "--samples", 20))
+    assert "20 samples: equal" in out
+
+    told = json.loads(
+        succeed(
+            run(
+                *("verify", files / "q.keras", "--data", files / "data.npz", "--json"),
+                *("--engines", "integer"),
+            )
+        )
+    )
+    assert told["engines"]["integer"]["mismatches"] == 0
+    assert told["engines"]["integer"]["total"] == 120
+
+
+def test_a_proof_is_written_as_a_bundle(files, run, tmp_path):
+    given = ["--data", files / "x.npy", "--engines", "integer", "--bundle", tmp_path / "proof"]
+    succeed(run("verify", files / "q.keras", *given))
+
+    assert (tmp_path / "proof" / "verify.py").is_file()
+
+
+def test_widths_and_layers_are_chosen(files, run, tmp_path):
+    output = tmp_path / "q.keras"
+    options = ["--weights", 4, "--activations", 6, "--inputs", "auto", "--skip", "dense*"]
+    model, data = files / "model.keras", files / "data.npz"
+    succeed(run("quantize", model, "--data", data, "--output", output, *options))
+
+    told = json.loads(succeed(run("report", output, "--json")))
+
+    formats = {row["name"]: row["format"] for row in told["quantizers"]}
+    assert {"uint6", "int8"} <= set(formats.values())
+    assert [row["reason"] for row in told["floats"]][:1] == ["left float by `skip`"]
+
+
+@pytest.mark.parametrize("recipe", ["static", "retrain"])
+def test_a_recipe_tells_its_steps(recipe, files, run, tmp_path):
+    output = tmp_path / "q.keras"
+    given = ["--data", files / "data.npz", "--output", output, "--recipe", recipe]
+    out = succeed(run("quantize", files / "model.keras", *given, "--epochs", 1))
+
+    assert "float  " in out
+    written = keras.models.load_model(output, compile=False)
+    assert all(quantizer.calibrated for quantizer in quantizers(written).values())
+
+
+def test_inspect_tells_what_quantization_will_make(files, run):
+    told = json.loads(succeed(run("inspect", files / "model.keras", "--json")))
+
+    assert list(told) == ["litert", "tflm", "onnx", "hls"]
+    assert told["onnx"]["floats"][0]["exports"]["to_onnx"] in ("float", "refused")
+    written = {
+        row["name"]
+        for row in json.loads(succeed(run("report", files / "q.keras", "--json")))["quantizers"]
+    }
+    assert {row["name"] for row in told["litert"]["quantizers"]} == written
+    assert "conv2d" in succeed(run("inspect", files / "model.keras", "--target", "hls"))
+
+
+def test_inspect_tells_what_exporters_refuse(run, tmp_path):
+    layers = [keras.layers.Dense(4), keras.layers.LayerNormalization(), keras.layers.Dense(2)]
+    keras.Sequential([keras.Input((8,)), *layers]).save(tmp_path / "norm.keras")
+
+    out = succeed(run("inspect", tmp_path / "norm.keras", "--target", "litert"))
+
+    assert "to_integers refuses: 'layer_normalization', which stays float" in out
+
+
+def test_a_format_of_another_target_needs_leave(files, run, tmp_path):
+    given = [files / "q.keras", "--to", "saved_model", "qonnx", "--output", tmp_path / "files"]
+    status, _, err = run("export", *given)
+    assert status == 2
+    assert err.startswith("keras-alt export: qonnx: ")
+    assert "--retarget" in err
+    assert not list(tmp_path.iterdir())
+
+    pytest.importorskip("qonnx")
+    data = ["--data", files / "x.npy"]
+    out = succeed(run("export", *given, "--retarget", *data))
+    assert "retargeted from 'litert' to 'hls'" in out
+    assert (tmp_path / "files" / "q.qonnx.onnx").is_file()
+
+
+def test_other_files_are_told_apart(files, run, tmp_path):
+    other, codes = tmp_path / "other.keras", tmp_path / "codes.xml"
+    given = ["--data", files / "data.npz", "--target", "litert", "--scale", 0.3]
+    succeed(run("quantize", files / "model.keras", "--output", other, *given))
+
+    pair = ["compare", files / "q.keras", other, "--data", files / "data.npz"]
+    status, out, err = run(*pair, "--junit", codes)
+    assert (status, err) == (1, "")
+    assert "failed" in out
+    assert ET.parse(codes).getroot().get("failures") == "1"
+
+    told = json.loads(succeed(run(*pair, "--labels", "--allowed-drop", 1, "--json")))
+    assert told["passed"]
+    assert told["accuracies"]["first"] <= 1
+
+
+def test_images_are_resized_and_scaled(run, files, tmp_path, rng):
+    image = pytest.importorskip("PIL.Image")
+    for label in ("cat", "dog"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for i in range(6):
+            pixels = rng.integers(0, 256, (9, 7, 3), dtype="uint8")
+            image.fromarray(pixels).save(tmp_path / "images" / label / f"{i}.png")
+    given = ["--data", tmp_path / "images", "--scale", 0.01, "--offset", -1, "--samples", 5]
+
+    output = tmp_path / "q.keras"
+    succeed(run("quantize", files / "model.keras", "--output", output, *given))
+
+    thresholds = {n: q.threshold for n, q in quantizers(keras.models.load_model(output)).items()}
+    assert 0.5 < next(iter(thresholds.values())) < 3
+
+
+FAULTS = {
+    "inspect missing.keras": "must exist",
+    "inspect x.npy": "must be a file that ends in .keras",
+    "inspect broken.keras": "Keras cannot load broken.keras",
+    "inspect broken.h5": "Keras cannot load broken.h5",
+    "inspect q.keras": "`keras-alt report`",
+    "inspect folder": "must be a SavedModel",
+    "inspect saved": "save it with `model.save('model.keras')`",
+    "report model.keras": "`keras-alt quantize` first",
+    "report q.keras --certificate out.txt": "json",
+    "export model.keras --to c --output out": "`keras-alt quantize` first",
+    "export q.keras --to c --output missing/out": "folder of a file to write must exist",
+    "export q.keras --to c onnx --output out": "onnx: ",
+    "export q.keras --to c --output folder": "must be new or empty",
+    "verify model.keras --data x.npy": "`keras-alt quantize` first",
+    "verify q.keras --data missing.npy": "must exist",
+    "verify q.keras --data missing.npz": "must exist",
+    "verify q.keras --data broken.npz": "`numpy.savez`",
+    "verify q.keras --data wrong.npz": "must hold the arrays image, or x or x_train",
+    "verify q.keras --data model.keras": "`module:function`",
+    "verify q.keras --data nowhere:make": "Python must find the function",
+    "verify q.keras --data source:missing": "Python must find the function",
+    "verify q.keras --data y.npy": "shape",
+    "verify q.keras --data folder": "must hold images",
+    "verify q.keras --data x.npy --bundle out": "one engine",
+    "verify q.keras --data x.npy --engines tflm --bundle out": "tflm",
+    "compare model.keras q.keras --data x.npy": "`keras-alt quantize` first",
+    "compare q.keras missing.tflite --data x.npy": "must be a file that exists",
+    "compare q.keras x.npy --data x.npy": "`second` must be",
+    "compare q.keras q.keras --data x.npy --labels": "Labels are needed",
+    "compare q.keras q.keras --data x.npy --labels short.npy": "as many samples",
+    "compare q.keras q.keras --data x.npy --allowed-drop 0.1": "`allowed_drop` needs `labels`",
+    "quantize model.keras --data x.npy --output out.txt": "must be a file that ends in .keras",
+    "quantize model.keras --data x.npy --output missing/out.keras": "folder of a file to write",
+    "quantize q.keras --data x.npy --output out.keras": "must not be quantized yet",
+    "quantize model.keras --data y.npy --output out.keras": "expects shape",
+    "quantize model.keras --data x.npy --output out.keras --skip nothing": "must match a layer",
+    "quantize model.keras --data x.npy --output out.keras --weights 40": "from 2 to 32",
+    "quantize model.keras --data x.npy --output out.keras --recipe retrain": "Labels are needed",
+    "quantize model.keras --data x.npy --output out.keras --recipe retrain --labels x.npy": (
+        "labels that are whole numbers"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(files):
+    """Return the folder of the files with some that are broken."""
+    for name in ("broken.keras", "broken.h5", "broken.npz"):
+        (files / name).write_text("nothing of the kind")
+    for name in ("folder", "saved"):
+        (files / name).mkdir()
+        (files / name / ("saved_model.pb" if name == "saved" else "a.txt")).write_text("")
+    (files / "source.py").write_text("")
+    np.savez(files / "wrong.npz", z=np.zeros(3))
+    np.save(files / "short.npy", np.zeros(3, int))
+    return files
+
+
+@pytest.mark.parametrize("command", FAULTS)
+def test_wrong_input_is_told_in_a_line(command, run, faulty, monkeypatch):
+    monkeypatch.chdir(faulty)
+    status, _, err = run(*command.split())
+
+    assert status == 2
+    assert err.startswith(f"keras-alt {command.split()[0]}: ")
+    assert err.count("\n") == 1
+    assert FAULTS[command] in err
+    assert not [path for path in pathlib.Path().iterdir() if path.name.startswith(("out", "."))]
+
+
+def test_data_may_come_from_a_function(files, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_samples.py").write_text(
+        "import numpy as np\ndef make():\n    return np.ones((5, 6, 6, 1)), np.zeros(5, int)\n"
+    )
+    given = ["--data", "my_samples:make", "--engines", "integer"]
+    assert "5 samples: equal" in succeed(run("verify", files / "q.keras", *given))
+
+
+def test_debug_shows_where_an_error_comes_from(run, files):
+    with pytest.raises(FileNotFoundError):
+        run("report", files / "missing.keras", "--debug")
+
+
+def test_an_interruption_has_its_status(run, files, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "read_quantized", interrupted)
+
+    status, _, err = run("report", files / "q.keras")
+
+    assert status == 130
+    assert err.strip() == "keras-alt report: interrupted"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("", "required: command"),
+        ("draw", "invalid choice: 'draw'"),
+        ("quantize m.keras --output q.keras", "required: --data"),
+        ("quantize m.keras --data x.npy --output q.keras --weights 1", "an integer of 2 or more"),
+        ("quantize m.keras --data x.npy --output q.keras --target cpu", "invalid choice: 'cpu'"),
+        ("export q.keras --to pdf --output out", "invalid choice: 'pdf'"),
+        ("verify q.keras --data x.npy --engines gpu", "invalid choice: 'gpu'"),
+        ("verify q.keras --data x.npy --scale nan", "expected a number, got 'nan'"),
+        ("compare a b --data x.npy --allowed-drop 2", "a number from 0 to 1, got '2'"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_a_line(command, told, capsys):
+    with pytest.raises(SystemExit) as caught:
+        commands.main(command.split())
+
+    err = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert err.count("\n") == 1
+    assert told in err
+    assert "--help` shows" in err
+
+
+@pytest.mark.tensorflow_only
+def test_the_installed_command_starts_without_a_message(files):
+    code = "import sys, keras_alt_command; sys.exit(keras_alt_command.main())"
+    started = subprocess.run(
+        [sys.executable, "-c", code, "report", str(files / "missing.keras")],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert started.returncode == 2
+    assert started.stderr.startswith("keras-alt report: ")
+    assert started.stderr.count("\n") == 1
