@@ -26,6 +26,7 @@ SUMS = (*KERNELS, "add_constant", "batch_matmul", "product", "window_sum", "redu
 )
 NUMBERS = {
     "float32": (-(2**24), 2**24),
+    "float32 halves": (-(2**24), 2**24),
     "int32": (-(2**31), 2**31 - 1),
     "int64": (-(2**63), 2**63 - 1),
 }
@@ -111,7 +112,8 @@ def _other_sums(claimed, program):
 
 def _wrong_limit(limit, found):
     ends = [limit["least"], limit["most"]]
-    kinds = {"float32": "narrow", "int32": "narrow", "int64": "partial", "ap_fixed": "whole"}
+    kinds = {"float32": "narrow", "float32 halves": "halves", "int32": "narrow"}
+    kinds |= {"int64": "partial", "ap_fixed": "whole"}
     if list(NUMBERS.get(limit["number"], ends)) != ends:
         return "the range"
     if limit["reached"] != found[kinds[limit["number"]]]:
@@ -181,8 +183,23 @@ class _Program:
                 "partial": [low.min(), high.max()],
                 "whole": [whole[0].min(), whole[1].max()],
                 "narrow": [narrow[0].min(), narrow[1].max()],
+                "halves": self.halves(step, partials[at]),
             }
         return found
+
+    def halves(self, step, product):
+        """Return bounds of a product that is computed from two halves of its constant.
+
+        They bound the product with the lower 8 bits, and what the sum of both halves is in steps
+        of 128: twice the product in steps of 256, rounded away from zero.
+        """
+        if step["operation"] != "multiply":
+            return None
+        low = self.constants[step["attributes"]["constant"]["constant"]][0] % 256
+        x = with_zero(self.bounds[step["inputs"][0]])
+        least, most = arrays((x[0] * low, x[1] * low))
+        ends = arrays((product[0] // 256 * 2, -(-product[1] // 256) * 2))
+        return [min(least.min(), ends[0].min()), max(most.max(), ends[1].max())]
 
     def partial(self, step, partials):
         """Return bounds of partial sums: each term may be missing."""

@@ -16,6 +16,12 @@ SUM_FACTS = {
         "partial sums reach {reach:,} of 2^24: float32 adds them exactly, in any order",
         "partial sums may reach {reach:,}, beyond 2^24: float32 may round them",
     ),
+    "float32 halves": (
+        "the product of a slope is computed in two halves, which reach {reach:,} of 2^24: float32 "
+        "holds what its rounding needs",
+        "the two halves of the product of a slope may reach {reach:,}, beyond 2^24: float32 may "
+        "round them",
+    ),
     "int32": (
         "partial sums reach {reach:,}: 32 bits hold them",
         "partial sums may reach {reach:,}: 32 bits may overflow",

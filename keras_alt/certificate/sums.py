@@ -9,6 +9,7 @@ from keras_alt.integer import Constant, Interval, Program, Step
 from keras_alt.integer.interval_arithmetic import result
 from keras_alt.integer.sum_widths import CHANNELS, INT32
 from keras_alt.integer.variables import FLOAT32, HIGHEST, LOWEST
+from keras_alt.layers.slope_product import LOW
 from keras_alt.targets import get_target
 
 # What engines add up in one number. They compute other sums by operators of their own.
@@ -26,7 +27,7 @@ class Limit:
     """What one kind of number holds, and what a sum may reach in it.
 
     Attributes:
-        number: "float32", "int32", "int64" or "ap_fixed".
+        number: "float32", "float32 halves", "int32", "int64" or "ap_fixed".
         engines: that compute with it; "training" is the simulation in Keras.
         reached: the least and the largest number for any input.
         least, most: bounds of the integers that the number holds exactly.
@@ -87,6 +88,7 @@ def sums(program: Program, target: str, bounds: dict[int, Interval]) -> list[Sum
         if step.operation == "softmax":
             whole = partial
         tensor = program.tensors[step.output]
+        halves = _halves(program, step, bounds, partial)
         rows.append(
             Sum(
                 step.layer,
@@ -96,7 +98,7 @@ def sums(program: Program, target: str, bounds: dict[int, Interval]) -> list[Sum
                 tensor.exponent,
                 *(_by_channel(whole)),
                 list(partial.ends()),
-                _limits(step, tensor, whole, partial, unit, get_target(target).engines),
+                _limits(step, tensor, whole, partial, unit, halves, get_target(target).engines),
             )
         )
     return rows
@@ -133,6 +135,19 @@ def _softmax_sums(program, step) -> Interval:
     return Interval(zero, zero + most)
 
 
+def _halves(program, step, bounds, product):
+    """Return bounds of a product that training computes from two halves; None if it does not.
+
+    They bound the product with the lower half, in the unit of the product, and twice the product,
+    in grains.
+    """
+    if step.output not in program.halved:
+        return None
+    x, low = bounds[step.inputs[0]].with_zero(), step.attributes["constant"].aligned & (LOW - 1)
+    least = min((x.low * low).min(), (2 * (product.low // LOW)).min())
+    return [int(least), int(max((x.high * low).max(), (-2 * (-product.high // LOW)).max()))]
+
+
 def _unit(step, units):
     """Return log2 of the units of channels: sums are whole numbers of them."""
     if step.operation in CHANNELS:
@@ -153,13 +168,15 @@ def _by_channel(x: Interval) -> tuple[list[int], list[int]]:
     return x.low.ravel().tolist(), x.high.ravel().tolist()
 
 
-def _limits(step, tensor, whole, partial, unit, engines) -> list[Limit]:
+def _limits(step, tensor, whole, partial, unit, halves, engines) -> list[Limit]:
     """Return the limits of a sum. Engines hold a channel's sum in its own unit."""
     narrow = [int((partial.low >> unit).min()), int((partial.high >> unit).max())]
     rows = []
     if step.operation != "softmax":
         names = [name for name in IN_FLOAT32 if name in ("training", *engines)]
         rows.append(_limit("float32", names, narrow, -FLOAT32, FLOAT32))
+        if halves is not None and not rows[0].holds:
+            rows[0] = _limit("float32 halves", names, halves, -FLOAT32, FLOAT32)
     if step.operation in (*ACCUMULATED, "softmax"):
         names = [name for name in IN_INT32 if name in engines]
         if step.operation == "softmax":

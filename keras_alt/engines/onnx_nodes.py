@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_alt.engines import onnx_softmax
+from keras_alt.engines import onnx_halves, onnx_softmax
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.handler import Handler
 from keras_alt.handlers import Handlers
@@ -112,6 +112,9 @@ def _multiply(writer, step):
     codes = constant.codes
     if codes.ndim and rank > 2:
         codes = np.moveaxis(codes.reshape(*[1] * (rank - codes.ndim), *codes.shape), -1, 1)
+    if onnx_halves.needed(writer.program, step):
+        writer.sums[step.output] = onnx_halves.product(writer, step, codes)
+        return
     name = writer.constant(f"{writer.name(step.output)}/factor", constant, codes)
     writer.compute(step, "Mul", name)
 

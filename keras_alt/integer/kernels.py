@@ -28,6 +28,7 @@ from keras_alt.layers import (
     QuantPReLU,
     QuantSeparableConv2D,
 )
+from keras_alt.layers.slope_product import in_halves
 from keras_alt.targets import get_target
 
 
@@ -87,7 +88,7 @@ def _leaky_relu(reader: Reader, call: Call) -> Variable:
     """`q8(max(q16(x), q16(q16(slope) * q16(x))))`, as the layer's `call` has it."""
     layer, name = call.layer, call.layer.name
     x, slope, q16 = _sloped(reader, call)
-    y = maximum(x, (x * slope).requantize(q16, f"{name}/product"))
+    y = maximum(x, _product(x, slope, layer).requantize(q16, f"{name}/product"))
     if layer.max_value is not None:
         y = y.clip(None, layer.max_value)
     return _stored(y, layer)
@@ -98,7 +99,7 @@ def _prelu(reader: Reader, call: Call) -> Variable:
     """`q8(max(x, 0) + q16(q16(alpha) * min(x, 0)))`, as the layer's `call` has it."""
     layer, name = call.layer, call.layer.name
     x, slope, q16 = _sloped(reader, call)
-    product = (x.clip(None, 0.0) * slope).requantize(q16, f"{name}/product")
+    product = _product(x.clip(None, 0.0), slope, layer).requantize(q16, f"{name}/product")
     return _stored(add(x.clip(0.0, None), product), layer)
 
 
@@ -114,6 +115,13 @@ def _sloped(reader: Reader, call: Call) -> tuple[Variable, Constant, Grid]:
     q16 = grid(layer.input_quantizer)
     x = reader.operand(call).requantize(replace(q16, rounding=layer.rounding), f"{name}/input")
     return x, constant(values, quantizer), replace(q16, rounding=layer.product_rounding)
+
+
+def _product(x: Variable, slope: Constant, layer) -> Variable:
+    product = x * slope
+    if in_halves(layer):
+        product.program.halved.add(product.position)
+    return product
 
 
 def _stored(y: Variable, layer) -> Variable:

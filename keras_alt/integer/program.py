@@ -114,6 +114,7 @@ class Program:
         name: of the network.
         inputs, outputs: positions of the input tensors and of the output tensors in `tensors`.
         tensors, steps: see `Tensor` and `Step`. Steps are in the order of computation.
+        halved: positions of the products that training computes from two halves of a constant.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Program:
     outputs: list[int] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    halved: set[int] = field(default_factory=set)
 
     def drop_unread_transposes(self, kept: Container[int] = ()):
         """Remove transposes that no step reads: what read them was applied in front of them.

@@ -10,6 +10,7 @@ from keras_alt.layers.child_quantizers import (
     child_quantizer,
     has_trainable_thresholds,
 )
+from keras_alt.layers.slope_product import rounded_product
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -94,7 +95,7 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
             rules = {"input_exponents": input_exponents, "halvings": halvings}
             x = self.input_quantizer(inputs, rounding=self.rounding, training=training, **rules)
             slope = self.slope_quantizer(ops.convert_to_tensor(self.negative_slope, dtype=x.dtype))
-            y = ops.maximum(x, rounded_product(self, slope * x, training))
+            y = ops.maximum(x, rounded_product(self, slope, x, training))
             exponent = self.input_quantizer.exponent_tensor()
         if self.max_value is not None:
             y = ops.minimum(y, self.max_value)
@@ -123,18 +124,3 @@ class QuantLeakyReLU(CarriesRecord, InFloat32, keras.layers.LeakyReLU):
         if not has_trainable_thresholds(self):
             config["trainable_thresholds"] = False
         return config
-
-
-def rounded_product(layer: keras.layers.Layer, product, training):
-    """Return the product of slope and input on the grid of the input.
-
-    Args:
-        layer: a `QuantLeakyReLU` or a `QuantPReLU`.
-        product: tensor.
-        training: whether it is trained through.
-    """
-    quantizers = layer.input_quantizer, layer.slope_quantizer
-    exponents = [quantizer.exponent_tensor() for quantizer in quantizers]
-    return layer.input_quantizer(
-        product, rounding=layer.product_rounding, input_exponents=exponents, training=training
-    )

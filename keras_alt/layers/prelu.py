@@ -10,7 +10,7 @@ from keras_alt.layers.child_quantizers import (
     child_quantizer,
     has_trainable_thresholds,
 )
-from keras_alt.layers.leaky_relu import rounded_product
+from keras_alt.layers.slope_product import rounded_product
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -80,7 +80,7 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
             rules = {"input_exponents": input_exponents, "halvings": halvings}
             x = self.input_quantizer(inputs, rounding=self.rounding, training=training, **rules)
             slope = self.slope_quantizer(self.alpha, training=training)
-            product = rounded_product(self, slope * ops.minimum(x, 0.0), training)
+            product = rounded_product(self, slope, ops.minimum(x, 0.0), training)
             y = ops.relu(x) + product
         if self.activation_quantizer is not None:
             y = self.activation_quantizer(y, training=training)

@@ -107,9 +107,7 @@ def test_the_checker_agrees_about_every_layer_of_the_zoo(target, size, rng):
     quantized, x = exported.quantized(layer_zoo.network(size=size), rng, target)
     reading = integer.read(quantized)
     claimed = certified(reading)
-    # A product of two numbers of 16 bits may have more digits than float32.
-    slopes = ("p_re_lu", "leaky_re_lu") if target in ("paper", "hls") else ()
-    assert all(reason["layer"].startswith(slopes) for reason in claimed["open"])
+    assert claimed["open"] == []
     assert checked(claimed, reading) == []
     bounds = integer.intervals(reading.program)
     for position, codes in integer.trace(
