@@ -148,13 +148,15 @@ class Reader:
     def waits(self, call: Call) -> bool:
         """Return whether the values of a call wait for the quantizer behind it.
 
-        A capped ReLU that other layers read is a float layer.
+        A capped ReLU or an array that other layers read is a float layer.
         """
         if not call.inputs or call.inputs[0] not in self.positions:
             return False
-        is_capped = type(call.layer) is CappedReLU
+        has_a_float_form = type(call.layer) in (CappedReLU, ConstantTensor)
         is_rounded = _all_quantizers(self.graph, call)
-        return isinstance(call.layer, tuple(ROUNDED_BEHIND)) and (is_rounded or not is_capped)
+        return isinstance(call.layer, tuple(ROUNDED_BEHIND)) and (
+            is_rounded or not has_a_float_form
+        )
 
     def is_constant(self, tensor: keras.KerasTensor) -> bool:
         """Return whether a tensor is an array, which no engine computes."""

@@ -93,3 +93,12 @@ def test_an_array_may_have_another_width(bits, rng):
     assert keras_alt.report(q).floats == []
     assert bool(keras_alt.verify(q, x, engine="onnxruntime", verbose=False))
     assert bool(keras_alt.verify(q, x, engine="integer", verbose=False))
+
+
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize(("target", "engine"), [("litert", "litert"), ("onnx", "onnxruntime")])
+def test_an_array_in_front_of_a_float_layer_is_float_with_it(target, engine, rng):
+    q, x = quantized(network(lambda x: L.LayerNormalization()(x * ARRAY)), rng, target)
+    result = keras_alt.verify(q, x, engine=engine, verbose=False)
+    assert result and result.total
+    assert result.behind
