@@ -2,19 +2,17 @@
 
     python benchmarks/npu.py --data DIR --networks resnet8 kws
 
-`DIR` and `NETWORKS` are those of `c.py`. Networks are calibrated for target `tflm`, not trained.
+`DIR` is that of `real_networks.py`. Networks are calibrated for target `tflm`, not trained.
 Each is exported with its softmax, and without.
 """
 
 import argparse
 import os
-import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
-from c import NETWORKS
+from real_networks import add_arguments, calibrated
 
 import keras_alt
 from keras_alt.engines.ethos_u import ethos_costs
@@ -25,14 +23,8 @@ def main():
     print("| network | accelerator | on the NPU | on the CPU | SRAM | flash | cycles | ms |")
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in options.networks:
-        file, inputs = NETWORKS[name]
-        x = inputs(options.data, 64)
         for head in ("softmax", "linear"):
-            model = keras.models.load_model(options.data / file, compile=False)
-            if head == "linear":
-                model.layers[-1].activation = keras.activations.linear
-            quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target="tflm"))
-            keras_alt.calibrate(quantized, x, verbose=False)
+            _, quantized, _ = calibrated(name, "tflm", options.data, options.samples, head)
             with tempfile.TemporaryDirectory() as folder:
                 path = keras_alt.export.to_litert(quantized, f"{folder}/net.tflite")
                 for accelerator in options.accelerators:
@@ -43,8 +35,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["resnet8", "kws"])
+    add_arguments(parser, ("resnet8", "kws"), samples=64)
     parser.add_argument("--accelerators", nargs="+", default=["ethos-u55-128", "ethos-u65-256"])
     return parser.parse_args()
 

@@ -3,22 +3,20 @@
     pip install openvino
     python benchmarks/openvino_codes.py --data DIR --networks resnet8 kws --samples 64
 
-`DIR` and `NETWORKS` are those of `c.py`. Networks are calibrated, not trained, and their softmax is
+`DIR` is that of `real_networks.py`. Networks are calibrated, not trained, and their softmax is
 left out. `precision` is OpenVINO's property `INFERENCE_PRECISION_HINT`, by default bfloat16 on
 processors that have it.
 """
 
 import argparse
 import os
-import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 import numpy as np
 import openvino
-from c import NETWORKS
+from real_networks import add_arguments, calibrated
 
 import keras_alt
 from keras_alt.integer import quantize_inputs, read, trace
@@ -31,17 +29,10 @@ def main():
     print("| network | target | file | precision | samples | output codes that differ | by |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in options.networks:
-        file, inputs = NETWORKS[name]
-        model = keras.models.load_model(options.data / file, compile=False)
-        model.layers[-1].activation = keras.activations.linear
-        x = inputs(options.data, max(options.samples, 64))
         for target, ending in FORMATS.items():
-            quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target))
-            keras_alt.calibrate(quantized, x[:64], verbose=False)
+            _, quantized, x = calibrated(name, target, options.data, options.samples, "linear")
             for precision in ("default", "f32"):
-                differing, total, most = compared(
-                    quantized, x[: options.samples], ending, precision
-                )
+                differing, total, most = compared(quantized, x, ending, precision)
                 head = f"{name} | `{target}` | .{ending} | {precision} | {options.samples}"
                 print(f"| {head} | {differing} of {total} | {most} |", flush=True)
 
@@ -50,9 +41,7 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["resnet8", "kws"])
-    parser.add_argument("--samples", type=int, default=64)
+    add_arguments(parser, ("resnet8", "kws"), samples=64)
     return parser.parse_args()
 
 

@@ -50,18 +50,23 @@ NETWORKS = {
 }
 
 
-def calibrated(name, target, data, samples):
-    """Return the float network, the calibrated one, and `samples` inputs (array)."""
+def calibrated(name, target, data, samples, head="softmax"):
+    """Return the float network, the calibrated one, and `samples` inputs (array).
+
+    `head` is the name of the activation of the last layer, for networks that end in a softmax.
+    """
     file, inputs = NETWORKS[name]
     model = keras.models.load_model(data / file, compile=False)
+    if head != "softmax":
+        model.layers[-1].activation = keras.activations.get(head)
     x = inputs(data, max(samples, CALIBRATION))
     quantized = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target))
     keras_alt.calibrate(quantized, x[:CALIBRATION], verbose=False)
     return model, quantized, x[:samples]
 
 
-def add_arguments(parser):
-    """Add what is proven on what to a parser of arguments."""
+def add_arguments(parser, networks=tuple(NETWORKS), samples=100):
+    """Add what is proven on what to a parser of arguments, with these defaults."""
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder of networks")
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(networks))
+    parser.add_argument("--samples", type=int, default=samples)

@@ -3,7 +3,7 @@
     python benchmarks/robust.py --data DIR --networks resnet8 mobilenet_v2 --samples 32
     python benchmarks/robust.py --data DIR --networks resnet8 --accuracy 1000
 
-`DIR` and the networks are those of `benchmarks/c.py`. Networks are calibrated on 64 inputs for
+`DIR` is that of `real_networks.py`. Networks are calibrated on 64 inputs for
 target "litert", not trained; MobileNetV2 is equalized first. One `.tflite` runs on XNNPACK, on
 LiteRT's reference kernels and on TFLM. The ONNX file is that of the same model for target "onnx".
 Codes are compared at every quantizer that an engine shows, and at the outputs, with those of the
@@ -12,14 +12,13 @@ integer engine. `7 bits, settled` has kernels rounded adaptively to 7 bits befor
 
 import argparse
 import os
-import pathlib
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from c import NETWORKS
+from real_networks import NETWORKS, add_arguments
 
 import keras_alt
 from keras_alt.engines import ENGINES
@@ -50,12 +49,8 @@ def arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument(
-        "--networks", nargs="+", choices=NETWORKS, default=["resnet8", "mobilenet_v2"]
-    )
+    add_arguments(parser, ("resnet8", "mobilenet_v2"), samples=32)
     parser.add_argument("--scales", choices=("tensor", "channel"), default="tensor")
-    parser.add_argument("--samples", type=int, default=32)
     parser.add_argument("--accuracy", type=int, default=0, metavar="IMAGES")
     return parser.parse_args()
 
