@@ -8,7 +8,8 @@ Example:
 Calibrates networks of 10, 50 and 150 equal convolutions, or a float model, on random images.
 Compares the time with one eager pass of the same quantized model, layer by layer. The bound is
 three passes plus 10 ms for each quantizer. The last columns are the time with biases corrected,
-with kernels rounded adaptively and with both, as multiples of the time without.
+with kernels rounded adaptively and with both, as multiples of the time without; rounding takes
+minutes on a large network, so `--with bias` leaves it out.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from keras_alt.calibration.values import values_of
 from keras_alt.graph import Graph
 from keras_alt.quantizer import quantizers
 
-OPTIONS = {
+EXTRAS = {
     "bias": {"bias_correction": True},
     "rounding": {"adaptive_rounding": True},
     "both": {"bias_correction": True, "adaptive_rounding": True},
@@ -43,10 +44,11 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 50, 150])
     parser.add_argument("--model", help="a .keras file, instead of the networks of convolutions")
+    parser.add_argument("--with", dest="extras", nargs="+", choices=EXTRAS, default=list(EXTRAS))
     options = parser.parse_args()
     print(
         f"{'layers':>7}{'quantizers':>11}{'pass s':>8}{'calibrate s':>12}{'bound s':>8}"
-        f"{'of bound':>9}{'ms/layer':>9}" + "".join(f"{name:>9}" for name in OPTIONS)
+        f"{'of bound':>9}{'ms/layer':>9}" + "".join(f"{name:>9}" for name in options.extras)
     )
     if options.model:
         show(keras.models.load_model(options.model, compile=False), options)
@@ -63,7 +65,7 @@ def show(model, options):
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     keras_alt.calibrate(quantized, x, verbose=False)
     calls = {"": (keras_alt.calibrate, {}), "pass": (one_pass, {})}
-    calls |= {name: (keras_alt.calibrate, added) for name, added in OPTIONS.items()}
+    calls |= {name: (keras_alt.calibrate, EXTRAS[name]) for name in options.extras}
     least = dict.fromkeys(calls, np.inf)
     for _ in range(options.repeats):
         for name, (function, added) in calls.items():
@@ -73,7 +75,7 @@ def show(model, options):
     bound = 3 * one + 0.01 * count
     print(
         f"{layers:7}{count:11}{one:8.2f}{walk:12.2f}{bound:8.2f}{walk / bound:9.2f}"
-        f"{1e3 * walk / layers:9.1f}" + "".join(f"{least[n] / walk:9.2f}" for n in OPTIONS),
+        f"{1e3 * walk / layers:9.1f}" + "".join(f"{least[n] / walk:9.2f}" for n in options.extras),
         flush=True,
     )
 
