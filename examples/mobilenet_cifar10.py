@@ -63,20 +63,21 @@ def main():
 def static(model, equalized, data, options):
     """Print what the network is without training."""
     x = data["train"][0][: options.calibration]
-    for name, start, activations, corrections in (
-        ("as published, MAX", model, maximum, {}),
-        ("as published, KL-J", model, kl_j, {}),
-        ("equalized, MAX", equalized, maximum, {}),
-        ("equalized, MAX, biases corrected", equalized, maximum, CORRECTED),
-        ("equalized, KL-J, biases corrected", equalized, kl_j, CORRECTED),
-        ("equalized, MAX, biases corrected, weights rounded", equalized, maximum, ROUNDED),
-        ("equalized, KL-J, biases corrected, weights rounded", equalized, kl_j, ROUNDED),
-    ):
-        student = quantized(start, options, 8)
-        keras_alt.calibrate(
-            student, x, activations=activations, samples=len(x), verbose=False, **corrections
-        )
-        print(f"static INT8, {name}: {correct(student, data).mean():.2%}", flush=True)
+    for bits in options.bits:
+        weights = maximum if bits == 8 else mse
+        for name, start, activations, corrections in (
+            ("as published, MAX", model, maximum, {}),
+            ("as published, KL-J", model, kl_j, {}),
+            ("equalized, MAX", equalized, maximum, {}),
+            ("equalized, MAX, biases corrected", equalized, maximum, CORRECTED),
+            ("equalized, KL-J, biases corrected", equalized, kl_j, CORRECTED),
+            ("equalized, MAX, biases corrected, weights rounded", equalized, maximum, ROUNDED),
+            ("equalized, KL-J, biases corrected, weights rounded", equalized, kl_j, ROUNDED),
+        ):
+            student = quantized(start, options, bits)
+            rules = {"weights": weights, "activations": activations}
+            keras_alt.calibrate(student, x, **rules, **corrections, samples=len(x), verbose=False)
+            print(f"static INT{bits}, {name}: {correct(student, data).mean():.2%}", flush=True)
 
 
 def trained(kind, model, data, seed, options):
@@ -96,10 +97,11 @@ def train(kind, model, data, seed, stem, options):
         student = keras.models.clone_model(model)
         student.set_weights(model.get_weights())
         fit(student, data, stem, options)
-    elif kind == "int4":
+    elif kind.startswith("int4"):
         student = quantized(model, options, 8)
-        student.load_weights(f"{stem}.weights.h5".replace("int4", "int8"))
-        student = keras_alt.retarget(student, weights=4)
+        student.load_weights(f"{stem}.weights.h5".replace(kind, "int8"))
+        scales = "channel" if kind == "int4-channel" else options.weight_scales
+        student = keras_alt.retarget(student, weights=4, weight_scales=scales)
         others = [q for n, q in keras_alt.quantizers(student).items() if not n.endswith("kernel")]
         keras_alt.calibrate(student, x, weights=mse, keep=others, samples=len(x), **ROUNDED)
         fit(student, data, stem, options, thresholds=0)  # moving ones would undo the rounding
@@ -216,8 +218,12 @@ def parse():
         "--runs",
         nargs="*",
         default=["float", "weights", "int8"],
-        choices=["float", "weights", "int8", "int4"],
-        help="weights: fixed thresholds; int4: goes on from int8; none given: static figures only",
+        choices=["float", "weights", "int8", "int4", "int4-channel"],
+        help="weights: fixed thresholds; int4 and int4-channel (scales per channel of kernels): go "
+        "on from int8; none given: static figures only",
+    )
+    parser.add_argument(
+        "--bits", nargs="*", type=int, default=[8], help="widths of weights in the static figures"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--epochs", type=int, default=5)

@@ -117,11 +117,15 @@ def test_mobilenet_cifar10(tmp_path):
         "weights",
         "int8",
         "int4",
+        "int4-channel",
+        "--bits",
+        "8",
+        "4",
         "--output",
         tmp_path / "output",
     ]
     out = run("mobilenet_cifar10.py", *arguments)
-    assert out.count("against float") == 3
+    assert out.count("against float") == 4
     assert run("mobilenet_cifar10.py", *arguments).count("Epoch") == 0
 
 
