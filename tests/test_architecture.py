@@ -35,7 +35,7 @@ LAYERS = {
         {"cli"},
     ],
     "keras_route": [
-        {"files", "technology", "pins"},
+        {"files", "technology", "pins", "progress"},
         {"layout"},
         {"data", "models"},
         {"losses", "metrics", "routing", "formats"},

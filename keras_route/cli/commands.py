@@ -7,7 +7,6 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from keras_route.cli.arguments import WRONG, parser
@@ -20,6 +19,7 @@ from keras_route.formats.pin_files import read_pins
 from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
 from keras_route.models.loading import load_network
+from keras_route.progress import progress_bar, verbosity
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST, train
@@ -57,7 +57,8 @@ def _generate(options):
 
 def _train(options):
     nets = _given(options, NetFamily)
-    train(_recipe(options), options.folder, options.seed, options.validation, **nets)
+    recipe = _recipe(options)
+    train(recipe, options.folder, options.seed, options.validation, verbosity(), **nets)
     best = options.folder / BEST
     _say(f"The best network is {best}; see how good it is:\n\n    keras-route evaluate {best}")
     return 0
@@ -72,7 +73,7 @@ def _recipe(options):
 def _evaluate(options):
     model = load_network(options.model)
     nets = _given(options, NetFamily)
-    progress = keras.utils.Progbar(options.count, unit_name="net")
+    progress = progress_bar(options.count)
     told = {"model": options.model, "count": options.count, "seed": options.seed, "nets": nets}
     target = contextlib.nullcontext() if options.json is None else written_whole(options.json)
     with target as path:
@@ -98,7 +99,7 @@ def _route(options):
         options.width,
         blocked,
         options.window_um,
-        progress=keras.utils.Progbar(len(pins), unit_name="net").update,
+        progress=progress_bar(len(pins)).update,
     )
     nets = [dataclasses.replace(net, name=name) for net, name in zip(nets, pins, strict=True)]
     _say(nets_table(nets))

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_route.data.random_nets import NetFamily, check_integer
 from keras_route.files import written_whole
+from keras_route.progress import progress_bar
 from keras_route.technology.layers import LAYERS
 
 CHANNELS = {"X": 1, "Y": len(LAYERS)}
@@ -49,7 +50,7 @@ def write_hdf5(
     check_integer("count", count, 1)
     check_integer("seed", seed, 0)
     check_integer("batch_size", batch_size, 1)
-    progress = keras.utils.Progbar(count, verbose=int(verbose), unit_name="net")
+    progress = progress_bar(count, verbose=verbose)
     with (
         written_whole(path) as temporary,
         h5py.File(temporary, "w", rdcc_nbytes=CACHE_BYTES) as file,

@@ -17,6 +17,7 @@ from keras_route.formats.pin_files import read_pins
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
 from keras_route.models.loading import load_network
+from keras_route.progress import LINES
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST
@@ -168,9 +169,9 @@ def test_train_calls_the_recipe_with_what_was_given(run, monkeypatch, tmp_path):
     assert f"keras-route evaluate {tmp_path / 'a' / BEST}" in plain
     recipes = [arguments[0] for arguments, _ in calls]
     assert [(*arguments[1:], options) for arguments, options in calls] == [
-        (tmp_path / "a", 0, 2000, {}),
-        (tmp_path / "b", 4, 2000, {}),
-        (tmp_path / "c", 0, 50, {"height": 64, "deduplicate": False}),
+        (tmp_path / "a", 0, 2000, LINES, {}),
+        (tmp_path / "b", 4, 2000, LINES, {}),
+        (tmp_path / "c", 0, 50, LINES, {"height": 64, "deduplicate": False}),
     ]
     assert recipes[1] == dataclasses.replace(
         RECIPES["fcn"], epochs=7, steps_per_epoch=3, batch_size=2, rate=1e-4
