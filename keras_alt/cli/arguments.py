@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     _add_export(commands)
     _add_verify(commands)
     _add_compare(commands)
+    _add_deploy(commands)
     return root
 
 
@@ -65,17 +66,24 @@ def _add_quantize(commands):
     )
     parser.add_argument("model", help=f"float model: {MODEL}")
     parser.add_argument("--output", required=True, help="quantized model, a .keras or .h5 file")
-    _add_data(parser, "default: 256, and all for retrain")
+    _add_quantizing(parser, "calibrate")
     parser.add_argument("--target", choices=tuple(TARGETS), **_unset("paper"))
+
+
+def _add_quantizing(parser, recipe):
+    """Add the arguments of quantization; `recipe` is the default."""
+    _add_data(parser, "default: 256, and all for retrain")
     parser.add_argument("--weights", type=_width, **_unset("8", "bits of kernels"))
     parser.add_argument("--activations", type=_width, **_unset("8", "bits of activations"))
     parser.add_argument("--inputs", type=_format, **_unset("8", "bits, uint8, or auto"))
     parser.add_argument("--skip", nargs="+", **_unset("none", "globs of layers that stay float"))
     parser.add_argument(
         "--recipe",
-        choices=("static", "retrain"),
-        help="static: as accurate as is known without training; retrain: train on with labels, "
-        "a tenth of the samples chooses the best epoch; default: calibrate only",
+        choices=("calibrate", "static", "retrain"),
+        default=recipe,
+        help="calibrate: thresholds only; static: as accurate as is known without training; "
+        "retrain: train on with labels, a tenth of the samples chooses the best epoch; "
+        f"default: {recipe}",
     )
     _add_labels(parser, help="file of labels for retrain, .npy or .npz; default: of the data")
     parser.add_argument("--epochs", type=_positive, default=3, help="of retrain; default: 3")
@@ -153,6 +161,24 @@ def _add_compare(commands):
     )
     parser.add_argument("--junit", help="file for the result as JUnit XML")
     _add_json(parser)
+
+
+def _add_deploy(commands):
+    parser = _command(
+        commands,
+        "deploy",
+        "quantize, report, export and verify in one call",
+        "1 if codes differ; ",
+    )
+    parser.epilog += "keras-alt deploy model.keras --data data.npz --to litert c --output deployed"
+    parser.add_argument("model", help=f"float model: {MODEL}")
+    parser.add_argument("--to", nargs="+", choices=tuple(FORMATS), required=True)
+    parser.add_argument("--output", required=True, help="folder, new or empty; all or nothing")
+    _add_quantizing(parser, "static")
+    parser.add_argument("--target", choices=tuple(TARGETS), help="default: what the formats follow")
+    parser.add_argument(
+        "--proof", type=_positive, default=100, help="samples of the proof; default: 100"
+    )
 
 
 def _command(commands, name, does, one=""):

@@ -1,4 +1,4 @@
-"""The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare."""
+"""The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare, deploy."""
 
 import dataclasses
 import json
@@ -10,6 +10,7 @@ import keras
 
 from keras_alt.cli.arguments import WRONG, parser
 from keras_alt.cli.data import Choice, read_data
+from keras_alt.cli.deploying import common_target, deploy
 from keras_alt.cli.exporting import write_formats
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
@@ -17,6 +18,7 @@ from keras_alt.cli.quantizing import CALIBRATION, calibrated, retrained, static
 from keras_alt.cli.verifying import Verdict, prove
 from keras_alt.comparing import compare
 from keras_alt.config import QuantizeConfig
+from keras_alt.engines.folders import folder_written_whole
 from keras_alt.files import written_whole
 from keras_alt.quantizer import quantizers
 from keras_alt.reporting import report
@@ -77,24 +79,41 @@ def _quantize(options):
         )
     config = QuantizeConfig(**_given(options, QuantizeConfig))
     with written_whole(options.output) as path:
-        found = read_float(options.model)
-        choice = _choice(options, None if options.recipe == "retrain" else CALIBRATION)
-        data = read_data(options.data, found.model.inputs, choice, options.labels)
-        if options.recipe is None:
-            quantized = calibrated(found, data, config, choice.samples)
-        else:
-            if options.recipe == "static":
-                outcome = static(found, data, config, choice.samples)
-            else:
-                outcome = retrained(found, data, config, options.epochs, options.seed)
-            quantized = outcome.model
-            _say(outcome)
+        quantized, _ = _quantized(options, config)
         quantized.save(path)
     _say(
         f"wrote {options.output}: {len(quantizers(quantized))} quantizers, target "
         f"'{config.target}'; prove it: keras-alt verify {options.output} --data {options.data}"
     )
     return 0
+
+
+def _quantized(options, config):
+    """Return the model that a recipe makes, and its data."""
+    found = read_float(options.model)
+    choice = _choice(options, None if options.recipe == "retrain" else CALIBRATION)
+    data = read_data(options.data, found.model.inputs, choice, options.labels)
+    if options.recipe == "calibrate":
+        return calibrated(found, data, config, choice.samples), data
+    if options.recipe == "static":
+        outcome = static(found, data, config, choice.samples)
+    else:
+        outcome = retrained(found, data, config, options.epochs, options.seed)
+    _say(outcome)
+    return outcome.model, data
+
+
+def _deploy(options):
+    target = common_target(options.to, options.target)
+    config = QuantizeConfig(**{**_given(options, QuantizeConfig), "target": target})
+    with folder_written_whole(options.output) as folder:
+        quantized, data = _quantized(options, config)
+        written, proof = deploy(quantized, target, options.to, data.first(options.proof), folder)
+    _say("\n".join(f"wrote {os.path.join(options.output, name)}" for name in written))
+    if proof is None:
+        return 0
+    _say(proof)
+    return STATUS[proof.verdict]
 
 
 def _report(options):
@@ -178,4 +197,5 @@ COMMANDS = {
     "export": _export,
     "verify": _verify,
     "compare": _compare,
+    "deploy": _deploy,
 }

@@ -42,6 +42,12 @@ class Data:
             )
         return self.y
 
+    def first(self, count: int) -> np.ndarray | dict[str, np.ndarray]:
+        """Return the inputs of the first samples."""
+        if isinstance(self.x, dict):
+            return {name: array[:count] for name, array in self.x.items()}
+        return self.x[:count]
+
 
 @dataclass(frozen=True)
 class Choice:

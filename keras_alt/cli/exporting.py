@@ -10,6 +10,7 @@ from keras_alt import export
 from keras_alt.engines.folders import folder_written_whole
 from keras_alt.record import record_of
 from keras_alt.retargeting import retarget
+from keras_alt.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -19,26 +20,26 @@ class Format:
     Attributes:
         write: exporter.
         ending: what is added to the name of the model, or the name of a folder.
-        targets: those whose rules the format holds, the first for a model of another target. Empty
-            for any.
+        engines: for each target whose rules the format holds, the engine that runs the file, or
+            None. A model of another target gets the first.
     """
 
     write: Callable
     ending: str
-    targets: tuple[str, ...] = ()
+    engines: dict[str, str | None]
 
     def path(self, folder: str, name: str) -> str:
         return os.path.join(folder, name + self.ending if "." in self.ending else self.ending)
 
 
 FORMATS = {
-    "litert": Format(export.to_litert, ".tflite", ("litert", "tflm")),
-    "onnx": Format(export.to_onnx, ".onnx", ("onnx",)),
-    "qonnx": Format(export.to_qonnx, ".qonnx.onnx", ("hls", "paper")),
-    "hls4ml": Format(export.to_hls4ml, "hls4ml", ("hls", "paper")),
-    "c": Format(export.to_c, "c"),
-    "integers": Format(export.to_integers, "integers"),
-    "saved_model": Format(export.to_saved_model, "saved_model"),
+    "litert": Format(export.to_litert, ".tflite", {"litert": "litert", "tflm": "tflm"}),
+    "onnx": Format(export.to_onnx, ".onnx", {"onnx": "onnxruntime"}),
+    "qonnx": Format(export.to_qonnx, ".qonnx.onnx", {"hls": "qonnx", "paper": "qonnx"}),
+    "hls4ml": Format(export.to_hls4ml, "hls4ml", {"hls": "hls4ml", "paper": "hls4ml"}),
+    "c": Format(export.to_c, "c", dict.fromkeys(TARGETS, "c")),
+    "integers": Format(export.to_integers, "integers", dict.fromkeys(TARGETS, "integer")),
+    "saved_model": Format(export.to_saved_model, "saved_model", dict.fromkeys(TARGETS)),
 }
 
 
@@ -83,12 +84,12 @@ def write_formats(
 def _fitting(model, wanted, may_retarget, data):
     """Return a model under rules that a format holds, and what to say about it."""
     record = record_of(model)
-    if record is None or not wanted.targets or record.config.target in wanted.targets:
+    if record is None or record.config.target in wanted.engines:
         return model, ""
-    own, other = record.config.target, wanted.targets[0]
+    own, other = record.config.target, next(iter(wanted.engines))
     if not may_retarget:
         raise ValueError(
-            f"The format holds the rules of target {' or '.join(map(repr, wanted.targets))}: "
+            f"The format holds the rules of target {' or '.join(map(repr, wanted.engines))}: "
             f"quantize for it, or allow `--retarget`. Received: a model of target {own!r}"
         )
     return retarget(model, other, data), f", retargeted from {own!r} to {other!r}"

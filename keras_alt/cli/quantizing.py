@@ -54,15 +54,15 @@ def retrained(
             f"{data.source}"
         )
     parts = [(_taken(data.x, part), labels[part]) for part in (order[held:], order[:held])]
-    loss = _loss(found.model, parts[1][0], labels)
+    loss = _loss(found.model, data.first(8), labels)
     return recipes.retrain(found.model, parts[0], loss, epochs, parts[1], config)
 
 
 def _require_plain(found):
     if found.masks or found.thresholds:
         raise ValueError(
-            "Recipes start from a plain model: leave out `--recipe`, which keeps pruned weights "
-            "and learned thresholds. Received: a model of tensorflow-model-optimization"
+            "Recipes start from a plain model: `--recipe calibrate` keeps pruned weights and "
+            "learned thresholds. Received: a model of tensorflow-model-optimization"
         )
 
 
@@ -77,13 +77,9 @@ def _loss(model, x, labels) -> Callable:
             f"`keras_alt.recipes.retrain`. Received: labels of shape {labels.shape} and type "
             f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in outputs]}"
         )
-    values = ops.convert_to_numpy(model(_first(x, 8), training=False))
+    values = ops.convert_to_numpy(model(x, training=False))
     sums_to_one = np.allclose(values.sum(axis=-1), 1.0, atol=1e-3) and values.min() >= 0
     return keras.losses.SparseCategoricalCrossentropy(from_logits=not sums_to_one)
-
-
-def _first(x, count):
-    return _taken(x, slice(count))
 
 
 def _taken(x, part):

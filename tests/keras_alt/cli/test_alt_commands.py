@@ -16,7 +16,15 @@ from keras_alt.cli import arguments, commands
 from keras_alt.quantizer import quantizers
 
 ROOT = pathlib.Path(__file__).parents[3]
-COMMANDS = ("inspect", "quantize", "report", "export", "verify", "compare")  # in order of work
+COMMANDS = (
+    "inspect",
+    "quantize",
+    "report",
+    "export",
+    "verify",
+    "compare",
+    "deploy",
+)  # in order of work
 
 
 def save_network(path):
@@ -85,6 +93,8 @@ def test_the_examples_of_the_help_run_one_after_another(files, run, capsys, monk
         succeed(run(*words))
 
     assert {p.name for p in pathlib.Path("exported").iterdir()} == {"q.tflite", "c"}
+    deployed = {"quantized.keras", "report.html", "exported"}
+    assert {p.name for p in pathlib.Path("deployed").iterdir()} == deployed
     assert ET.parse("codes.xml").getroot().get("failures") == "0"
     assert "conv2d" in pathlib.Path("proof.html").read_text(encoding="utf-8")
 
@@ -197,6 +207,28 @@ def test_a_format_of_another_target_needs_leave(files, run, tmp_path):
     assert (tmp_path / "files" / "q.qonnx.onnx").is_file()
 
 
+def test_a_model_is_deployed_in_one_call(files, run, tmp_path):
+    given = [
+        "--data",
+        files / "data.npz",
+        "--to",
+        "c",
+        "integers",
+        "saved_model",
+        "--activations",
+        6,
+    ]
+
+    out = succeed(run("deploy", files / "model.keras", *given, "--output", tmp_path / "all"))
+
+    assert {path.name for path in (tmp_path / "all" / "exported").iterdir()} == {
+        *("c", "integers", "saved_model")
+    }
+    assert "40 samples: equal" in out
+    written = quantizers(keras.models.load_model(tmp_path / "all" / "quantized.keras"))
+    assert 6 in {q.format.bits for q in written.values()}
+
+
 def test_other_files_are_told_apart(files, run, tmp_path):
     other, codes = tmp_path / "other.keras", tmp_path / "codes.xml"
     given = ["--data", files / "data.npz", "--target", "litert", "--scale", 0.3]
@@ -261,6 +293,10 @@ FAULTS = {
     "compare q.keras q.keras --data x.npy --labels": "Labels are needed",
     "compare q.keras q.keras --data x.npy --labels short.npy": "as many samples",
     "compare q.keras q.keras --data x.npy --allowed-drop 0.1": "`allowed_drop` needs `labels`",
+    "deploy model.keras --data x.npy --to litert onnx --output out": "follows litert or tflm",
+    "deploy model.keras --data x.npy --to litert --target hls --output out": "litert or tflm",
+    "deploy model.keras --data x.npy --to c --output folder": "must be new or empty",
+    "deploy q.keras --data x.npy --to c --output out": "must not be quantized yet",
     "quantize model.keras --data x.npy --output out.txt": "must be a file that ends in .keras",
     "quantize model.keras --data x.npy --output missing/out.keras": "folder of a file to write",
     "quantize q.keras --data x.npy --output out.keras": "must not be quantized yet",
