@@ -36,10 +36,12 @@ class Outcome:
     Attributes:
         model: the model that scored best.
         steps: `(what was done, score)` in order. The float model is the first.
+        unit: of the scores.
     """
 
     model: keras.Model
     steps: list[tuple[str, float]] = field(default_factory=list)
+    unit: str = "score"
 
     def consider(self, step: str, model: keras.Model, score: Score) -> bool:
         """Note the score of a step; return whether it is better than that of the step before."""
@@ -49,7 +51,8 @@ class Outcome:
 
     def __str__(self):
         width = max(len(step) for step, _ in self.steps)
-        return "\n".join(f"{step:<{width}}  {score:8.4f}" for step, score in self.steps)
+        rows = [f"{step:<{width}}  {score:8.4f}" for step, score in self.steps]
+        return "\n".join([f"{'':<{width}}  {self.unit:>8}", *rows])
 
 
 def static(
@@ -92,7 +95,7 @@ def static(
     batches = read_batches(flat, data, samples, batch_size=32)
     data = [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
     judged = agreement(flat, data) if score is None else score
-    outcome = Outcome(flat)
+    outcome = Outcome(flat, unit="SNR in dB" if score is None else "score")
     outcome.consider("float", flat, judged)
     if score is not None and any(map(is_batch_norm, Graph(flat).calls)):
         refreshed = refresh_batch_norm(model, data, samples, verbose=verbose)
@@ -164,6 +167,8 @@ def retrain(
     """
     score = None if validation is None else _metric(validation, loss, metric)
     outcome = static(model, train[0], config, score, verbose=verbose)
+    if validation is not None:
+        outcome.unit = metric
 
     def fit(student, width=None):
         thresholds = THRESHOLDS

@@ -1,9 +1,11 @@
 """The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare, deploy."""
 
 import dataclasses
+import functools
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import keras
@@ -43,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse_args(arguments)
     try:
-        return COMMANDS[options.command](options)
+        with warnings.catch_warnings():
+            if not options.debug:
+                warnings.showwarning = functools.partial(_warn, options.command)
+            return COMMANDS[options.command](options)
     except KeyboardInterrupt:
         sys.stderr.write(f"\nkeras-alt {options.command}: interrupted\n")
         return INTERRUPTED
@@ -52,6 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         sys.stderr.write(f"keras-alt {options.command}: {_in_one_line(error)}\n")
         return WRONG
+
+
+def _warn(command, message, *where):
+    """Show a warning in a line, without the place in the source."""
+    sys.stderr.write(f"keras-alt {command}: warning: {' '.join(str(message).split())}\n")
 
 
 def _in_one_line(error):

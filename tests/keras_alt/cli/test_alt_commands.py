@@ -5,6 +5,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+import warnings
 import xml.etree.ElementTree as ET
 
 import keras
@@ -348,6 +349,18 @@ def test_data_may_come_from_a_function(files, run, tmp_path, monkeypatch):
 def test_debug_shows_where_an_error_comes_from(run, files):
     with pytest.raises(FileNotFoundError):
         run("report", files / "missing.keras", "--debug")
+
+
+def test_warnings_are_lines(run, files, monkeypatch):
+    def warned(path):
+        warnings.warn("what\n is wrong", UserWarning, stacklevel=1)
+        return keras.models.load_model(path)
+
+    monkeypatch.setattr(commands, "read_quantized", warned)
+
+    status, _, err = run("report", files / "q.keras")
+
+    assert (status, err) == (0, "keras-alt report: warning: what is wrong\n")
 
 
 def test_an_interruption_has_its_status(run, files, monkeypatch):
