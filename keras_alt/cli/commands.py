@@ -1,4 +1,4 @@
-"""The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare."""
+"""The subcommands of `keras-alt`."""
 
 import dataclasses
 import json
@@ -13,13 +13,15 @@ from keras_alt.cli.data import Choice, read_data
 from keras_alt.cli.exporting import write_formats
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
-from keras_alt.cli.quantizing import CALIBRATION, calibrated, retrained, static
+from keras_alt.cli.quantizing import CALIBRATION, calibrated, class_loss, retrained, static
 from keras_alt.cli.verifying import Verdict, prove
+from keras_alt.cli.widths import allocated, read_overrides, read_sensitivity, told, write_json
 from keras_alt.comparing import compare
 from keras_alt.config import QuantizeConfig
 from keras_alt.files import written_whole
 from keras_alt.quantizer import quantizers
 from keras_alt.reporting import report
+from keras_alt.width_search import sensitivity
 
 DIFFERENT = 1  # exit status
 INTERRUPTED = 130
@@ -75,7 +77,10 @@ def _quantize(options):
             f"`--output` must be a file that ends in {', '.join(SUFFIXES)}. "
             f"Received: {options.output}"
         )
-    config = QuantizeConfig(**_given(options, QuantizeConfig))
+    given = _given(options, QuantizeConfig)
+    if "overrides" in given:
+        given["overrides"] = read_overrides(given["overrides"])
+    config = QuantizeConfig(**given)
     with written_whole(options.output) as path:
         found = read_float(options.model)
         choice = _choice(options, None if options.recipe == "retrain" else CALIBRATION)
@@ -140,8 +145,7 @@ def _compare(options):
         for path in (options.old, options.new)
     ]
     inputs = next((m.inputs for m in models if isinstance(m, keras.Model)), None)
-    file = options.labels if isinstance(options.labels, str) else None
-    data = read_data(options.data, inputs, _choice(options), file)
+    data = read_data(options.data, inputs, _choice(options), _labels_file(options))
     labels = None if options.labels is None else data.labels()
     result = compare(*models, data.x, labels, allowed_drop=options.allowed_drop)
     if options.junit is not None:
@@ -151,6 +155,52 @@ def _compare(options):
     else:
         _say(result)
     return 0 if result.passed else DIFFERENT
+
+
+def _sensitivity(options):
+    model = read_quantized(options.model)
+    data = read_data(options.data, model.inputs, _choice(options), _labels_file(options))
+    labels = loss = None
+    if options.labels is not None:
+        labels = data.labels()
+        loss = class_loss(model, data.x, labels)
+    found = sensitivity(
+        model,
+        data.x,
+        labels,
+        loss,
+        bits=options.bits,
+        activations=options.activations,
+        samples=options.samples,
+        verbose=not options.json,
+    )
+    if options.output is not None:
+        write_json(found.to_dict(), options.output)
+    if options.json:
+        _say_json(found.to_dict())
+        return 0
+    _say(found)
+    if options.output is not None:
+        _say(f"wrote {options.output}; next: keras-alt allocate {options.output} --size 75%")
+    return 0
+
+
+def _allocate(options):
+    found = read_sensitivity(options.sensitivity)
+    overrides = allocated(found, options.size, options.bit_operations)
+    if options.output is not None:
+        write_json(overrides, options.output)
+    if options.json:
+        _say_json(overrides)
+        return 0
+    _say(told(found, overrides))
+    if options.output is not None:
+        _say(f"wrote {options.output}; for keras-alt quantize --overrides {options.output}")
+    return 0
+
+
+def _labels_file(options):
+    return options.labels if isinstance(options.labels, str) else None
 
 
 def _choice(options, samples=None):
@@ -178,4 +228,6 @@ COMMANDS = {
     "export": _export,
     "verify": _verify,
     "compare": _compare,
+    "sensitivity": _sensitivity,
+    "allocate": _allocate,
 }

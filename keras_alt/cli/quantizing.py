@@ -54,7 +54,7 @@ def retrained(
             f"{data.source}"
         )
     parts = [(_taken(data.x, part), labels[part]) for part in (order[held:], order[:held])]
-    loss = _loss(found.model, parts[1][0], labels)
+    loss = class_loss(found.model, parts[1][0], labels)
     return recipes.retrain(found.model, parts[0], loss, epochs, parts[1], config)
 
 
@@ -66,15 +66,20 @@ def _require_plain(found):
         )
 
 
-def _loss(model, x, labels) -> Callable:
-    """Return the loss of classes, for probabilities or for scores in front of a softmax."""
+def class_loss(model: keras.Model, x, labels: np.ndarray) -> Callable:
+    """Return the loss of classes, for probabilities or for scores in front of a softmax.
+
+    Raises:
+        ValueError: the model does not tell classes, or the labels are none.
+    """
     outputs = model.outputs
     whole = np.issubdtype(labels.dtype, np.integer)
     if len(outputs) != 1 or not whole or labels.shape[1:] != tuple(outputs[0].shape[1:-1]):
         raise ValueError(
-            "`--recipe retrain` trains networks that tell classes: one output with a number for "
-            "each class, and labels that are whole numbers. For others call "
-            f"`keras_alt.recipes.retrain`. Received: labels of shape {labels.shape} and type "
+            "The command knows the loss of networks that tell classes: one output with a number "
+            "for each class, and labels that are whole numbers. For others call "
+            "`keras_alt.recipes.retrain` or `keras_alt.sensitivity`. "
+            f"Received: labels of shape {labels.shape} and type "
             f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in outputs]}"
         )
     values = ops.convert_to_numpy(model(_first(x, 8), training=False))
