@@ -158,24 +158,12 @@ def _compare(options):
 
 
 def _sensitivity(options):
-    model = read_quantized(options.model)
-    data = read_data(options.data, model.inputs, _choice(options), _labels_file(options))
-    labels = loss = None
-    if options.labels is not None:
-        labels = data.labels()
-        loss = class_loss(model, data.x, labels)
-    found = sensitivity(
-        model,
-        data.x,
-        labels,
-        loss,
-        bits=options.bits,
-        activations=options.activations,
-        samples=options.samples,
-        verbose=not options.json,
-    )
-    if options.output is not None:
-        write_json(found.to_dict(), options.output)
+    if options.output is None:
+        found = _measured(options)
+    else:
+        with written_whole(options.output) as path:  # the folder is checked before the work
+            found = _measured(options)
+            write_json(found.to_dict(), path)
     if options.json:
         _say_json(found.to_dict())
         return 0
@@ -185,11 +173,31 @@ def _sensitivity(options):
     return 0
 
 
+def _measured(options):
+    model = read_quantized(options.model)
+    data = read_data(options.data, model.inputs, _choice(options), _labels_file(options))
+    labels = loss = None
+    if options.labels is not None:
+        labels = data.labels()
+        loss = class_loss(model, data.x, labels)
+    return sensitivity(
+        model,
+        data.x,
+        labels,
+        loss,
+        bits=options.bits,
+        activations=options.activations,
+        samples=options.samples,
+        verbose=not options.json,
+    )
+
+
 def _allocate(options):
     found = read_sensitivity(options.sensitivity)
     overrides = allocated(found, options.size, options.bit_operations)
     if options.output is not None:
-        write_json(overrides, options.output)
+        with written_whole(options.output) as path:
+            write_json(overrides, path)
     if options.json:
         _say_json(overrides)
         return 0

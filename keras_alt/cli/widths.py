@@ -4,7 +4,6 @@ import json
 import os
 from fractions import Fraction
 
-from keras_alt.files import written_whole
 from keras_alt.text_tables import text_table
 from keras_alt.width_search import Sensitivity, allocate
 from keras_alt.width_search.table import WEIGHTS, Totals
@@ -37,8 +36,7 @@ def read_overrides(path: str | os.PathLike) -> dict[str, dict[str, int | None]]:
 
 
 def write_json(data, path: str | os.PathLike):
-    """Write data as JSON, whole or not at all."""
-    with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8") as file:
         json.dump(data, file, indent=1)
 
 
