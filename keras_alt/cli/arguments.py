@@ -169,7 +169,7 @@ def _add_sensitivity(commands):
     )
     parser.epilog += "keras-alt sensitivity q.keras --data data.npz --output sensitivity.json"
     _add_quantized(parser)
-    _add_data(parser, "default: 256", samples=256)
+    _add_data(parser, "default: 64", samples=64)
     _add_labels(
         parser,
         nargs="?",

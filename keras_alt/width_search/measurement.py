@@ -27,7 +27,7 @@ def sensitivity(
     bits: Sequence[int] = (4, 6, 8),
     activations: bool = False,
     weights: ThresholdRule | None = mse,
-    samples: int = 256,
+    samples: int = 64,
     batch_size: int = 32,
     verbose: bool = True,
 ) -> Sensitivity:
