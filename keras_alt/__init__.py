@@ -31,6 +31,9 @@ from keras_alt.robustness import settle as settle
 from keras_alt.transforms.unroll_recurrent import unroll as unroll
 from keras_alt.verification import verify as verify
 from keras_alt.version import __version__ as __version__
+from keras_alt.width_search import Sensitivity as Sensitivity
+from keras_alt.width_search import allocate as allocate
+from keras_alt.width_search import sensitivity as sensitivity
 
 
 def __getattr__(name):

@@ -126,6 +126,13 @@ class QuantizeConfig:
                 widths.update(override)
         return replace(self, **widths)
 
+    def overridden(self, overrides: Mapping[str, Mapping[str, int | None]]) -> "QuantizeConfig":
+        """Return a configuration with more `overrides`, which override those that it has."""
+        merged = dict(self.overrides)
+        for pattern, widths in overrides.items():
+            merged[pattern] = {**merged.pop(pattern, {}), **widths}
+        return replace(self, overrides=merged)
+
     def skips(self, name: str) -> bool:
         """Return whether the layer called `name` stays float."""
         return any(_matches(name, pattern) for pattern in self.skip)

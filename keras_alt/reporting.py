@@ -8,17 +8,13 @@ from keras import ops
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.certificate.document import Unread
+from keras_alt.costs import multiply_accumulates, weight_bytes
 from keras_alt.float_rows import float_rows
 from keras_alt.graph import Graph, functional
 from keras_alt.integer import accumulators, read
-from keras_alt.layers import AveragePoolConv2D, Matmul, QuantLeakyReLU, QuantPReLU
-from keras_alt.layers.kernel import QuantizedKernel
-from keras_alt.operators import Grid, has_grid, has_kernel, shares_grid
-from keras_alt.quantizer import Quantizer, quantizers
+from keras_alt.quantizer import quantizers
 from keras_alt.refusals import refusals
 from keras_alt.report_tables import QuantizerRow, Report
-
-TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose)
 
 
 def report(model: keras.Model, data=None, samples: int = 256) -> Report:
@@ -63,8 +59,8 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
     return Report(
         [_quantizer_row(name, q, measured.get(q)) for name, q in found.items()],
         float_rows(graph),
-        _weight_bytes(graph),
-        _multiply_accumulates(graph),
+        weight_bytes(graph),
+        multiply_accumulates(graph),
         *_of_integers(model),
     )
 
@@ -141,68 +137,3 @@ def _quantizer_row(name, quantizer, fit):
 def _listed(value):
     """Return a number as it is, and an array of one for each channel as a list."""
     return value.ravel().tolist() if isinstance(value, np.ndarray) else value
-
-
-def _weight_bytes(graph):
-    before = bits = 0
-    for layer in {call.layer: None for call in graph.calls}:
-        if isinstance(layer, AveragePoolConv2D) or not isinstance(layer, keras.layers.Layer):
-            continue
-        if isinstance(layer, QuantizedKernel):
-            widths = {id(k): layer.kernel_bits for k in layer.kernels().values()}
-            if layer.use_bias:
-                widths[id(layer.bias)] = layer.bias_width
-        elif isinstance(layer, QuantPReLU):
-            widths = {id(layer.alpha): layer.internal_bits}
-        else:
-            widths = (
-                {}
-                if isinstance(layer, (Quantizer, QuantLeakyReLU))
-                else {id(variable): None for variable in layer.weights}
-            )
-        sizes = {id(variable): math.prod(variable.shape) for variable in layer.weights}
-        before += sum(4 * sizes[key] for key in widths)
-        bits += sum(sizes[key] * (width or 32) for key, width in widths.items())
-    return {"float": before, "quantized": -(-bits // 8)}
-
-
-def _multiply_accumulates(graph):
-    totals = {}
-    for call in graph.calls:
-        layer = call.layer
-        if isinstance(layer, QuantizedKernel) or has_kernel(layer):
-            kernel, x = getattr(layer, "kernel_bits", None), _input_bits(graph, call.inputs[0])
-            widths = f"{kernel or 'float'}x{x}"
-            totals[widths] = totals.get(widths, 0) + _products(call)
-        elif isinstance(layer, Matmul):
-            widths = "x".join(str(_input_bits(graph, tensor)) for tensor in call.inputs)
-            count = math.prod(call.output.shape[1:]) * call.inputs[0].shape[-1]
-            totals[widths] = totals.get(widths, 0) + count
-    return totals
-
-
-def _products(call):
-    """Return the number of products of one call for one sample; 0 if a size is unknown."""
-    layer = call.layer
-    transposed = isinstance(layer, TRANSPOSED)
-    shape = (call.inputs[0] if transposed else call.outputs[0]).shape[1:]
-    first = getattr(layer, "data_format", None) == "channels_first"
-    positions = shape[1:] if first else shape[:-1]
-    if None in positions:
-        return 0
-    kernels = layer.kernels().values() if hasattr(layer, "kernels") else [layer.kernel]
-    return math.prod(positions) * sum(math.prod(kernel.shape) for kernel in kernels)
-
-
-def _input_bits(graph, tensor):
-    producer = graph.producer.get(tensor)
-    while producer is not None:
-        if isinstance(producer.layer, Quantizer):
-            return producer.layer.format.bits
-        own = getattr(producer.layer, "activation_quantizer", None)
-        if own is not None:
-            return own.format.bits
-        if not (has_grid(producer, Grid.KEPT) or shares_grid(producer)):
-            break
-        producer = graph.producer.get(producer.inputs[0])
-    return "float"

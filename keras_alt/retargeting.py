@@ -1,6 +1,6 @@
 """Quantization of a model for another target or other widths, with its trained thresholds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import keras
@@ -21,7 +21,11 @@ from keras_alt.unquantized import fused_relu, source_name, unquantized
 
 
 def retarget(
-    model: keras.Model, target: str | None = None, calibration_data=None, **widths: int | str | None
+    model: keras.Model,
+    target: str | None = None,
+    calibration_data=None,
+    overrides: Mapping[str, Mapping[str, int | None]] | None = None,
+    **widths: int | str | None,
 ) -> keras.Model:
     """Return `model` under the rules of `target`, with its weights and thresholds.
 
@@ -36,10 +40,13 @@ def retarget(
             for each operand of a merge. The rules of the target replace both.
         target: name in `keras_alt.targets.TARGETS`; by default the target of `model`.
         calibration_data: inputs as for `keras_alt.calibrate`, or None.
+        overrides: widths of layers, as in `QuantizeConfig`, such as `keras_alt.allocate` returns.
+            They override those that the model has.
         **widths: widths of `QuantizeConfig` to change, in bits. `weights=4` gives kernels 4 bits
             and keeps the thresholds trained with 8 bits. Trained thresholds clip outlying channels;
-            calibrated ones do not. Widths in `overrides` stay. `weight_scales="channel"` gives each
-            channel of a kernel a threshold of its own; they are calibrated anew.
+            calibrated ones do not. Widths of layers, in `overrides`, stay.
+            `weight_scales="channel"` gives each channel of a kernel a threshold of its own; they
+            are calibrated anew.
 
     Returns:
         New `keras.Model`. Frozen thresholds stay frozen, unless a width changes.
@@ -62,10 +69,11 @@ def retarget(
     unknown = sorted(set(widths) - {*WIDTHS, "weight_scales"})
     if unknown:
         raise TypeError(
-            f"`retarget` changes the widths {', '.join(WIDTHS)}, and `weight_scales`. "
+            f"`retarget` changes the widths {', '.join(WIDTHS)}, `weight_scales` and `overrides`. "
             f"Received: {', '.join(unknown)}"
         )
     config = replace(record.config, target=target or record.config.target, **widths)
+    config = config.overridden(overrides or {})
     result, kept = quantized_again(model, record, config)
     if replace(config, target=record.config.target) != record.config:
         for quantizer in quantizers(result).values():

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -38,6 +39,14 @@ def test_quickstart(tmp_path):
         "int4_weights_distributions.png",
     ):
         assert (tmp_path / name).stat().st_size > 1000
+
+
+@pytest.mark.full
+def test_mixed_precision():
+    out = run("mixed_precision.py", "--smoke")
+    size = re.search(r"mixed, (\S+) bytes", out)[1]
+    assert out.count(size) == 3  # the budget, and the sizes of both networks
+    assert "SQNR dB at 4" in out
 
 
 @pytest.mark.full

@@ -1,10 +1,29 @@
-"""The thresholds of the channels of a kernel, which have one each."""
+"""The thresholds of a constant: one for a kernel, or one for each of its channels."""
 
 import numpy as np
+
+from keras_alt.calibration.histogram import Histogram
+from keras_alt.calibration.thresholds import ThresholdRule
+from keras_alt.quantizer import Quantizer, checked_threshold
 
 # A channel whose weights are below the step of a kernel of 8 bits adds less to a sum than the
 # sum's own quantizer keeps. Its bias, in 32 bits, would not fit a grid as fine as its weights'.
 OCTAVES = 10
+
+
+def constant_thresholds(quantizer: Quantizer, values: np.ndarray, rule: ThresholdRule):
+    """Return the thresholds that a rule chooses for a constant, in the shape of its quantizer's.
+
+    Raises:
+        ValueError: a value is not finite, or the rule gives no threshold.
+    """
+    shape, thresholds, alive = quantizer.log2_threshold.shape, [], []
+    for channel in by_threshold(values, shape):
+        histogram = Histogram()
+        histogram.update(channel)
+        thresholds.append(checked_threshold(rule(histogram, quantizer.format), quantizer.name))
+        alive.append(histogram.max_abs > 0)
+    return within_spread(thresholds, alive).reshape(shape)
 
 
 def by_threshold(values: np.ndarray, shape: tuple) -> list[np.ndarray]:

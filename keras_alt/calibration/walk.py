@@ -11,7 +11,7 @@ from keras_alt.calibration.adaptive_rounding import AdaptiveRounding
 from keras_alt.calibration.applying import apply, arguments
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.bias_correction import BiasCorrection
-from keras_alt.calibration.channels import by_threshold, within_spread
+from keras_alt.calibration.channels import constant_thresholds
 from keras_alt.calibration.float_model import FloatModel
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.order import visits
@@ -173,13 +173,9 @@ class _Walk:
 
     def set_of_constant(self, layer, quantizer, values):
         """Set the threshold of a constant, or those of its channels."""
-        shape, histograms = quantizer.log2_threshold.shape, []
-        for channel in by_threshold(values, shape):
-            histograms.append(Histogram())
-            self.update(histograms[-1], channel, layer, quantizer)
-        thresholds = [self.threshold(layer, quantizer, histogram) for histogram in histograms]
-        alive = [histogram.max_abs > 0 for histogram in histograms]
-        quantizer.set_threshold(within_spread(thresholds, alive).reshape(shape))
+        with _named(layer, quantizer):
+            thresholds = constant_thresholds(quantizer, values, self.rule(quantizer))
+        quantizer.set_threshold(thresholds)
 
     def is_set(self, quantizer):
         return quantizer not in self.keep and not _is_frozen(quantizer)
@@ -222,21 +218,18 @@ class _Walk:
         return watched[0] if watched else None
 
     def update(self, histogram, values, layer, quantizer):
-        try:
+        with _named(layer, quantizer):
             histogram.update(ops.convert_to_numpy(values))
-        except ValueError as error:
-            raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
 
     def set(self, layer, quantizer, histogram):
-        quantizer.set_threshold(self.threshold(layer, quantizer, histogram))
+        with _named(layer, quantizer):
+            chosen = self.rule(quantizer)(histogram, quantizer.format)
+            threshold = checked_threshold(chosen, quantizer.name)
+        quantizer.set_threshold(threshold)
 
-    def threshold(self, layer, quantizer, histogram):
-        """Return the threshold that the rule of a quantizer chooses."""
-        rule = self.weights if quantizer.role in WEIGHT_ROLES else self.activations
-        try:
-            return checked_threshold(rule(histogram, quantizer.format), quantizer.name)
-        except ValueError as error:
-            raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
+    def rule(self, quantizer):
+        """Return the rule that chooses the threshold of a quantizer."""
+        return self.weights if quantizer.role in WEIGHT_ROLES else self.activations
 
     def forget(self, layer):
         if isinstance(layer, keras.layers.Layer):
@@ -259,6 +252,15 @@ def _constants(layer):
 
 def _is_frozen(quantizer):
     return bool(ops.convert_to_numpy(quantizer.frozen))
+
+
+@contextlib.contextmanager
+def _named(layer, quantizer):
+    """Name the quantizer in the errors of its values and of its rule."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from fractions import Fraction
 
 from keras_alt.cli.exporting import FORMATS
 from keras_alt.engines import ENGINES
@@ -19,8 +20,9 @@ MODEL = (
 )
 DATA = (
     ".npz file (arrays x or x_train, or one for each input by its name; labels y or y_train), .npy "
-    "file, folder of images (one folder for each class; values 0..255, resized to the input), or "
-    "module:function, which returns x or (x, y)"
+    "file, folder of images (one folder for each class; values 0..255, resized to the input), "
+    ".tfrecord file (image/encoded or image, or an array for each input by its name; labels "
+    "image/class/label, label or y), or module:function, which returns x or (x, y)"
 )
 TRIED = ("litert", "tflm", "onnx", "hls")  # they have all exporters
 
@@ -46,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_compare(commands)
     _add_deploy(commands)
+    _add_sensitivity(commands)
+    _add_allocate(commands)
     return root
 
 
@@ -77,6 +81,10 @@ def _add_quantizing(parser, recipe):
     parser.add_argument("--activations", type=_width, **_unset("8", "bits of activations"))
     parser.add_argument("--inputs", type=_format, **_unset("8", "bits, uint8, or auto"))
     parser.add_argument("--skip", nargs="+", **_unset("none", "globs of layers that stay float"))
+    parser.add_argument(
+        "--overrides",
+        **_unset("none", ".json file of widths of layers, which `keras-alt allocate` writes"),
+    )
     parser.add_argument(
         "--recipe",
         choices=("calibrate", "static", "retrain"),
@@ -181,6 +189,48 @@ def _add_deploy(commands):
     )
 
 
+def _add_sensitivity(commands):
+    parser = _command(
+        commands, "sensitivity", "measure what outputs lose if one layer has fewer bits"
+    )
+    parser.epilog += "keras-alt sensitivity q.keras --data data.npz --output sensitivity.json"
+    _add_quantized(parser)
+    _add_data(parser, "default: 64", samples=64)
+    _add_labels(
+        parser,
+        nargs="?",
+        const=True,
+        help="measure the loss too, by this .npy or .npz file or by the labels of the data",
+    )
+    parser.add_argument(
+        "--bits", nargs="+", type=_width, default=(4, 6, 8), help="widths; default: 4 6 8"
+    )
+    parser.add_argument(
+        "--activations", action="store_true", help="narrow the quantizers of activations too"
+    )
+    parser.add_argument("--output", help=".json file for `keras-alt allocate`")
+    _add_json(parser)
+
+
+def _add_allocate(commands):
+    parser = _command(commands, "allocate", "choose widths that meet a budget with the least loss")
+    parser.epilog += "keras-alt allocate sensitivity.json --size 80% --output overrides.json"
+    parser.add_argument("sensitivity", help=".json file that `keras-alt sensitivity` wrote")
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument(
+        "--size", type=_budget, help="bytes of kernels and biases, or a percentage such as 60%%"
+    )
+    budget.add_argument(
+        "--bit-operations",
+        type=_budget,
+        help="multiply-accumulates times the bits of both factors, or a percentage",
+    )
+    parser.add_argument(
+        "--output", help=".json file of overrides, for `keras-alt quantize --overrides`"
+    )
+    _add_json(parser)
+
+
 def _command(commands, name, does, one=""):
     parser = commands.add_parser(
         name,
@@ -218,6 +268,12 @@ def _add_data(parser, amount, required=True, samples=None, used=""):
 def _unset(default, meaning=""):
     """Return options of an argument that is left to `QuantizeConfig` unless it is given."""
     return {"default": argparse.SUPPRESS, "help": f"{meaning}; default: {default}".lstrip("; ")}
+
+
+def _budget(text):
+    """Return a number, or a share of what there is now as a `Fraction`."""
+    value = _integer(text.removesuffix("%"), 1)
+    return Fraction(value, 100) if text.endswith("%") else value
 
 
 def _positive(text):

@@ -1,4 +1,4 @@
-"""The subcommands of `keras-alt`: inspect, quantize, report, export, verify, compare, deploy."""
+"""The subcommands of `keras-alt`."""
 
 import dataclasses
 import functools
@@ -16,14 +16,16 @@ from keras_alt.cli.deploying import common_target, deploy
 from keras_alt.cli.exporting import write_formats
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
-from keras_alt.cli.quantizing import CALIBRATION, calibrated, retrained, static
+from keras_alt.cli.quantizing import CALIBRATION, calibrated, class_loss, retrained, static
 from keras_alt.cli.verifying import Verdict, prove
+from keras_alt.cli.widths import allocated, read_overrides, read_sensitivity, told, write_json
 from keras_alt.comparing import compare
 from keras_alt.config import QuantizeConfig
 from keras_alt.engines.folders import folder_written_whole
 from keras_alt.files import written_whole
 from keras_alt.quantizer import quantizers
 from keras_alt.reporting import report
+from keras_alt.width_search import sensitivity
 
 DIFFERENT = 1  # exit status
 INTERRUPTED = 130
@@ -87,7 +89,7 @@ def _quantize(options):
             f"`--output` must be a file that ends in {', '.join(SUFFIXES)}. "
             f"Received: {options.output}"
         )
-    config = QuantizeConfig(**_given(options, QuantizeConfig))
+    config = _config(options)
     with written_whole(options.output) as path:
         quantized, _ = _quantized(options, config)
         quantized.save(path)
@@ -96,6 +98,13 @@ def _quantize(options):
         f"'{config.target}'; prove it: keras-alt verify {options.output} --data {options.data}"
     )
     return 0
+
+
+def _config(options):
+    given = _given(options, QuantizeConfig)
+    if "overrides" in given:
+        given["overrides"] = read_overrides(given["overrides"])
+    return QuantizeConfig(**given)
 
 
 def _quantized(options, config):
@@ -115,7 +124,7 @@ def _quantized(options, config):
 
 def _deploy(options):
     target = common_target(options.to, options.target)
-    config = QuantizeConfig(**{**_given(options, QuantizeConfig), "target": target})
+    config = dataclasses.replace(_config(options), target=target)
     with folder_written_whole(options.output) as folder:
         quantized, data = _quantized(options, config)
         written, proof = deploy(quantized, target, options.to, data.first(options.proof), folder)
@@ -169,8 +178,7 @@ def _compare(options):
         for path in (options.old, options.new)
     ]
     inputs = next((m.inputs for m in models if isinstance(m, keras.Model)), None)
-    file = options.labels if isinstance(options.labels, str) else None
-    data = read_data(options.data, inputs, _choice(options), file)
+    data = read_data(options.data, inputs, _choice(options), _labels_file(options))
     labels = None if options.labels is None else data.labels()
     result = compare(*models, data.x, labels, allowed_drop=options.allowed_drop)
     if options.junit is not None:
@@ -180,6 +188,60 @@ def _compare(options):
     else:
         _say(result)
     return 0 if result.passed else DIFFERENT
+
+
+def _sensitivity(options):
+    if options.output is None:
+        found = _measured(options)
+    else:
+        with written_whole(options.output) as path:  # the folder is checked before the work
+            found = _measured(options)
+            write_json(found.to_dict(), path)
+    if options.json:
+        _say_json(found.to_dict())
+        return 0
+    _say(found)
+    if options.output is not None:
+        _say(f"wrote {options.output}; next: keras-alt allocate {options.output} --size 75%")
+    return 0
+
+
+def _measured(options):
+    model = read_quantized(options.model)
+    data = read_data(options.data, model.inputs, _choice(options), _labels_file(options))
+    labels = loss = None
+    if options.labels is not None:
+        labels = data.labels()
+        loss = class_loss(model, data)
+    return sensitivity(
+        model,
+        data.x,
+        labels,
+        loss,
+        bits=options.bits,
+        activations=options.activations,
+        samples=options.samples,
+        verbose=not options.json,
+    )
+
+
+def _allocate(options):
+    found = read_sensitivity(options.sensitivity)
+    overrides = allocated(found, options.size, options.bit_operations)
+    if options.output is not None:
+        with written_whole(options.output) as path:
+            write_json(overrides, path)
+    if options.json:
+        _say_json(overrides)
+        return 0
+    _say(told(found, overrides))
+    if options.output is not None:
+        _say(f"wrote {options.output}; for keras-alt quantize --overrides {options.output}")
+    return 0
+
+
+def _labels_file(options):
+    return options.labels if isinstance(options.labels, str) else None
 
 
 def _choice(options, samples=None):
@@ -208,4 +270,6 @@ COMMANDS = {
     "verify": _verify,
     "compare": _compare,
     "deploy": _deploy,
+    "sensitivity": _sensitivity,
+    "allocate": _allocate,
 }

@@ -1,4 +1,4 @@
-"""Reading of inputs and labels: arrays of a file, a folder of images, what a function returns."""
+"""Reading of inputs and labels from files, folders and functions."""
 
 import importlib
 import os
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_alt.cli.images import read_images
+from keras_alt.cli.records import ENDING, read_records
 
 INPUTS = ("x", "x_train", "x_test")
 LABELS = ("y", "y_train", "y_test")
@@ -84,8 +85,8 @@ def read_data(
     """Return the samples of a source.
 
     Args:
-        source: a .npz or .npy file, a folder of images, or `module:function`, which returns x or
-            `(x, y)`.
+        source: a .npz, .npy or .tfrecord file, a folder of images, or `module:function`, which
+            returns x or `(x, y)`.
         inputs: those of the model; None if only files of engines are compared.
         choice: which samples are taken.
         labels: path of a file with a label for each sample of `source`, or None.
@@ -104,6 +105,14 @@ def read_data(
         shape = inputs[0].shape if inputs is not None and len(inputs) == 1 else None
         x, y = read_images(source, shape, choice.indices)
         return Data(choice.scaled(x), y, source)
+    if ENDING in os.path.basename(source):
+        if labels is not None:
+            raise ValueError(
+                "The labels of records are in them: leave out the file of labels. "
+                f"Received: {source} and labels {labels}"
+            )
+        x, y = read_records(source, inputs, choice.indices)
+        return Data(_scaled(x, choice), y, source)
     if source.endswith(".npz"):
         x, y = _of_archive(source, names)
     elif source.endswith(".npy"):
@@ -113,11 +122,14 @@ def read_data(
     if labels is not None:
         y = _labels(labels)
     chosen = choice.indices(_count(source, x, y))
+    x = {name: array[chosen] for name, array in x.items()} if isinstance(x, dict) else x[chosen]
+    return Data(_scaled(x, choice), None if y is None else y[chosen], source)
+
+
+def _scaled(x, choice):
     if isinstance(x, dict):
-        x = {name: choice.scaled(array[chosen]) for name, array in x.items()}
-    else:
-        x = choice.scaled(x[chosen])
-    return Data(x, None if y is None else y[chosen], source)
+        return {name: choice.scaled(array) for name, array in x.items()}
+    return choice.scaled(x)
 
 
 def _count(source, x, y):
@@ -177,8 +189,8 @@ def _of_function(source):
     module, colon, function = source.partition(":")
     if not colon or not all(part.isidentifier() for part in [*module.split("."), function]):
         raise ValueError(
-            "Data must be a .npz or .npy file, a folder of images, or `module:function`, which "
-            f"returns x or (x, y). Received: {source}"
+            "Data must be a .npz, .npy or .tfrecord file, a folder of images, or "
+            f"`module:function`, which returns x or (x, y). Received: {source}"
         )
     sys.path.insert(0, os.getcwd())  # as `python -m` does
     try:

@@ -1,4 +1,4 @@
-"""Images of a folder as arrays."""
+"""Images as arrays."""
 
 import os
 
@@ -24,12 +24,7 @@ def read_images(folder: str, shape, chosen) -> tuple[np.ndarray, np.ndarray | No
         ValueError: the model takes no images of a fixed size, or there are none.
         ImportError: Pillow is not installed.
     """
-    if shape is None or len(shape) != 4 or None in shape[1:3] or shape[3] not in COLORS:
-        raise ValueError(
-            "A folder of images is for a model with one input (height, width, channels) of fixed "
-            f"size and 1, 3 or 4 channels: give arrays in a .npz file. Received: {folder} for "
-            f"an input of shape {shape}"
-        )
+    _require_shape_of_images(shape, folder)
     paths, classes = _files(folder)
     if not paths:
         raise ValueError(
@@ -37,7 +32,7 @@ def read_images(folder: str, shape, chosen) -> tuple[np.ndarray, np.ndarray | No
             f"class. Received: {folder}"
         )
     indices = chosen(len(paths))
-    x = np.stack([_image(paths[index], shape) for index in indices])
+    x = np.stack([read_image(paths[index], shape, folder) for index in indices])
     return x, None if classes is None else np.array([classes[index] for index in indices])
 
 
@@ -56,8 +51,34 @@ def _files(folder):
     return [path for path, _ in found], [label for _, label in found]
 
 
-def _image(path, shape):
-    image = keras.utils.load_img(
-        path, color_mode=COLORS[shape[3]], target_size=shape[1:3], interpolation="bilinear"
-    )
+def read_image(file, shape, source: str) -> np.ndarray:
+    """Return an image in 0..255, resized to the input of a model.
+
+    Args:
+        file: path or open file.
+        shape: of the model's input, with the batch.
+        source: where the file comes from, for messages.
+
+    Raises:
+        ValueError: the model takes no images of a fixed size, or the file is no image.
+        ImportError: Pillow is not installed.
+    """
+    _require_shape_of_images(shape, source)
+    try:
+        image = keras.utils.load_img(
+            file, color_mode=COLORS[shape[3]], target_size=shape[1:3], interpolation="bilinear"
+        )
+    except OSError as error:
+        raise ValueError(
+            f"An image must be a file that Pillow reads. Received: {source}"
+        ) from error
     return keras.utils.img_to_array(image, data_format="channels_last", dtype="float32")
+
+
+def _require_shape_of_images(shape, source):
+    if shape is None or len(shape) != 4 or None in shape[1:3] or shape[3] not in COLORS:
+        raise ValueError(
+            "Images are for a model with one input (height, width, channels) of fixed size and 1, "
+            f"3 or 4 channels: give arrays in a .npz file. Received: {source} for an input of "
+            f"shape {shape}"
+        )

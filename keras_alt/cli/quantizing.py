@@ -54,7 +54,7 @@ def retrained(
             f"{data.source}"
         )
     parts = [(_taken(data.x, part), labels[part]) for part in (order[held:], order[:held])]
-    loss = _loss(found.model, data.first(8), labels)
+    loss = class_loss(found.model, data)
     return recipes.retrain(found.model, parts[0], loss, epochs, parts[1], config)
 
 
@@ -66,18 +66,23 @@ def _require_plain(found):
         )
 
 
-def _loss(model, x, labels) -> Callable:
-    """Return the loss of classes, for probabilities or for scores in front of a softmax."""
-    outputs = model.outputs
+def class_loss(model: keras.Model, data: Data) -> Callable:
+    """Return the loss of classes, for probabilities or for scores in front of a softmax.
+
+    Raises:
+        ValueError: the model does not tell classes, or the data has no labels of classes.
+    """
+    outputs, labels = model.outputs, data.labels()
     whole = np.issubdtype(labels.dtype, np.integer)
     if len(outputs) != 1 or not whole or labels.shape[1:] != tuple(outputs[0].shape[1:-1]):
         raise ValueError(
-            "`--recipe retrain` trains networks that tell classes: one output with a number for "
-            "each class, and labels that are whole numbers. For others call "
-            f"`keras_alt.recipes.retrain`. Received: labels of shape {labels.shape} and type "
+            "The command knows the loss of networks that tell classes: one output with a number "
+            "for each class, and labels that are whole numbers. For others call "
+            "`keras_alt.recipes.retrain` or `keras_alt.sensitivity`. "
+            f"Received: labels of shape {labels.shape} and type "
             f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in outputs]}"
         )
-    values = ops.convert_to_numpy(model(x, training=False))
+    values = ops.convert_to_numpy(model(data.first(8), training=False))
     sums_to_one = np.allclose(values.sum(axis=-1), 1.0, atol=1e-3) and values.min() >= 0
     return keras.losses.SparseCategoricalCrossentropy(from_logits=not sums_to_one)
 

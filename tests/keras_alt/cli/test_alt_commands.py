@@ -17,15 +17,10 @@ from keras_alt.cli import arguments, commands
 from keras_alt.quantizer import quantizers
 
 ROOT = pathlib.Path(__file__).parents[3]
-COMMANDS = (
-    "inspect",
-    "quantize",
-    "report",
-    "export",
-    "verify",
-    "compare",
-    "deploy",
-)  # in order of work
+COMMANDS = (  # in order of work
+    *("inspect", "quantize", "report", "export", "verify", "compare", "deploy"),
+    *("sensitivity", "allocate"),
+)
 
 
 def save_network(path):
@@ -246,6 +241,26 @@ def test_other_files_are_told_apart(files, run, tmp_path):
     assert told["accuracies"]["first"] <= 1
 
 
+def test_widths_follow_from_a_sensitivity(files, run, tmp_path):
+    table, overrides, q = (tmp_path / n for n in ("s.json", "overrides.json", "q.keras"))
+    data = ["--data", files / "data.npz"]
+    given = ["--labels", "--bits", 3, 5, "--samples", 20, "--json", "--output", table]
+    out = json.loads(succeed(run("sensitivity", files / "q.keras", *data, *given)))
+    assert out == json.loads(table.read_text())
+    assert {row["bits"] for row in out["rows"]} == {3, 5, 8}
+    assert all(row["loss"] > 0 for row in out["rows"])
+
+    size = keras_alt.Sensitivity.from_dict(out).totals({}).bytes
+    told = succeed(run("allocate", table, "--size", "80%", "--output", overrides))
+    assert f"now: {size} bytes" in told
+    succeed(run("quantize", files / "model.keras", *data, "--overrides", overrides, "--output", q))
+
+    report = keras_alt.report(keras.models.load_model(q))
+    assert report.weight_bytes["quantized"] <= 0.8 * size
+    chosen = json.loads(succeed(run("allocate", table, "--bit-operations", "100%", "--json")))
+    assert set(chosen) == set(json.loads(overrides.read_text())) == {"conv2d", "dense"}
+
+
 def test_images_are_resized_and_scaled(run, files, tmp_path, rng):
     image = pytest.importorskip("PIL.Image")
     for label in ("cat", "dog"):
@@ -298,6 +313,14 @@ FAULTS = {
     "deploy model.keras --data x.npy --to litert --target hls --output out": "litert or tflm",
     "deploy model.keras --data x.npy --to c --output folder": "must be new or empty",
     "deploy q.keras --data x.npy --to c --output out": "must not be quantized yet",
+    "sensitivity model.keras --data x.npy": "`keras-alt quantize` first",
+    "sensitivity q.keras --data x.npy --labels": "Labels are needed",
+    "sensitivity q.keras --data x.npy --bits 40": "from 2 to 32",
+    "sensitivity q.keras --data x.npy --output missing/out.json": "folder of a file to write",
+    "allocate missing.json --size 9": "must exist",
+    "allocate broken.keras --size 9": "must be JSON that `keras-alt sensitivity",
+    "allocate other.json --size 9": "what `Sensitivity.to_dict`",
+    "quantize model.keras --data x.npy --output out.keras --overrides other.json": "of overrides",
     "quantize model.keras --data x.npy --output out.txt": "must be a file that ends in .keras",
     "quantize model.keras --data x.npy --output missing/out.keras": "folder of a file to write",
     "quantize q.keras --data x.npy --output out.keras": "must not be quantized yet",
@@ -320,6 +343,7 @@ def faulty(files):
         (files / name).mkdir()
         (files / name / ("saved_model.pb" if name == "saved" else "a.txt")).write_text("")
     (files / "source.py").write_text("")
+    (files / "other.json").write_text("[3]")
     np.savez(files / "wrong.npz", z=np.zeros(3))
     np.save(files / "short.npy", np.zeros(3, int))
     return files
@@ -387,6 +411,8 @@ def test_an_interruption_has_its_status(run, files, monkeypatch):
         ("verify q.keras --data x.npy --engines gpu", "invalid choice: 'gpu'"),
         ("verify q.keras --data x.npy --scale nan", "expected a number, got 'nan'"),
         ("compare a b --data x.npy --allowed-drop 2", "a number from 0 to 1, got '2'"),
+        ("allocate s.json", "--size --bit-operations is required"),
+        ("allocate s.json --size half", "an integer of 1 or more, got 'half'"),
     ],
 )
 def test_a_wrong_command_line_is_told_in_a_line(command, told, capsys):
