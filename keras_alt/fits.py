@@ -28,6 +28,7 @@ class Fit:
         count: number of values.
         clipped: number of those outside the range of the codes.
         counts: number of values in each of `BINS` equal bins from -SPAN to SPAN.
+        clipped_counts: number of clipped values in each of them.
         lowest, highest: ends of the values, in the same units.
     """
 
@@ -35,6 +36,7 @@ class Fit:
         self.format = format
         self.count = self.clipped = 0
         self.counts = np.zeros(BINS, np.int64)
+        self.clipped_counts = np.zeros(BINS, np.int64)
         self.lowest, self.highest = math.inf, -math.inf
         self._signal = self._noise = self._shift = 0.0
 
@@ -48,16 +50,18 @@ class Fit:
         rounded = np.rint(steps)
         codes = np.clip(rounded, format.qmin, format.qmax)
         self.count += values.size
-        self.clipped += int((rounded != codes).sum())
+        is_clipped = rounded != codes
+        self.clipped += int(is_clipped.sum())
         self._signal += float(np.square(values).sum())
         self._noise += float(np.square(codes * scale - values).sum())
         self._shift += float((codes - steps).sum())
-        self._count(steps / format.levels)
+        self._count(steps / format.levels, is_clipped)
 
-    def _count(self, units):
+    def _count(self, units, is_clipped):
         bins = np.floor((units + SPAN) * (BINS / (2 * SPAN)))
         bins = np.clip(bins, 0, BINS - 1).astype(np.int64)
         self.counts += np.bincount(bins.ravel(), minlength=BINS)
+        self.clipped_counts += np.bincount(bins[is_clipped], minlength=BINS)
         self.lowest = min(self.lowest, float(units.min()))
         self.highest = max(self.highest, float(units.max()))
 

@@ -9,7 +9,7 @@ from keras_alt.fits import BINS, SPAN
 
 BARS = 64  # at most, in a histogram
 WIDTH, HEIGHT, FLOOR = 240, 84, 70  # of a histogram; FLOOR is where bars begin
-COURSE = (720, 300)  # size of the trajectories
+COURSE = (900, 320)  # size of the trajectories
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 8, 24  # margins of the trajectories
 NAMED = 8  # trajectories with a name, those that move most
 PER_UNIT = BINS // (2 * SPAN)
@@ -21,25 +21,28 @@ def histogram(fit) -> dict:
     Heights are logarithmic, so that the few values at the ends can be seen.
 
     Returns:
-        Paths of the bars inside and outside the range of the codes, `counts` of the bars, and
-        positions. `at` is a function that gives the position of a value in clipping limits.
+        Paths of the bars whose values are mostly inside or outside the range of the codes, `counts`
+        of the bars, and positions. `at` is a function of a value in clipping limits.
     """
     low, high = fit.ends()
     used = np.flatnonzero(fit.counts)
     first, last = (min(used[0], _bin(low)), max(used[-1], _bin(high))) if used.size else (0, BINS)
     step = 2 ** max(0, math.ceil(math.log2((last - first) / BARS)))
     edges = np.arange(first // step - 1, last // step + 3) * step
-    counts = [int(fit.counts[max(edge, 0) : max(edge + step, 0)].sum()) for edge in edges[:-1]]
+    counts, clipped = (
+        [int(bins[max(edge, 0) : max(edge + step, 0)].sum()) for edge in edges[:-1]]
+        for bins in (fit.counts, fit.clipped_counts)
+    )
     begin, end = (_value(edge) for edge in (edges[0], edges[-1]))
     at = lambda value: round((value - begin) / (end - begin) * WIDTH, 1)  # noqa: E731
     tallest = math.log1p(max(counts)) or 1.0
     bars = {True: [], False: []}
-    for edge, count in zip(edges, counts, strict=False):
+    for edge, count, beyond in zip(edges, counts, clipped, strict=False):
         if count:
             height = max(1.5, math.log1p(count) / tallest * (FLOOR - 6))
             left, right = at(_value(edge)), at(_value(edge + step))
-            is_inside = low <= _value(edge + step / 2) <= high
-            bars[is_inside].append(f"M{left} {FLOOR}V{FLOOR - height:.1f}H{right}V{FLOOR}z")
+            bar = f"M{left} {FLOOR}V{FLOOR - height:.1f}H{right}V{FLOOR}z"
+            bars[2 * beyond <= count].append(bar)
     return {
         "inside": "".join(bars[True]),
         "outside": "".join(bars[False]),

@@ -12,6 +12,8 @@ FEW = 40  # histograms that are shown at once
 
 def report_page(report, history=None, matrix=None, sensitivity=None, command=None) -> str:
     """Return the HTML of a `Report`; see `Report.to_html` for the arguments."""
+    _check("history", history, "steps", "a `keras_alt.callbacks.ThresholdHistory`")
+    _check("matrix", matrix, "rows", "the result of `keras_alt.verify(..., engines=[...])`")
     return rendered(
         "report.html",
         report=report,
@@ -27,6 +29,11 @@ def report_page(report, history=None, matrix=None, sensitivity=None, command=Non
         widest=max([INT32, *(row.bits for row in report.accumulators)]),
         limits={"float32": FLOAT32, "int32": INT32},
     )
+
+
+def _check(name, value, attribute, expected):
+    if value is not None and not hasattr(value, attribute):
+        raise TypeError(f"`{name}` must be {expected}. Received: {name}={value!r}")
 
 
 def summary(report) -> dict:
@@ -66,10 +73,8 @@ def _cards(report, history):
 
 
 def _course(history):
-    return None if history is None or not history.steps else _drawn(history)
-
-
-def _drawn(history):
+    if history is None or not history.steps:
+        return None
     return trajectories(history.steps, history.history, history.frozen)
 
 
