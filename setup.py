@@ -25,7 +25,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["keras_alt", "keras_alt.*", "keras_route", "keras_route.*"]),
     package_data={
-        "keras_alt": ["py.typed", "engines/c/templates/*.c", "engines/cortex_m/board/*"],
+        "keras_alt": [
+            *("py.typed", "engines/c/templates/*.c", "engines/cortex_m/board/*"),
+            "pages/templates/*",
+        ],
         "keras_route": ["py.typed", "presets/*.json", "presets/*.weights.h5"],
     },
     py_modules=["keras_alt_command"],
@@ -41,6 +44,7 @@ setup(
         "tensorflow-model-optimization>=0.8.1",
         "tf_keras>=2.21",
         "h5py>=3.11",
+        "jinja2>=3.1",
         "numpy>=1.26",
     ],
     extras_require={

@@ -1,7 +1,7 @@
 """The bytes and the multiply-accumulates of a quantized model."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import keras
 
@@ -20,52 +20,54 @@ def weight_bytes(graph: Graph) -> dict[str, int]:
 
     The quantized ones are counted in packed bits.
     """
-    before, bits = _weight_bits(graph)
-    return {"float": before // 8, "quantized": -(-bits // 8)}
+    sizes = sum(size for layer in _layers(graph) for size, _ in weights_of(layer))
+    return {"float": sizes * FLOAT_BITS // 8, "quantized": -(-weight_bits(graph) // 8)}
 
 
 def weight_bits(graph: Graph) -> int:
     """Return the bits of the kernels and biases of a quantized model."""
-    return _weight_bits(graph)[1]
+    return sum(size * bits for layer in _layers(graph) for size, bits in weights_of(layer))
 
 
-def _weight_bits(graph):
-    before = bits = 0
-    for layer in {call.layer: None for call in graph.calls}:
-        if isinstance(layer, AveragePoolConv2D) or not isinstance(layer, keras.layers.Layer):
-            continue
-        if isinstance(layer, QuantizedKernel):
-            widths = {id(k): layer.kernel_bits for k in layer.kernels().values()}
-            if layer.use_bias:
-                widths[id(layer.bias)] = layer.bias_width
-        elif isinstance(layer, QuantPReLU):
-            widths = {id(layer.alpha): layer.internal_bits}
-        else:
-            widths = (
-                {}
-                if isinstance(layer, (Quantizer, QuantLeakyReLU))
-                else {id(variable): None for variable in layer.weights}
-            )
-        sizes = {id(variable): math.prod(variable.shape) for variable in layer.weights}
-        before += sum(FLOAT_BITS * sizes[key] for key in widths)
-        bits += sum(sizes[key] * (width or FLOAT_BITS) for key, width in widths.items())
-    return before, bits
+def weights_of(layer: keras.Operation) -> Iterator[tuple[int, int]]:
+    """Yield the size and the bits of each kernel, bias and other weight of a layer."""
+    if isinstance(layer, (AveragePoolConv2D, Quantizer, QuantLeakyReLU)):
+        return
+    variables = getattr(layer, "weights", ())
+    if isinstance(layer, QuantizedKernel):
+        widths = {id(k): layer.kernel_bits for k in layer.kernels().values()}
+        if layer.use_bias:
+            widths[id(layer.bias)] = layer.bias_width
+    elif isinstance(layer, QuantPReLU):
+        widths = {id(layer.alpha): layer.internal_bits}
+    else:
+        widths = {id(variable): None for variable in variables}
+    sizes = {id(variable): math.prod(variable.shape) for variable in variables}
+    yield from ((sizes[key], width or FLOAT_BITS) for key, width in widths.items())
+
+
+def _layers(graph):
+    return {call.layer: None for call in graph.calls}
 
 
 def multiply_accumulates(graph: Graph) -> dict[str, int]:
     """Return `{"<kernel bits>x<input bits>": count}` for one sample; bits may be "float"."""
     totals = {}
+    for _, widths, count in multiplications(graph):
+        totals[widths] = totals.get(widths, 0) + count
+    return totals
+
+
+def multiplications(graph: Graph) -> Iterator[tuple[Call, str, int]]:
+    """Yield each call with products, the widths of the factors and how many it has."""
     for call in graph.calls:
         layer = call.layer
         if isinstance(layer, QuantizedKernel) or has_kernel(layer):
             kernel, x = getattr(layer, "kernel_bits", None), input_bits(graph, call.inputs[0])
-            widths = f"{kernel or 'float'}x{x}"
-            totals[widths] = totals.get(widths, 0) + products(call)
+            yield call, f"{kernel or 'float'}x{x}", products(call)
         elif isinstance(layer, Matmul):
             widths = "x".join(str(input_bits(graph, tensor)) for tensor in call.inputs)
-            count = math.prod(call.output.shape[1:]) * call.inputs[0].shape[-1]
-            totals[widths] = totals.get(widths, 0) + count
-    return totals
+            yield call, widths, math.prod(call.output.shape[1:]) * call.inputs[0].shape[-1]
 
 
 def bit_operations(counts: Mapping[str, int]) -> int:
@@ -98,14 +100,20 @@ def products(call: Call) -> int:
 
 def input_bits(graph: Graph, tensor) -> int | str:
     """Return the bits of the codes of a tensor, "float" if it has none."""
+    quantizer = quantizer_behind(graph, tensor)
+    return "float" if quantizer is None else quantizer.format.bits
+
+
+def quantizer_behind(graph: Graph, tensor) -> Quantizer | None:
+    """Return the quantizer whose grid a tensor lies on; None for floats."""
     producer = graph.producer.get(tensor)
     while producer is not None:
         if isinstance(producer.layer, Quantizer):
-            return producer.layer.format.bits
+            return producer.layer
         own = getattr(producer.layer, "activation_quantizer", None)
         if own is not None:
-            return own.format.bits
+            return own
         if not (has_grid(producer, Grid.KEPT) or shares_grid(producer)):
-            break
+            return None
         producer = graph.producer.get(producer.inputs[0])
-    return "float"
+    return None

@@ -43,6 +43,7 @@ def float_rows(graph: Graph) -> list[FloatRow]:
                 _reason(call, place, record),
                 place,
                 exports,
+                _remedy(call, place, record, exports),
             )
     return list(rows.values())
 
@@ -70,6 +71,25 @@ def _reason(call: Call, place, record):
     if operator_of(call) is not None:
         return "reads a float; stays float between quantizers"
     return f"no fixed-point form; stays float between quantizers{_way_out(call)}"
+
+
+def _remedy(call: Call, place, record, exports):
+    """Return what to do about a float call; empty if nothing is needed."""
+    refusing = [exporter for exporter, made in exports.items() if made == REFUSED]
+    if record is not None and record.config.skips(call.layer.name):
+        way = "To quantize it, leave it out of `skip`."
+    elif record is not None and place == BETWEEN and is_float_in(call, record.config.target):
+        way = "`keras_alt.retarget` the model for an engine that has an integer form of it."
+    elif place == BETWEEN and operator_of(call) is None:
+        way = "Put a layer with an integer form in its place, or give it one: docs/extending.md."
+    else:
+        way = ""
+    if refusing:
+        way += (
+            f" For {', '.join(refusing)}, take it off the model, or `keras_alt.retarget` the model "
+            "for an exporter that writes it."
+        )
+    return way.strip()
 
 
 def _way_out(call):

@@ -1,15 +1,24 @@
-"""The rows of a report as text, JSON and HTML."""
+"""The rows of a report, as text, JSON and pages."""
 
-import html
+from __future__ import annotations
+
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING
 
 from keras_alt.certificate.document import Unread, write_certificate
 from keras_alt.files import written_whole
 from keras_alt.integer import Accumulator, Reading
+from keras_alt.pages.report_card import report_card
+from keras_alt.pages.report_page import report_page
 from keras_alt.text_tables import text_table
+
+if TYPE_CHECKING:
+    from keras_alt.fits import Fit
+    from keras_alt.wiring import Wiring
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class QuantizerRow:
             measured.
         sqnr_db: signal-to-quantization-noise ratio in dB; None if not measured.
         frozen: whether the threshold is frozen.
+        shift: mean of code minus value, in steps of the grid; None if not measured.
     """
 
     name: str
@@ -35,6 +45,34 @@ class QuantizerRow:
     clipped: float | None
     sqnr_db: float | None
     frozen: bool
+    shift: float | None = None
+
+
+INTEGER = "integer"  # place of a layer that computes codes
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer or operator.
+
+    Attributes:
+        name, type: of the layer.
+        place: `INTEGER`, or as in `FloatRow`.
+        shape: of the output of its first call, without the batch.
+        formats: `{role: format}` of what it quantizes, such as `{"kernel": "int8"}`.
+        weights: number of weights, without those that only training needs.
+        weight_bits: how many bits they take.
+        multiply_accumulates: of all its calls, for one sample; 0 if a size is not known.
+    """
+
+    name: str
+    type: str
+    place: str
+    shape: list[int | None]
+    formats: dict[str, str]
+    weights: int
+    weight_bits: int
+    multiply_accumulates: int
 
 
 # What an exporter makes of a float layer.
@@ -54,6 +92,7 @@ class FloatRow:
         exports: `{exporter: "float", "outside" or "refused"}` for each exporter of the model's
             target. "float" is written in float; "outside" is left to the program around the file.
             Only TensorFlow's converter knows for sure what `to_litert` can write.
+        way_out: what to do about it; empty if nothing is needed.
     """
 
     name: str
@@ -61,6 +100,26 @@ class FloatRow:
     reason: str
     place: str
     exports: dict[str, str]
+    way_out: str = ""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report is about.
+
+    Attributes:
+        model: name.
+        target: name of the engine rules, or None if nothing tells it.
+        settings: the `QuantizeConfig` as a dictionary; empty for a model written by hand.
+        measured: number of samples that activations were measured on, or None.
+        versions: of what made the report, by name.
+    """
+
+    model: str
+    target: str | None
+    settings: dict
+    measured: int | None
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,6 +137,10 @@ class Report:
         no_integers: the reason if there are no accumulators, else None.
         refusals: `{exporter: reasons}`, why an exporter refuses integer layers, a reason for each.
             It is known for `to_hls4ml`, once the model is calibrated.
+        layers: a `LayerRow` for each layer and operator, in order.
+        about: model, target, settings and versions.
+        wiring: the network as boxes and wires, for the picture of `to_html`.
+        fits: `{quantizer name: Fit}`, the histograms of the values that quantizers saw.
         reading: the integers that `certificate` is about, or why there are none.
     """
 
@@ -88,15 +151,20 @@ class Report:
     accumulators: list[Accumulator]
     no_integers: str | None
     refusals: dict[str, list[str]]
+    layers: list[LayerRow]
+    about: About
+    wiring: Wiring = field(repr=False)
+    fits: dict[str, Fit] = field(repr=False)
     reading: Reading | Unread = field(repr=False)
 
     def __str__(self):
         sections = [text_table(*_quantizer_cells(self.quantizers))]
         if self.floats:
             sections.append(text_table(*_float_cells(self.floats)))
-        return "\n\n".join([*sections, "\n".join(self._totals())])
+        return "\n\n".join([*sections, "\n".join(self.totals())])
 
-    def _totals(self):
+    def totals(self) -> Iterator[str]:
+        """Yield the totals as lines, and what exporters refuse."""
         before, after = self.weight_bytes["float"], self.weight_bytes["quantized"]
         ratio = before / max(after, 1)
         yield f"weights: {before:,} bytes float32, {after:,} bytes quantized ({ratio:.1f} x)"
@@ -122,23 +190,43 @@ class Report:
 
     def to_dict(self) -> dict:
         """Return the report as data for JSON. A number that is not finite is None."""
-        return _finite(_rows(self))
+        rows = {part.name: getattr(self, part.name) for part in fields(self) if part.repr}
+        return _finite(_plain(rows))
 
     def to_json(self, path: str | os.PathLike):
         """Write the report as JSON."""
-        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            json.dump(self.to_dict(), file, indent=2)
+        _write(path, json.dumps(self.to_dict(), indent=2))
 
-    def to_html(self, path: str | os.PathLike):
-        """Write the report as one HTML page that needs no other files."""
-        tables = [_html_table(*_quantizer_cells(self.quantizers))]
-        if self.floats:
-            tables.append(_html_table(*_float_cells(self.floats)))
-        totals = "".join(f"<p>{html.escape(line)}</p>" for line in self._totals())
-        head = f"<!doctype html><meta charset=utf-8><title>keras_alt report</title>{STYLE}"
-        page = head + "".join(tables) + totals
-        with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(page)
+    def to_html(
+        self,
+        path: str | os.PathLike,
+        *,
+        history=None,
+        matrix=None,
+        sensitivity=None,
+        command: str | None = None,
+    ):
+        """Write the report as one HTML page that needs no other files and no network.
+
+        Args:
+            path: file to write.
+            history: the `keras_alt.callbacks.ThresholdHistory` of a training. The page shows how
+                the thresholds moved, and where they began beside where they are.
+            matrix: result of `keras_alt.verify(model, x, engines=...)`.
+            sensitivity: result of `keras_alt.sensitivity`, or its rows: dictionaries with the keys
+                "layer", "bits" and "role", and "loss" or "sqnr_db".
+            command: the command line that makes the page, to be shown on it.
+        """
+        _write(path, report_page(self, history, matrix, sensitivity, command))
+
+    def to_markdown(self, path: str | os.PathLike, *, matrix=None):
+        """Write the report as the model card of a hub, in Markdown with YAML in front.
+
+        Args:
+            path: file to write, such as `README.md`.
+            matrix: result of `keras_alt.verify(model, x, engines=...)`.
+        """
+        _write(path, report_card(self, matrix))
 
     def certificate(self, path: str | os.PathLike):
         """Write what is proven about the integers of the model, for all inputs.
@@ -153,18 +241,9 @@ class Report:
         write_certificate(self.reading, path)
 
 
-STYLE = (
-    "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin-bottom:2em}"
-    "td,th{padding:2px 12px;text-align:right;border-bottom:1px solid #ddd}"
-    "td:first-child,th:first-child{text-align:left}</style>"
-)
-
-
-def _rows(report):
-    """Return the report as data, without the integers."""
-    data = asdict(replace(report, reading=None))
-    del data["reading"]
-    return data
+def _write(path, text):
+    with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _quantizer_cells(rows):
@@ -197,10 +276,13 @@ def _float_cells(rows):
     return header, [(r.name, r.type, r.reason, *map(r.exports.get, exporters)) for r in rows]
 
 
-def _html_table(header, rows):
-    cells = lambda tag, row: "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in row)  # noqa: E731
-    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><tr>{cells('th', header)}</tr>{body}</table>"
+def _plain(value):
+    """Return rows as dictionaries."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return asdict(value) if is_dataclass(value) else value
 
 
 def _finite(value):

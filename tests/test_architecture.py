@@ -27,7 +27,8 @@ LAYERS = {
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
-        | {"retargeting", "narrowing", "certificate", "width_search"},
+        | {"retargeting", "narrowing", "certificate", "width_search"}
+        | {"fits", "layer_rows", "wiring", "pages"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},
@@ -51,7 +52,7 @@ RANK = {
 }
 LAZY = {
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx"),
-    *("h5py", "matplotlib", "gdstk", "klayout"),
+    *("h5py", "matplotlib", "gdstk", "klayout", "jinja2"),
 }
 BACKENDS = {"tensorflow.py", "jax.py", "torch.py"}
 DOOR = "keras_alt/keras_internals.py"

@@ -1,14 +1,18 @@
 """The course of the thresholds while they train."""
 
 import csv
+import math
 import os
 from bisect import bisect_left
 
 import numpy as np
 from keras import ops
 
+from keras_alt.callbacks.event_file import EventFile
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.files import written_whole
+from keras_alt.keras_internals import nested_layers
+from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import quantizers
 
 RECORDS = 200
@@ -32,8 +36,14 @@ class ThresholdHistory(StepCallback):
     last = {name: values[-1] for name, values in history.history.items()}
     ```
 
+    With `log_dir`, TensorBoard shows at each record: every log2 threshold (the lowest and the
+    highest, where channels have their own), the shares of thresholds and of weights that are
+    frozen, and the share of thresholds whose scale has just gone back to where it came from, which
+    falls to 0 when no scale oscillates.
+
     Args:
-        log_dir: folder for `thresholds.csv`, which is written after every epoch; or None.
+        log_dir: folder for the files of TensorBoard, and for `thresholds.csv`, which is written
+            after every epoch; or None. It may be that of `keras.callbacks.TensorBoard`.
 
     Attributes:
         steps: optimizer steps of the records; 0 is before training.
@@ -49,6 +59,8 @@ class ThresholdHistory(StepCallback):
         self.steps = []
         self.history = {}
         self.frozen = {}
+        self._events = None
+        self._scales = {}  # those of the last record, and which way each moved last
 
     def on_train_begin(self, logs=None):
         if not quantizers(self.model):
@@ -57,6 +69,8 @@ class ThresholdHistory(StepCallback):
                 f"Received: model '{self.model.name}' without any."
             )
         self._every = None
+        if self.log_dir is not None:
+            self._events = EventFile(self.log_dir)
         if not self.steps:
             self._record()
 
@@ -80,16 +94,37 @@ class ThresholdHistory(StepCallback):
 
     def _record(self):
         self.steps.append(self._step)
+        thresholds, stopped = {}, []
         for name, quantizer in quantizers(self.model).items():
-            frozen = ops.convert_to_numpy(quantizer.frozen)
-            for series, value in _series(name, ops.convert_to_numpy(quantizer.log2_threshold)):
+            thresholds[name] = ops.convert_to_numpy(quantizer.log2_threshold)
+            stopped.append(bool(ops.convert_to_numpy(quantizer.frozen)))
+            for series, value in _series(name, thresholds[name]):
                 self.history.setdefault(series, []).append(float(value))
-                if frozen:
+                if stopped[-1]:
                     self.frozen.setdefault(series, self._step)
+        if self._events is not None:
+            shares = {
+                "quantization/frozen thresholds": float(np.mean(stopped)),
+                "quantization/frozen weights": _frozen_weights(self.model),
+                "quantization/oscillating scales": self._oscillating(thresholds),
+            }
+            self._events.add(self._step, {**shares, **dict(_scalars(thresholds))})
         if len(self.steps) > MOST_RECORDS:
             self._every *= 2
             for series in (self.steps, *self.history.values()):
                 del series[1::2]
+
+    def _oscillating(self, thresholds):
+        """Return the share of thresholds whose scale moved against its last move."""
+        turned = total = 0
+        for name, values in thresholds.items():
+            scale = np.ceil(values)
+            before, last = self._scales.get(name, (scale, np.zeros_like(scale)))
+            move = np.sign(scale - before)
+            turned += int((move * last < 0).sum())
+            total += scale.size
+            self._scales[name] = scale, np.where(move == 0, last, move)
+        return turned / total
 
     def _write(self, path):
         with open(path, "w", newline="") as file:
@@ -129,6 +164,27 @@ def _series(name, log2_thresholds):
         return
     for channel, value in enumerate(log2_thresholds.ravel()):
         yield f"{name}[{channel}]", value
+
+
+def _scalars(thresholds):
+    """Yield a tag of TensorBoard and its value for each quantizer, two where channels differ."""
+    for name, values in thresholds.items():
+        if not values.shape:
+            yield f"log2_threshold/{name}", float(values)
+        else:
+            yield f"log2_threshold/{name}/lowest", float(values.min())
+            yield f"log2_threshold/{name}/highest", float(values.max())
+
+
+def _frozen_weights(model):
+    """Return the share of the weights of quantized kernels that are frozen."""
+    frozen = total = 0
+    for layer in nested_layers(model):
+        if isinstance(layer, QuantizedKernel):
+            for role, kernel in layer.kernels().items():
+                total += math.prod(kernel.shape)
+                frozen += int(layer.frozen_weights.mask(role, kernel).sum())
+    return frozen / total if total else 0.0
 
 
 def _figure():

@@ -99,9 +99,19 @@ def _add_quantizing(parser, recipe):
 
 def _add_report(commands):
     parser = _command(commands, "report", "tell thresholds, widths and what stays float")
-    parser.epilog += "keras-alt report q.keras --certificate proof.html"
+    parser.epilog += (
+        "keras-alt report q.keras --data data.npz --html report.html --certificate proof.html"
+    )
     _add_quantized(parser)
-    parser.add_argument("--html", help="file for the report as a page")
+    _add_data(
+        parser,
+        "default: 256",
+        required=False,
+        samples=256,
+        used="for errors and histograms of activations; ",
+    )
+    parser.add_argument("--html", help="file for the report as a page that needs no network")
+    parser.add_argument("--markdown", help="file for the report as the model card of a hub")
     parser.add_argument(
         "--certificate", help=".json or .html file for what is proven about all inputs"
     )

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 for success; 1 if codes differ; 2 for wrong input, with a line on stderr that says what to
         do; 130 if interrupted.
     """
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = parser().parse_args(words)
+    options.line = shlex.join(["keras-alt", *words])  # for files that tell what made them
     try:
         with warnings.catch_warnings():
             if not options.debug:
@@ -127,7 +130,8 @@ def _deploy(options):
     config = dataclasses.replace(_config(options), target=target)
     with folder_written_whole(options.output) as folder:
         quantized, data = _quantized(options, config)
-        written, proof = deploy(quantized, target, options.to, data.first(options.proof), folder)
+        x = data.first(options.proof)
+        written, proof = deploy(quantized, target, options.to, x, folder, options.line)
     _say("\n".join(f"wrote {os.path.join(options.output, name)}" for name in written))
     if proof is None:
         return 0
@@ -136,17 +140,24 @@ def _deploy(options):
 
 
 def _report(options):
-    told = report(read_quantized(options.model))
-    for path, write in ((options.html, told.to_html), (options.certificate, told.certificate)):
-        if path is not None:
-            write(path)
+    model, data = read_quantized(options.model), None
+    if options.data is not None:
+        data = read_data(options.data, model.inputs, _choice(options)).x
+    told = report(model, data, options.samples)
+    wanted = (
+        (options.html, functools.partial(told.to_html, command=options.line)),
+        (options.markdown, told.to_markdown),
+        (options.certificate, told.certificate),
+    )
+    files = [(path, write) for path, write in wanted if path is not None]
+    for path, write in files:
+        write(path)
     if options.json:
         _say_json(told.to_dict())
         return 0
     _say(told)
-    for path in (options.html, options.certificate):
-        if path is not None:
-            _say(f"wrote {path}")
+    for path, _ in files:
+        _say(f"wrote {path}")
     return 0
 
 

@@ -42,7 +42,7 @@ def common_target(formats: Sequence[str], target: str | None = None) -> str:
 
 
 def deploy(
-    model: keras.Model, target: str, formats: Sequence[str], x, folder: str
+    model: keras.Model, target: str, formats: Sequence[str], x, folder: str, command: str
 ) -> tuple[list[str], Proof | None]:
     """Write a model, its report and its files, and prove each file on its engine.
 
@@ -52,12 +52,13 @@ def deploy(
         formats: names in `FORMATS`.
         x: inputs of the proof.
         folder: that exists.
+        command: line that the report shows.
 
     Returns:
         What was written, relative to `folder`, and the proof; None if no format has an engine.
     """
     model.save(os.path.join(folder, MODEL))
-    report(model).to_html(os.path.join(folder, REPORT))
+    report(model, x).to_html(os.path.join(folder, REPORT), command=command)
     write_formats(model, formats, os.path.join(folder, EXPORTED), NAME)
     written = [MODEL, REPORT, *(FORMATS[name].path(EXPORTED, NAME) for name in formats)]
     engines = [FORMATS[name].engines[target] for name in formats]

@@ -217,6 +217,39 @@ def test_history_records_every_threshold(model, data, tmp_path):
     assert (tmp_path / "thresholds.png").stat().st_size > 10000
 
 
+@pytest.mark.backend
+@pytest.mark.usefixtures("eager")
+def test_tensorboard_reads_what_the_history_holds(model, data, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    history = ThresholdHistory(tmp_path)
+    model.fit(*data, batch_size=8, epochs=2, verbose=0, callbacks=[FreezeThresholds(1), history])
+    read = EventAccumulator(str(tmp_path), {"scalars": 0}).Reload()
+    scalars = {tag: read.Scalars(tag) for tag in read.Tags()["scalars"]}
+
+    for name, values in history.history.items():
+        found = scalars.pop(f"log2_threshold/{name}")
+        assert [event.step for event in found] == history.steps
+        assert [event.value for event in found] == pytest.approx(values)
+    frozen = [event.value for event in scalars.pop("quantization/frozen thresholds")]
+    when = [sum(step <= now for step in history.frozen.values()) for now in history.steps]
+    assert frozen == pytest.approx([count / len(history.history) for count in when])
+    assert frozen[-1] > 0
+    assert {event.value for event in scalars.pop("quantization/frozen weights")} == {0.0}
+    assert set(scalars) == {"quantization/oscillating scales"}
+
+
+def test_a_scale_that_comes_back_oscillates(model):
+    history = ThresholdHistory()
+    log2_thresholds = [0.5, 0.9, 1.5, 1.6, 0.5, 1.5, 1.6, 2.5]
+    shares = [
+        history._oscillating({"a": np.array(value), "b": np.array([0.5, value])})
+        for value in log2_thresholds
+    ]
+    assert shares == pytest.approx([0, 0, 0, 0, 2 / 3, 2 / 3, 0, 0])
+
+
 def test_history_counts_the_steps_of_the_optimizer(model, data):
     model.steps_per_execution = 3
     history = ThresholdHistory()

@@ -93,6 +93,9 @@ def test_the_examples_of_the_help_run_one_after_another(files, run, capsys, monk
     assert {p.name for p in pathlib.Path("deployed").iterdir()} == deployed
     assert ET.parse("codes.xml").getroot().get("failures") == "0"
     assert "conv2d" in pathlib.Path("proof.html").read_text(encoding="utf-8")
+    page = pathlib.Path("report.html").read_text(encoding="utf-8")
+    assert "keras-alt report q.keras --data data.npz --html report.html" in page
+    assert "measured on 40 samples" in page
 
 
 @pytest.mark.check
@@ -140,6 +143,16 @@ def test_a_proof_is_written_as_a_bundle(files, run, tmp_path):
     succeed(run("verify", files / "q.keras", *given))
 
     assert (tmp_path / "proof" / "verify.py").is_file()
+
+
+def test_the_report_is_written_as_page_and_as_card(files, run, tmp_path):
+    written = ["--html", tmp_path / "report.html", "--markdown", tmp_path / "README.md"]
+
+    told = succeed(run("report", files / "q.keras", *written))
+
+    assert f"wrote {tmp_path / 'README.md'}" in told
+    assert "library_name" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "Only constants are measured" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_widths_and_layers_are_chosen(files, run, tmp_path):

@@ -1,0 +1,1 @@
+"""Pages and texts from templates: one self-contained file each."""
