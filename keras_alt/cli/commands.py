@@ -103,8 +103,8 @@ def _quantize(options):
     return 0
 
 
-def _config(options):
-    given = _given(options, QuantizeConfig)
+def _config(options, **chosen):
+    given = {**_given(options, QuantizeConfig), **chosen}
     if "overrides" in given:
         given["overrides"] = read_overrides(given["overrides"])
     return QuantizeConfig(**given)
@@ -127,7 +127,7 @@ def _quantized(options, config):
 
 def _deploy(options):
     target = common_target(options.to, options.target)
-    config = dataclasses.replace(_config(options), target=target)
+    config = _config(options, target=target)
     with folder_written_whole(options.output) as folder:
         quantized, data = _quantized(options, config)
         x = data.first(options.proof)
