@@ -201,9 +201,12 @@ def test_the_knapsack_is_the_best_of_all(options, budget):
     assert sum(loss for _, loss in picked) == pytest.approx(min(fits), abs=1e-7)
 
 
+SQNR = {("a", 2): 10.0, ("a", 8): np.inf, ("b", 2): 10.0, ("b", 4): 10.0, ("b", 8): np.inf}
+
+
 def rows(losses):
     return [
-        SensitivityRow(layer, "weights", bits, 10.0, loss, size * bits, 100 * bits)
+        SensitivityRow(layer, "weights", bits, SQNR[layer, bits], loss, size * bits, 100 * bits)
         for layer, size, by_bits in losses
         for bits, loss in by_bits.items()
     ]
@@ -222,7 +225,8 @@ def test_a_table_is_shown_and_read_again():
     assert found.to_dict()["rows"][0]["bytes"] == 3
     lines = str(found).splitlines()
     assert lines[0].split()[:4] == ["layer", "role", "bits", "bytes"]
-    assert lines[2].split() == ["a", "weights", "8", "10", "1.5000", "1.0000", "10.0", "10.0"]
+    assert lines[2].split() == ["a", "weights", "8", "10", "1.5000", "1.0000"]
+    assert lines[9].split() == ["b", "weights", "8", "20", "10.0", "10.0", "same"]
     assert found.uniform(8) == {"a": {"weights": 8}, "b": {"weights": 8}}
     assert found.totals({}) == found.totals(found.uniform(8))
     assert found.totals({"b": {"weights": 2}}).bytes == (16 + 80 + 40) // 8
@@ -268,6 +272,8 @@ def test_wrong_arguments_are_told(images):
             measured(model, x, **options)
     with pytest.raises(ValueError, match="not all zero"):
         measured(model, 0 * x)
+    with pytest.raises(ValueError, match="loss of the model must be finite.*nan"):
+        measured(model, x, labels=np.zeros(20), loss=lambda labels, outputs: outputs * np.nan)
 
 
 @pytest.mark.check
