@@ -6,10 +6,11 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import outputs
+from conftest import outputs, randomize
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
+from small_networks import NETWORKS
 
 import keras_alt
 from keras_alt import QuantizeConfig
@@ -104,6 +105,27 @@ def test_every_row_is_the_retargeted_model(target, images):
         for narrow, own in table.kernels().values():
             check_row(model, table, narrow, images, rule)
             assert (own.bits, own.sqnr_db) == (8, np.inf)
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize(
+    ("name", "target"), [("yolo", "litert"), ("lstm_steps", "paper"), ("vit", "onnx")]
+)
+def test_a_row_of_a_network_is_the_retargeted_model(name, target, rng):
+    network = NETWORKS[name]
+    plain = randomize(network.make(), rng)
+    x, config = network.inputs(plain, rng, 8), QuantizeConfig(target=target, **network.options)
+    model = keras_alt.quantize_model(plain, config)
+    keras_alt.calibrate(model, x, verbose=False)
+
+    table = measured(model, x, bits=(4,), weights=None)
+
+    middle = list(table.kernels().values())[len(table.kernels()) // 2]
+    check_row(model, table, middle[0], x)
+    again = keras_alt.quantize_model(plain, config.overridden(table.uniform(4)))
+    kernels = [q for q in quantizers(again).values() if q.role == "kernel"]
+    assert {q.format.bits for q in kernels} == {4}
 
 
 @pytest.mark.parametrize("rule", [None, mse])
