@@ -83,7 +83,11 @@ def _add_quantizing(parser, recipe):
     parser.add_argument("--skip", nargs="+", **_unset("none", "globs of layers that stay float"))
     parser.add_argument(
         "--overrides",
-        **_unset("none", ".json file of widths of layers, which `keras-alt allocate` writes"),
+        **_unset(
+            "none",
+            ".json file of widths of layers, which `keras-alt allocate` writes; kernels get the "
+            "thresholds of least squared error",
+        ),
     )
     parser.add_argument(
         "--recipe",

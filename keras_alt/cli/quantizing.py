@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt import recipes
+from keras_alt.calibration import maximum, mse
 from keras_alt.calibration.walk import calibrate
 from keras_alt.cli.data import Data
 from keras_alt.cli.models import Found
@@ -26,7 +27,9 @@ def calibrated(found: Found, data: Data, config: QuantizeConfig, samples: int) -
         from keras_alt.tfmot import set_thresholds
 
         kept = set_thresholds(quantized, found.thresholds)
-    calibrate(quantized, data.x, samples=samples, keep=kept)
+    # Overrides give few bits to some kernels, as `sensitivity` measured them: with this rule.
+    rule = mse if config.overrides else maximum
+    calibrate(quantized, data.x, weights=rule, samples=samples, keep=kept)
     return quantized
 
 

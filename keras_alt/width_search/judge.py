@@ -26,10 +26,11 @@ class Judge:
         """Set what the model computes as it is.
 
         Raises:
-            ValueError: all of it is zero.
+            ValueError: all of it is zero, or some of it is not finite.
         """
         self.expected = outputs
         self.signal = sum(np.square(array, dtype=np.float64).sum() for array in outputs)
+        self.require_finite("outputs", self.signal)
         if not self.signal:
             raise ValueError(
                 "The ratio of signal to noise needs outputs that are not all zero: give other "
@@ -42,14 +43,26 @@ class Judge:
             np.square(np.subtract(a, b, dtype=np.float64)).sum()
             for a, b in zip(outputs, self.expected, strict=True)
         )
+        self.require_finite("outputs", noise)
         return math.inf if not noise else float(10.0 * np.log10(self.signal / noise))
 
     def loss_of(self, outputs: list) -> float | None:
         """Return the mean loss, None if there are no labels."""
         if self.loss is None:
             return None
-        structure = tree.pack_sequence_as(self.model.output, outputs)
-        return float(ops.mean(ops.convert_to_tensor(self.loss(self.labels, structure))))
+        tensors = [ops.convert_to_tensor(array) for array in outputs]
+        values = self.loss(self.labels, tree.pack_sequence_as(self.model.output, tensors))
+        loss = float(ops.convert_to_numpy(ops.mean(ops.convert_to_tensor(values))))
+        self.require_finite("loss", loss)
+        return loss
+
+    def require_finite(self, what: str, value: float):
+        """Raise a `ValueError` if a measured value is not finite."""
+        if not math.isfinite(value):
+            raise ValueError(
+                f"The {what} of the model must be finite at each width: leave out the narrowest of "
+                f"`bits`, or give another loss. Received: model '{self.model.name}' with {value}"
+            )
 
 
 def first_labels(labels, loss, batches: list) -> np.ndarray | None:

@@ -39,6 +39,11 @@ class SensitivityRow:
         return -(-self.weight_bits // 8)
 
     @property
+    def same(self) -> bool:
+        """Whether the outputs are those of the model as it is."""
+        return self.sqnr_db == math.inf
+
+    @property
     def noise(self) -> float:
         """Power of the noise at the outputs, relative to that of the signal."""
         return 10.0 ** (-self.sqnr_db / 10.0)
@@ -118,26 +123,32 @@ class Sensitivity:
         return Totals(-(-bits // 8), operations, math.fsum(map(self.increase, chosen)))
 
     def __str__(self):
+        table = self._text("SQNR dB", lambda row: "same" if row.same else f"{row.sqnr_db:.1f}")
+        if self.loss is None:
+            return table
+        losses = self._text("loss", lambda row: f"{row.loss:.4f}")
+        return f"{losses}\nloss as it is: {self.loss:.4f}\n\n{table}"
+
+    def _text(self, what, cell):
+        """Return a table with a row for each layer and a column for each width."""
         widths = sorted({row.bits for row in self.rows})
-        measured = ["SQNR dB"] if self.loss is None else ["loss", "SQNR dB"]
-        header = ("layer", "role", "bits", "bytes")
-        header += tuple(f"{what} at {bits}" for what in measured for bits in widths)
+        header = ("layer", "role", "bits", "bytes", *(f"{what} at {bits}" for bits in widths))
         by_layer = {}
         for row in self.rows:
-            by_layer.setdefault((row.layer, row.role), []).append(row)
-        cells = [
-            (*key, str(rows[-1].bits), f"{rows[-1].bytes:,}" if rows[-1].bytes else "")
-            + tuple(_cell(rows, what, bits) for what in measured for bits in widths)
-            for key, rows in by_layer.items()
-        ]
-        table = text_table(header, cells)
-        return table if self.loss is None else f"{table}\nloss as it is: {self.loss:.4f}"
+            by_layer.setdefault((row.layer, row.role), {})[row.bits] = row
+        lines = []
+        for key, rows in by_layer.items():
+            own = rows[max(rows)]
+            size = f"{own.bytes:,}" if own.bytes else ""
+            cells = (cell(rows[bits]) if bits in rows else "" for bits in widths)
+            lines.append((*key, str(own.bits), size, *cells))
+        return text_table(header, lines)
 
     def to_dict(self) -> dict:
-        """Return the table as data for JSON. A ratio that is not finite is None."""
+        """Return the table as data for JSON. `sqnr_db` is None if the outputs are the same."""
         rows = [{**asdict(row), "bytes": row.bytes} for row in self.rows]
         for row in rows:
-            row["sqnr_db"] = row["sqnr_db"] if math.isfinite(row["sqnr_db"]) else None
+            row["sqnr_db"] = None if row["sqnr_db"] == math.inf else row["sqnr_db"]
         return {**asdict(self), "rows": rows}
 
     @classmethod
@@ -175,12 +186,3 @@ def _at(rows, bits):
         f"A width must be one that `keras_alt.sensitivity` measured: give it in its `bits`. "
         f"Received: {bits} for layer '{rows[0].layer}', measured: {[row.bits for row in rows]}"
     )
-
-
-def _cell(rows, what, bits):
-    row = next((row for row in rows if row.bits == bits), None)
-    if row is None:
-        return ""
-    if what == "loss":
-        return f"{row.loss:.4f}"
-    return "same" if row.sqnr_db == math.inf else f"{row.sqnr_db:.1f}"

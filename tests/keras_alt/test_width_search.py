@@ -6,10 +6,11 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import outputs
+from conftest import outputs, randomize
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers as L
+from small_networks import NETWORKS
 
 import keras_alt
 from keras_alt import QuantizeConfig
@@ -104,6 +105,27 @@ def test_every_row_is_the_retargeted_model(target, images):
         for narrow, own in table.kernels().values():
             check_row(model, table, narrow, images, rule)
             assert (own.bits, own.sqnr_db) == (8, np.inf)
+
+
+@pytest.mark.full
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize(
+    ("name", "target"), [("yolo", "litert"), ("lstm_steps", "paper"), ("vit", "onnx")]
+)
+def test_a_row_of_a_network_is_the_retargeted_model(name, target, rng):
+    network = NETWORKS[name]
+    plain = randomize(network.make(), rng)
+    x, config = network.inputs(plain, rng, 8), QuantizeConfig(target=target, **network.options)
+    model = keras_alt.quantize_model(plain, config)
+    keras_alt.calibrate(model, x, verbose=False)
+
+    table = measured(model, x, bits=(4,), weights=None)
+
+    middle = list(table.kernels().values())[len(table.kernels()) // 2]
+    check_row(model, table, middle[0], x)
+    again = keras_alt.quantize_model(plain, config.overridden(table.uniform(4)))
+    kernels = [q for q in quantizers(again).values() if q.role == "kernel"]
+    assert {q.format.bits for q in kernels} == {4}
 
 
 @pytest.mark.parametrize("rule", [None, mse])
@@ -201,9 +223,12 @@ def test_the_knapsack_is_the_best_of_all(options, budget):
     assert sum(loss for _, loss in picked) == pytest.approx(min(fits), abs=1e-7)
 
 
+SQNR = {("a", 2): 10.0, ("a", 8): np.inf, ("b", 2): 10.0, ("b", 4): 10.0, ("b", 8): np.inf}
+
+
 def rows(losses):
     return [
-        SensitivityRow(layer, "weights", bits, 10.0, loss, size * bits, 100 * bits)
+        SensitivityRow(layer, "weights", bits, SQNR[layer, bits], loss, size * bits, 100 * bits)
         for layer, size, by_bits in losses
         for bits, loss in by_bits.items()
     ]
@@ -222,7 +247,8 @@ def test_a_table_is_shown_and_read_again():
     assert found.to_dict()["rows"][0]["bytes"] == 3
     lines = str(found).splitlines()
     assert lines[0].split()[:4] == ["layer", "role", "bits", "bytes"]
-    assert lines[2].split() == ["a", "weights", "8", "10", "1.5000", "1.0000", "10.0", "10.0"]
+    assert lines[2].split() == ["a", "weights", "8", "10", "1.5000", "1.0000"]
+    assert lines[9].split() == ["b", "weights", "8", "20", "10.0", "10.0", "same"]
     assert found.uniform(8) == {"a": {"weights": 8}, "b": {"weights": 8}}
     assert found.totals({}) == found.totals(found.uniform(8))
     assert found.totals({"b": {"weights": 2}}).bytes == (16 + 80 + 40) // 8
@@ -268,6 +294,8 @@ def test_wrong_arguments_are_told(images):
             measured(model, x, **options)
     with pytest.raises(ValueError, match="not all zero"):
         measured(model, 0 * x)
+    with pytest.raises(ValueError, match="loss of the model must be finite.*nan"):
+        measured(model, x, labels=np.zeros(20), loss=lambda labels, outputs: outputs * np.nan)
 
 
 @pytest.mark.check
