@@ -14,7 +14,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.fits import BINS, SPAN, Fit
-from keras_alt.pages.charts import histogram
+from keras_alt.pages.charts import histogram, trajectories
 from keras_alt.quantizer import quantizers
 
 WIDTHS = (1200, 390)  # of a desk and of a phone
@@ -202,6 +202,19 @@ def test_the_shift_is_the_mean_of_code_minus_value():
     fit = Fit(quantizer.format)
     fit.add(quantizer, np.array([0.25, 0.3, 2.0]))  # codes 1, 1, 3 in steps of 1/4
     assert fit.shift() == pytest.approx((0 - 0.2 - 5) / 3)
+
+
+def test_trajectories_keep_their_ends_and_join_channels():
+    steps = list(range(0, 4000, 10))
+    series = np.linspace(-1, 2, 400)
+    history = {"a/output": list(series)} | {f"a/kernel[{c}]": list(series + c) for c in range(30)}
+    drawn = trajectories(steps, history, {"a/output": 2000})
+    lines = {line["name"]: line for line in drawn["lines"]}
+    assert set(lines) == {"a/output", "a/kernel, lowest", "a/kernel, highest"}
+    assert drawn["steps"] == (0, 3990)
+    assert [lines["a/kernel, highest"][key] for key in ("first", "last")] == [28, 31]
+    assert lines["a/output"]["path"].count("L") < 200
+    assert lines["a/output"]["stop"][0] == pytest.approx((34 + 892) / 2, abs=5)
 
 
 def test_wrong_parts_are_refused(made, tmp_path):
