@@ -53,7 +53,7 @@ def main():
         stem = name.replace(" ", "_").lower()
         check_reload(alt, options.output / f"{stem}.keras", test[0])
         report = keras_alt.report(alt, train[0])
-        report.to_html(options.output / f"{stem}_report.html")
+        report.to_html(options.output / f"{stem}_report.html", history=history)
         history.plot(options.output / f"{stem}_thresholds.png")
         plot_distributions(alt, history, train[0], options.output / f"{stem}_distributions.png")
 

@@ -30,6 +30,11 @@ class Box:
     shape: list[int | None]
     formats: dict[str, str]
 
+    @property
+    def is_end(self) -> bool:
+        """Whether it is an input or an output of the model."""
+        return self.place in (INPUT, OUTPUT)
+
 
 @dataclass(frozen=True)
 class Wire:

@@ -1,6 +1,7 @@
 """Histograms and trajectories as paths of SVG."""
 
 import math
+import re
 from bisect import bisect_left
 
 import numpy as np
@@ -12,6 +13,8 @@ WIDTH, HEIGHT, FLOOR = 240, 84, 70  # of a histogram; FLOOR is where bars begin
 COURSE = (900, 320)  # size of the trajectories
 LEFT, RIGHT, TOP, BOTTOM = 34, 8, 8, 24  # margins of the trajectories
 NAMED = 8  # trajectories with a name, those that move most
+POINTS = 160  # at most, of a trajectory
+CHANNEL = re.compile(r"(.*)\[\d+\]", re.DOTALL)  # name of the threshold of a channel
 PER_UNIT = BINS // (2 * SPAN)
 
 
@@ -63,14 +66,18 @@ def _value(edge):
 def trajectories(steps, history: dict, frozen: dict) -> dict:
     """Return the picture of thresholds that train.
 
+    Where channels have thresholds of their own, the lowest and the highest are drawn.
+
     Args:
         steps, history, frozen: as `ThresholdHistory` has them.
 
     Returns:
         Lines with paths, those with a name, grid lines where scales double, and labels.
     """
-    values = np.array(list(history.values()), np.float64)
-    finite = values[np.isfinite(values)]
+    kept = np.unique(np.linspace(0, len(steps) - 1, POINTS).round().astype(int))
+    steps = [steps[index] for index in kept]
+    history = {name: series[kept] for name, series in _ends_of_channels(history)}
+    finite = np.concatenate([series[np.isfinite(series)] for series in history.values()])
     low, high = (math.floor(finite.min()), math.ceil(finite.max())) if finite.size else (0, 1)
     high = max(high, low + 1)
     width, height = COURSE
@@ -78,9 +85,9 @@ def trajectories(steps, history: dict, frozen: dict) -> dict:
     x = [round(LEFT + (step - steps[0]) * across, 1) for step in steps]
     down = (height - TOP - BOTTOM) / (high - low)
     y = lambda value: round(TOP + (high - value) * down, 1)  # noqa: E731
-    moved = {name: float(np.ptp(series)) for name, series in zip(history, values, strict=True)}
+    moved = {name: float(np.ptp(series)) for name, series in history.items()}
     named = sorted(moved, key=moved.get, reverse=True)[:NAMED]
-    lines = []
+    lines = {}
     for name, series in history.items():
         color = named.index(name) if name in named else None
         line = {"name": name, "color": color, "path": _polyline(x, map(y, series)), "stop": None}
@@ -88,12 +95,12 @@ def trajectories(steps, history: dict, frozen: dict) -> dict:
         if name in frozen:
             index = min(bisect_left(steps, frozen[name]), len(steps) - 1)
             line["stop"] = (x[index], y(series[index]))
-        lines.append(line)
-    lines.sort(key=lambda line: line["color"] is not None)  # those with names lie on top
+        lines[name] = line
     every = -(-(high - low) // 12)
     return {
-        "lines": lines,
-        "named": [next(line for line in lines if line["name"] == name) for name in named],
+        # Those with names lie on top.
+        "lines": sorted(lines.values(), key=lambda line: line["color"] is not None),
+        "named": [lines[name] for name in named],
         "grid": [(value, y(value)) for value in range(low, high + 1, every)],
         "size": COURSE,
         "left": LEFT,
@@ -101,6 +108,21 @@ def trajectories(steps, history: dict, frozen: dict) -> dict:
         "bottom": height - BOTTOM,
         "steps": (steps[0], steps[-1]),
     }
+
+
+def _ends_of_channels(history):
+    """Yield the name and the series of each threshold, two where each channel has one."""
+    together = {}
+    for name, series in history.items():
+        channel = CHANNEL.fullmatch(name)
+        together.setdefault(channel[1] if channel else name, []).append(series)
+    for name, found in together.items():
+        values = np.array(found, np.float64)
+        if name in history:
+            yield name, values[0]
+        else:
+            yield f"{name}, lowest", values.min(axis=0)
+            yield f"{name}, highest", values.max(axis=0)
 
 
 def _polyline(xs, ys):

@@ -4,6 +4,7 @@ The steps are those of Sugiyama, Tagawa and Toda (1981): layers by longest paths
 that pass a layer, orders by barycentres, then positions by least squares.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,17 +49,18 @@ def layered(
     layers = [[] for _ in range(max(depth, default=0) + 1)]
     for box, layer in enumerate(depth):
         layers[layer].append(box)
-    widths, chains = [width] * count, []
+    widths, weights, chains = [width] * count, [HEAVY] * count, []
+    leaving = Counter(source for source, _ in wires)
     for source, target in wires:
         passed = range(depth[source] + 1, depth[target])
         chain = [len(widths) + step for step in range(len(passed))]
         for node, layer in zip(chain, passed, strict=True):
             layers[layer].append(node)
         widths += [lane] * len(chain)
+        weights += [HEAVY if leaving[source] == 1 else 1.0] * len(chain)
         chains.append([source, *chain, target])
     links = _links(chains)
     _order(layers, links)
-    weights = [HEAVY] * count + [1.0] * (len(widths) - count)
     x = _positions(layers, links, widths, weights, gap)
     left = min((x[n] - widths[n] / 2 for n in range(len(widths))), default=0.0)
     right = max((x[n] + widths[n] / 2 for n in range(len(widths))), default=0.0)

@@ -7,7 +7,27 @@ from keras_alt.pages.rendering import minus, short
 
 BOX, HEIGHT, ROW = 212, 46, 88  # width and height of a box; distance of rows
 LANE, GAP, MARGIN = 10, 18, 14
+ABOVE = 20  # pixels between the upper end of a column and its first boxes
+ROWS = 8  # in a column
 NAME, NOTE = 24, 31  # characters that fit into a box
+
+
+@dataclass(frozen=True)
+class Column:
+    """Some rows of a picture. Columns below one another are the whole picture.
+
+    Attributes:
+        top, height: where it is in the whole, in pixels.
+        boxes: dictionaries with the corner, the texts, the place and the share of products.
+        curves: dictionaries with the path of a wire and whether it carries floats.
+        labels: dictionaries with the middle of a text on a wire.
+    """
+
+    top: int
+    height: int
+    boxes: list[dict]
+    curves: list[dict]
+    labels: list[dict]
 
 
 @dataclass(frozen=True)
@@ -15,20 +35,15 @@ class Picture:
     """What the template draws.
 
     Attributes:
-        width, height: in pixels.
+        width: of each column, in pixels.
         box, box_height: size of each box.
-        boxes: dictionaries with the corner, the texts, the place and the share of products.
-        curves: dictionaries with the path of a wire and whether it carries floats.
-        labels: dictionaries with the middle of a text on a wire.
+        columns: a wide page shows some beside one another, a narrow one below one another.
     """
 
-    width: float
-    height: float
+    width: int
     box: int
     box_height: int
-    boxes: list[dict]
-    curves: list[dict]
-    labels: list[dict]
+    columns: list[Column]
 
 
 def picture(wiring, rows) -> Picture:
@@ -40,37 +55,47 @@ def picture(wiring, rows) -> Picture:
     """
     pairs = [(wire.source, wire.target) for wire in wiring.wires]
     drawing = layered(len(wiring.boxes), pairs, BOX, LANE, GAP)
-    numbers = {row.name: number for number, row in enumerate(rows)}
-    most = max((row.multiply_accumulates for row in rows), default=0) or 1
-    boxes = []
-    for box, (x, layer) in zip(wiring.boxes, drawing.centers, strict=True):
-        number = numbers.get(box.name)
-        load = 0 if number is None else rows[number].multiply_accumulates / most
-        boxes.append(
-            {
-                "x": round(MARGIN + x - BOX / 2, 1),
-                "y": MARGIN + layer * ROW,
-                "name": box.name,
-                "short": short(box.name, NAME),
-                "note": short(_note(box), NOTE),
-                "full": _full(box),
-                "place": box.place,
-                "row": number,
-                "load": round(load * (BOX - 2), 1),
-            }
-        )
-    return Picture(
-        round(drawing.width + 2 * MARGIN),
-        (drawing.layers - 1) * ROW + HEIGHT + 2 * MARGIN,
-        BOX,
-        HEIGHT,
-        boxes,
-        [
+    boxes = [
+        (layer, box)
+        for (_, layer), box in zip(drawing.centers, _boxes(wiring, rows, drawing), strict=True)
+    ]
+    labels = list(_labels(wiring.wires, drawing.routes))
+    columns = []
+    for first in range(0, drawing.layers, ROWS):
+        last = min(first + ROWS, drawing.layers)
+        curves = [
             {"path": _curve(route), "float": _is_float(wire.format)}
             for wire, route in zip(wiring.wires, drawing.routes, strict=True)
-        ],
-        list(_labels(wiring.wires, drawing.routes)),
-    )
+            if route[0][1] < last and route[-1][1] >= first
+        ]
+        columns.append(
+            Column(
+                MARGIN + first * ROW - ABOVE,
+                (last - first) * ROW,
+                [box for layer, box in boxes if first <= layer < last],
+                curves,
+                [label for layer, label in labels if first <= layer < last],
+            )
+        )
+    return Picture(round(drawing.width + 2 * MARGIN), BOX, HEIGHT, columns)
+
+
+def _boxes(wiring, rows, drawing):
+    numbers = {row.name: number for number, row in enumerate(rows)}
+    most = max((row.multiply_accumulates for row in rows), default=0) or 1
+    for box, (x, layer) in zip(wiring.boxes, drawing.centers, strict=True):
+        number = None if box.is_end else numbers.get(box.name)
+        load = 0 if number is None else rows[number].multiply_accumulates / most
+        yield {
+            "x": round(MARGIN + x - BOX / 2, 1),
+            "y": MARGIN + layer * ROW,
+            "short": short(box.name, NAME),
+            "note": short(_note(box), NOTE),
+            "full": _full(box),
+            "place": box.place,
+            "row": number,
+            "load": round(load * (BOX - 2), 1),
+        }
 
 
 def _note(box):
@@ -105,7 +130,10 @@ def _curve(route):
 
 
 def _labels(wires, routes):
-    """Yield the text of each tensor: once below its box, or above its readers if formats differ."""
+    """Yield the layer and the text of each tensor.
+
+    It is once below its box, or above each of its readers if they read different formats.
+    """
     behind = {}
     for wire, route in zip(wires, routes, strict=True):
         behind.setdefault(wire.source, []).append((_label(wire), route))
@@ -115,7 +143,7 @@ def _labels(wires, routes):
             (x, layer), below = (route[0], HEIGHT) if len(texts) == 1 else (route[-1], 0)
             y = MARGIN + layer * ROW + below
             length = len(text[0]) + 0.75 * len(text[1]) + 0.9 * len(text[2])
-            yield {
+            label = {
                 "x": round(MARGIN + x, 1),
                 "y": y + (13 if below else -13),
                 "text": text[0],
@@ -123,6 +151,7 @@ def _labels(wires, routes):
                 "shape": text[2],
                 "half": round(3.3 * length + 8, 1),
             }
+            yield layer, label
 
 
 def _label(wire):

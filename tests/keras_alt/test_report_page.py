@@ -14,7 +14,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.fits import BINS, SPAN, Fit
-from keras_alt.pages.charts import histogram
+from keras_alt.pages.charts import histogram, trajectories
 from keras_alt.quantizer import quantizers
 
 WIDTHS = (1200, 390)  # of a desk and of a phone
@@ -35,7 +35,8 @@ def made():
     x = np.random.default_rng(0).normal(size=(24, 6, 6, 2)).astype("float32")
     config = QuantizeConfig(target="litert", weights=4, weight_scales="channel")
     model = keras_alt.quantize_model(network(), config, calibration_data=x)
-    model.compile(keras_alt.optimizers.alt(1e-2, 1e-2), "mse", jit_compile=False)
+    # TensorFlow's graphs refuse such names.
+    model.compile(keras_alt.optimizers.alt(1e-2, 1e-2), "mse", run_eagerly=True)
     history = keras_alt.callbacks.ThresholdHistory()
     model.fit(x, np.zeros((24, 3)), batch_size=8, epochs=1, verbose=0, callbacks=[history])
     return model, x, history
@@ -106,7 +107,7 @@ def test_every_quantizer_and_every_layer_is_named_once(made, page):
     reader = Reader(page.read_text(encoding="utf-8"))
     assert reader.column("quantizer") == list(quantizers(model))
     layers = [layer.name for layer in keras_alt.report(model).layers]
-    assert [name for name in reader.tables[0][1:] for name in name[:1]] == layers
+    assert [row[0] for row in reader.tables[0][1:]] == layers
     assert {'a<b>c & "d|e"', "größe_分岐", "<i>norm", "head", "add", "flatten"} <= set(layers)
 
 
@@ -121,9 +122,7 @@ def test_what_names_hold_is_no_markup(page):
 def test_the_page_asks_for_nothing(page):
     text = page.read_text(encoding="utf-8")
     reader = Reader(text)
-    links = [
-        attributes[key] for _, attributes in reader.tags for key in ("href",) if key in attributes
-    ]
+    links = [attributes["href"] for _, attributes in reader.tags if "href" in attributes]
     names = {attributes["id"] for _, attributes in reader.tags if "id" in attributes}
     assert links
     assert {link.removeprefix("#") for link in links} <= names
@@ -203,6 +202,19 @@ def test_the_shift_is_the_mean_of_code_minus_value():
     fit = Fit(quantizer.format)
     fit.add(quantizer, np.array([0.25, 0.3, 2.0]))  # codes 1, 1, 3 in steps of 1/4
     assert fit.shift() == pytest.approx((0 - 0.2 - 5) / 3)
+
+
+def test_trajectories_keep_their_ends_and_join_channels():
+    steps = list(range(0, 4000, 10))
+    series = np.linspace(-1, 2, 400)
+    history = {"a/output": list(series)} | {f"a/kernel[{c}]": list(series + c) for c in range(30)}
+    drawn = trajectories(steps, history, {"a/output": 2000})
+    lines = {line["name"]: line for line in drawn["lines"]}
+    assert set(lines) == {"a/output", "a/kernel, lowest", "a/kernel, highest"}
+    assert drawn["steps"] == (0, 3990)
+    assert [lines["a/kernel, highest"][key] for key in ("first", "last")] == [28, 31]
+    assert lines["a/output"]["path"].count("L") < 200
+    assert lines["a/output"]["stop"][0] == pytest.approx((34 + 892) / 2, abs=5)
 
 
 def test_wrong_parts_are_refused(made, tmp_path):
