@@ -1,0 +1,70 @@
+"""The documentation site leaves no page and no public name out."""
+
+import ast
+import fnmatch
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = {
+    str(path.relative_to(DOCS).with_suffix(""))
+    for path in DOCS.rglob("*")
+    if path.suffix in (".md", ".ipynb")
+}
+TOCTREE = re.compile(r"^```\{toctree\}\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+ENTRY = re.compile(r"<(?P<page>.*)>$")
+API = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.md"))
+PACKAGES = (
+    "keras_alt",
+    *("keras_alt." + name for name in ("layers", "callbacks", "calibration", "export", "integer")),
+    "keras_alt.tfmot",
+    "keras_route",
+    *("keras_route." + name for name in ("callbacks",)),
+)
+
+pytestmark = pytest.mark.check
+
+
+def entries(page):
+    """Return the pages that the toctrees of a page list."""
+    path = DOCS / f"{page}.md"
+    found = set()
+    for match in TOCTREE.finditer(path.read_text(encoding="utf-8") if path.exists() else ""):
+        for line in filter(None, map(str.strip, match["body"].splitlines())):
+            if not line.startswith(":"):
+                titled = ENTRY.search(line)
+                pattern = str(
+                    pathlib.PurePosixPath(page).parent / (titled["page"] if titled else line)
+                )
+                found.update(fnmatch.filter(PAGES, pattern))
+    return found
+
+
+def test_every_page_is_in_a_toctree():
+    reached, pending = set(), ["index"]
+    while pending:
+        page = pending.pop()
+        reached.add(page)
+        pending += entries(page) - reached
+
+    assert sorted(PAGES - reached) == []
+
+
+def public_names(package):
+    """Return what the `__init__` of a package imports for its users: `from ... import x as x`."""
+    path = ROOT.joinpath(*package.split("."), "__init__.py")
+    imports = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ImportFrom)]
+    names = [(alias.name, alias.asname) for node in imports for alias in node.names]
+    return [name for name, public in names if name == public and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_in_the_api_reference(package):
+    names = public_names(package)
+
+    missing = [name for name in names if not re.search(rf"\b{package}\.{name}\b|`{name}`", API)]
+
+    assert names and missing == []
