@@ -4,8 +4,11 @@ import ast
 import fnmatch
 import pathlib
 import re
+import shlex
 
 import pytest
+
+from keras_alt.cli.arguments import parser
 
 ROOT = pathlib.Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -24,6 +27,14 @@ PACKAGES = (
     "keras_route",
     *("keras_route." + name for name in ("callbacks",)),
 )
+
+TEXTS = [ROOT / "README.md", *DOCS.rglob("*.md")]
+COMMANDS = [
+    line
+    for path in TEXTS
+    for line in path.read_text(encoding="utf-8").splitlines()
+    if line.startswith("keras-alt ")
+]
 
 pytestmark = pytest.mark.check
 
@@ -68,3 +79,10 @@ def test_every_public_name_is_in_the_api_reference(package):
     missing = [name for name in names if not re.search(rf"\b{package}\.{name}\b|`{name}`", API)]
 
     assert names and missing == []
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_command_takes_every_line_of_the_documents(line):
+    _, *words = shlex.split(line, comments=True)
+
+    assert parser().parse_args(words).command == words[0]
