@@ -28,7 +28,9 @@ PACKAGES = (
     *("keras_route." + name for name in ("callbacks",)),
 )
 
-TEXTS = [ROOT / "README.md", *DOCS.rglob("*.md")]
+TEXTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), ROOT / "keras_route" / "README.md"])
+LINK = re.compile(r"\]\((?!https?:)(?P<file>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (?P<text>.*)$", re.MULTILINE)
 COMMANDS = [
     line
     for path in TEXTS
@@ -86,3 +88,18 @@ def test_the_command_takes_every_line_of_the_documents(line):
     _, *words = shlex.split(line, comments=True)
 
     assert parser().parse_args(words).command == words[0]
+
+
+def anchors(path):
+    """Return the anchors of the headings of a document, as MyST and repositories make them."""
+    texts = HEADING.findall(path.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path):
+    for link in LINK.finditer(path.read_text(encoding="utf-8")):
+        target = path.parent / link["file"] if link["file"] else path
+
+        assert target.exists(), link.group()
+        assert link["heading"] is None or link["heading"] in anchors(target), link.group()
