@@ -10,7 +10,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 PYTEST := -m pytest -n auto --dist worksteal
 NIGHTLY := .venv-nightly
 
-.PHONY: help demo check test test-full test-backends test-nightly lint format results bench clean
+.PHONY: help demo check test test-full test-backends test-nightly lint format docs results bench clean
 
 help:
 	@echo "make demo           train and quantize a network on handwritten digits; route circuit nets"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-backends  run the backend-sensitive tests on JAX and torch"
 	@echo "make test-nightly   run them on TensorFlow with Keras as it was last night"
 	@echo "make lint           check style and types;  make format  repair style"
+	@echo "make docs           build the documentation site: output/docs/index.html"
 	@echo "make results        repeat the accuracies of docs/results in small, in ten minutes"
 	@echo "make bench          list the benchmarks"
 	@echo "make clean          remove the virtual environments and output"
@@ -58,6 +59,11 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The folder of doctrees keeps what did not change; removing it builds all pages anew.
+docs: $(VENV)/.docs
+	$(RUN) -m sphinx -W --keep-going -q -d output/doctrees docs output/docs
+	@echo "output/docs/index.html"
+
 results: $(VENV)/.demo
 	$(RUN) benchmarks/results.py
 
@@ -81,6 +87,10 @@ $(VENV)/.demo: $(VENV)/.created setup.py
 
 $(VENV)/.dev: $(VENV)/.created setup.py
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.created setup.py
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	@touch $@
 
 # torch 2.13.0 has a CPU build; a range would pull several GB of CUDA packages.

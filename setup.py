@@ -58,6 +58,13 @@ setup(
         "gds": [*GDS, "klayout>=0.29"],
         "plots": PLOTS,
         "demo": DEMO,
+        "docs": [
+            "sphinx>=8",
+            "myst-nb>=1.2",
+            "furo>=2024.8",
+            "sphinx-copybutton>=0.5",
+            "sphinx-design>=0.6",
+        ],
         "dev": [
             *DEMO,
             *TFLM,

@@ -53,13 +53,13 @@ def rule(function: ThresholdRule) -> ThresholdRule:
 
 @rule
 def maximum(histogram, format):
-    """Return max|x| (MAX in the paper). If that is a power of two, the largest value saturates."""
+    """Return `max|x|` (MAX in the paper). If it is a power of two, the largest value saturates."""
     return histogram.max_abs
 
 
 @rule
 def three_sigma(histogram, format):
-    """Return |mean| + 3 * population standard deviation (3SD in the paper)."""
+    """Return `|mean| + 3 * std`, of the population (3SD in the paper)."""
     return abs(histogram.mean) + 3.0 * histogram.std
 
 

@@ -31,8 +31,8 @@ class FoldedBatchNorm(keras.layers.Layer):
     comes from the moving statistics. The training graph is then the inference graph.
 
     Args:
-        epsilon, momentum, center, scale, gamma_regularizer, beta_regularizer, gamma_constraint,
-            beta_constraint: as in `keras.layers.BatchNormalization`.
+        epsilon, momentum, center, scale: as in `keras.layers.BatchNormalization`.
+        gamma_regularizer, beta_regularizer, gamma_constraint, beta_constraint: as there.
     """
 
     def __init__(
