@@ -57,11 +57,11 @@ class ThresholdHistory(StepCallback):
                 f"Received: model '{self.model.name}' without any."
             )
         self._every = None
-        if not self.steps:
-            self._record()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
+        if not self.steps:
+            self._record()
         if self._every is None:
             total = (self.params["steps"] or 0) * (self.params["epochs"] - epoch)
             self._every = max(1, total // RECORDS)
