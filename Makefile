@@ -81,11 +81,11 @@ $(VENV)/.created:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.created setup.py
+$(VENV)/.demo: $(VENV)/.created setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[demo]"
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.created setup.py
+$(VENV)/.dev: $(VENV)/.created setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 

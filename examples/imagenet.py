@@ -89,7 +89,7 @@ def train(options):
         # First, so that the others see the restored network.
         keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),
         best,
-        FreezeThresholds(start=max(0, steps // 2 - done * every)),
+        FreezeThresholds(start=steps // 2),
         ThresholdHistory(options.output),
         keras.callbacks.CSVLogger(options.output / "training.csv", append=done > 0),
     ]

@@ -40,4 +40,4 @@ def __getattr__(name):
     # `keras_alt.tfmot` needs tensorflow-model-optimization, so it is imported on first use.
     if name == "tfmot":
         return importlib.import_module("keras_alt.tfmot")
-    raise AttributeError(f"module 'keras_alt' has no attribute {name!r}")
+    raise importlib.import_module("keras_alt.counterparts").missing(__name__, name)

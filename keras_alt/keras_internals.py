@@ -89,6 +89,16 @@ def position_of(optimizer: keras.optimizers.Optimizer, variable: keras.Variable)
     return optimizer._get_variable_index(variable)
 
 
+def averaged_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Return the moving averages of `optimized_variables`, which an optimizer with EMA keeps."""
+    return optimizer._model_variables_moving_average
+
+
+def resumed_epoch(model: keras.Model) -> int | None:
+    """Return the epoch from which `BackupAndRestore` resumes a run; None if the run is new."""
+    return model._initial_epoch
+
+
 def history(tensor) -> tuple[keras.Operation, int, int]:
     """Return the operator behind a symbolic tensor, which of its calls, which of the outputs."""
     return tuple(tensor._keras_history)

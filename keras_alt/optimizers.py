@@ -10,7 +10,7 @@ from keras.optimizers import Adam, MultiOptimizer, OptimizerMap
 from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRateSchedule
 
 from keras_alt.formats import FixedPoint
-from keras_alt.keras_internals import optimized_variables, position_of
+from keras_alt.keras_internals import averaged_variables, optimized_variables, position_of
 from keras_alt.numerics.backend import numerics
 from keras_alt.quantizer import THRESHOLDS, require_calibrated
 
@@ -22,9 +22,9 @@ class ThresholdAdam(keras.optimizers.Optimizer):
     """Adam for log2 thresholds, which does not move a threshold whose gradient is exactly zero.
 
     A frozen threshold has that gradient, so it stays bit-identical; plain Adam would move it by its
-    momentum. The state of all thresholds is kept in vectors: a model has a hundred of these
-    scalars, and one update of all costs as much as the update of one. A kernel whose channels have
-    thresholds of their own has an entry for each of them.
+    momentum. Nor does `use_ema` move it. The state of all thresholds is kept in vectors: a model
+    has a hundred of these scalars, and one update of all costs as much as the update of one. A
+    kernel whose channels have thresholds of their own has an entry for each of them.
 
     Args:
         learning_rate: a float or a schedule.
@@ -84,6 +84,19 @@ class ThresholdAdam(keras.optimizers.Optimizer):
 
         numerics.update_replicas(update, grads)
 
+    # Keras averages after the step, where it is not known which thresholds are frozen.
+    def _update_model_variables_moving_average(self, trainable_variables):
+        pass
+
+    def _average(self, new, moves):
+        """Update the averages that `keras.callbacks.SwapEMAWeights` swaps in."""
+        momentum = self.ema_momentum * ops.cast(ops.not_equal(self.iterations, 0), "float32")
+        kept = averaged_variables(self)
+        old = _joined([average.value for average in kept])
+        averages = ops.where(moves, momentum * old + (1.0 - momentum) * new, new)
+        for average, value in zip(kept, _split(averages, self.thresholds), strict=True):
+            average.assign(value)
+
     def _updated(self, old, gradient, learning_rate):
         step = ops.cast(self.iterations, "float32") + 1.0
         moves = ops.not_equal(gradient, 0.0)
@@ -99,6 +112,8 @@ class ThresholdAdam(keras.optimizers.Optimizer):
         decay = ops.minimum(0.9999, step / (step + 9.0))
         self.gradient_sums.assign(self.gradient_sums.value + gradient)
         self.averages.assign(decay * self.averages.value + (1.0 - decay) * new)
+        if self.use_ema:
+            self._average(new, moves)
         return new
 
     def get_config(self):
@@ -173,6 +188,7 @@ def alt(
     thresholds: float | LearningRateSchedule = 1e-2,
     batch_size: int = PAPER_BATCH,
     steps: int | None = None,
+    ema_momentum: float | None = None,
 ) -> ALTOptimizer:
     """Return the optimizer that trains a quantized model.
 
@@ -194,6 +210,9 @@ def alt(
             the weights only.
         batch_size: of the training.
         steps: length of the training in optimizer steps; None for the paper's schedules.
+        ema_momentum: keeps moving averages of weights and thresholds, such as 0.99, for
+            `keras.callbacks.SwapEMAWeights`. The model has them when `fit` ends, as with
+            `use_ema=True` of Keras' optimizers.
     """
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -216,10 +235,13 @@ def alt(
             ("weights", "thresholds"), (weights, thresholds), decays, strict=True
         )
     ]
+    options = {"epsilon": 1e-8}
+    if ema_momentum is not None:
+        options |= {"use_ema": True, "ema_momentum": ema_momentum}
     return ALTOptimizer(
         OptimizerMap(
-            Adam(rates[0], epsilon=1e-8, name="weights"),
-            {THRESHOLDS: ThresholdAdam(rates[1], epsilon=1e-8, name="thresholds")},
+            Adam(rates[0], name="weights", **options),
+            {THRESHOLDS: ThresholdAdam(rates[1], name="thresholds", **options)},
         )
     )
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_alt.counterparts import missing
+
 
 def magnitude_mask(kernel: np.ndarray, sparsity: float) -> np.ndarray:
     """Return the mask that keeps the largest magnitudes, by the rule of tfmot.
@@ -37,3 +39,8 @@ def m_by_n_mask(kernel: np.ndarray, m: int, n: int, axis: int = -2) -> np.ndarra
     np.put_along_axis(mask, order[..., : n - m], True, axis=-1)
     mask = mask.reshape(padded.shape)[..., : rows.shape[-1]]
     return np.moveaxis(mask, -1, axis)
+
+
+def __getattr__(name):
+    # A name of tfmot's `sparsity`, for instance, whose counterpart the error tells.
+    raise missing(__name__, name)

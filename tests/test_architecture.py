@@ -14,7 +14,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version", "text_tables", "differences"}
-        | {"junit", "progress"},
+        | {"junit", "progress", "counterparts"},
         {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
@@ -60,7 +60,13 @@ PRIVATE = {
     *("_functional", "_nodes_by_depth", "_keras_history", "_keras_mask"),
     *("_layers", "_flatten_layers", "_build_shapes_dict", "_inputs_struct", "_outputs_struct"),
     *("_trainable_variables", "_non_trainable_variables", "_kernel", "_compute_causal_padding"),
-    *("_get_variable_index", "_backend_update_step", "_var_to_optimizer_idx"),
+    *(
+        "_initial_epoch",
+        "_model_variables_moving_average",
+        "_get_variable_index",
+        "_backend_update_step",
+        "_var_to_optimizer_idx",
+    ),
 }
 
 

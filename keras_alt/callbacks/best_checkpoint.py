@@ -67,6 +67,9 @@ class BestCheckpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self.validation_data is None or self.best is not None:
             return
+        if self.model.optimizer is not None:
+            # Keras builds it in the first step. A file without its variables could not be restored.
+            self.model.optimizer.build(self.model.trainable_variables)
         data = self.validation_data
         x, y = data if isinstance(data, tuple) else (data, None)
         figures = self.model.evaluate(x, y, batch_size=self.batch_size, verbose=0, return_dict=True)

@@ -99,6 +99,9 @@ class FreezeOscillating(StepCallback):
             for kernel in self._kernels.values():
                 kernel.look(self.momentum, self.frequency)
 
+    def on_train_end(self, logs=None):
+        self._hold()  # an optimizer with `use_ema` has put averages into the kernels
+
     def _hold(self):
         self.model  # noqa: B018 - on JAX this brings the variables up to date
         for kernel in self._kernels.values():

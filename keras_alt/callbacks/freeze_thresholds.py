@@ -21,9 +21,10 @@ class FreezeThresholds(StepCallback):
     two bins between which it oscillates (Jain et al., 2019, section 5.2). After nine tenths of the
     run, it freezes all others. A threshold outside the octave of its average is first set to the
     average. A frozen threshold never moves again, even if the model is saved, loaded or compiled
-    anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on. The thresholds
-    of the channels of a kernel are frozen together, once all are in the octaves of their averages;
-    the largest of their gradients counts.
+    anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on. A run that
+    `keras.callbacks.BackupAndRestore` resumes is the whole run, as if it had not been interrupted.
+    The thresholds of the channels of a kernel are frozen together, once all are in the octaves of
+    their averages; the largest of their gradients counts.
 
     Example:
 
@@ -70,9 +71,10 @@ class FreezeThresholds(StepCallback):
         self._step = 0
 
     def on_epoch_begin(self, epoch, logs=None):
+        is_first = self._step == 0
         super().on_epoch_begin(epoch, logs)
-        if self._step == 0:
-            self._plan(self.params["steps"] * (self.params["epochs"] - epoch))
+        if is_first:
+            self._plan(self._step + self.params["steps"] * (self.params["epochs"] - epoch))
 
     def _plan(self, total):
         self._first = int(self.start * total) if isinstance(self.start, float) else self.start

@@ -96,6 +96,9 @@ class Prune(StepCallback):
     def on_steps_end(self, steps):
         self._prune(steps)
 
+    def on_train_end(self, logs=None):
+        self._prune([])  # an optimizer with `use_ema` has put averages into the kernels
+
     def _prune(self, steps):
         """Prune by the last of `steps` at which the schedule prunes, and hold the zeros."""
         self.model  # noqa: B018 - on JAX this brings the variables up to date

@@ -2,11 +2,15 @@
 
 import keras
 
+from keras_alt.keras_internals import resumed_epoch
+
 
 class StepCallback(keras.callbacks.Callback):
     """Calls `on_steps_end` with the optimizer steps that have just been trained.
 
     With `steps_per_execution`, Keras calls back once for many batches and names the last of them.
+    In a run that `keras.callbacks.BackupAndRestore` resumes, the steps before the interruption
+    count.
     """
 
     def __init__(self):
@@ -14,6 +18,8 @@ class StepCallback(keras.callbacks.Callback):
         self._step = self._before_epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self._step == 0 and epoch == resumed_epoch(self.model):
+            self._step = epoch * (self.params.get("steps") or 0)
         self._before_epoch = self._step
 
     def on_train_batch_end(self, batch, logs=None):

@@ -71,11 +71,11 @@ class ThresholdHistory(StepCallback):
         self._every = None
         if self.log_dir is not None:
             self._events = EventFile(self.log_dir)
-        if not self.steps:
-            self._record()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
+        if not self.steps:
+            self._record()
         if self._every is None:
             total = (self.params["steps"] or 0) * (self.params["epochs"] - epoch)
             self._every = max(1, total // RECORDS)

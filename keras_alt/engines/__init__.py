@@ -7,6 +7,7 @@ the class. A package adds its own engine to the table:
     ENGINES["mine"] = MyEngine
 """
 
+from keras_alt.engines import ethos_u as ethos_u
 from keras_alt.engines.c.run import CEngine
 from keras_alt.engines.cortex_m.run import CortexMEngine
 from keras_alt.engines.engine import Engine as Engine
