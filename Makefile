@@ -10,7 +10,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 PYTEST := -m pytest -n auto --dist worksteal
 NIGHTLY := .venv-nightly
 
-.PHONY: help demo check test test-full test-backends test-nightly lint format results bench clean
+.PHONY: help demo check test test-full test-backends test-nightly lint format notebooks results bench clean
 
 help:
 	@echo "make demo           train and quantize a network on handwritten digits; route circuit nets"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-backends  run the backend-sensitive tests on JAX and torch"
 	@echo "make test-nightly   run them on TensorFlow with Keras as it was last night"
 	@echo "make lint           check style and types;  make format  repair style"
+	@echo "make notebooks      execute the notebooks of docs/notebooks anew"
 	@echo "make results        repeat the accuracies of docs/results in small, in ten minutes"
 	@echo "make bench          list the benchmarks"
 	@echo "make clean          remove the virtual environments and output"
@@ -27,6 +28,7 @@ help:
 demo: $(VENV)/.demo
 	$(RUN) examples/quickstart.py --output output/quickstart
 	$(RUN) examples/route_nets.py --output output/route
+	@$(BIN)/python examples/demo_page.py --output output
 
 check: lint
 	$(RUN) $(PYTEST) -m check
@@ -57,6 +59,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: $(VENV)/.dev
+	$(RUN) docs/notebooks/execute.py
 
 results: $(VENV)/.demo
 	$(RUN) benchmarks/results.py
