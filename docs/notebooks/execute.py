@@ -54,7 +54,11 @@ def executed(path, **parameters):
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
         client = NotebookClient(
-            notebook, timeout=SECONDS, kernel_name="python3", resources=resources
+            notebook,
+            timeout=SECONDS,
+            kernel_name="python3",
+            resources=resources,
+            coalesce_streams=True,
         )
         client.execute(env=environment)
     return notebook

@@ -16,7 +16,7 @@
 # This notebook trains a small network in Keras, turns its floats into 8-bit integers, and writes
 # it as a `.tflite` file and as C. Then it proves that both compute exactly what Keras computed.
 #
-# You need Keras and nothing else in your head. Install what runs here with
+# You need to know Keras, nothing more. Install what runs here with
 # `pip install "keras-alt[demo,litert]"`. The notebook takes about a minute on two cores.
 
 # %%
@@ -135,7 +135,7 @@ for layer in quantized.layers:
 # %%
 thresholds = keras_alt.calibrate(quantized, x_train[:256], verbose=False)
 for name, quantizer in keras_alt.quantizers(quantized).items():
-    print(f"{name:24} {quantizer.format!s:8} threshold {quantizer.threshold:8.4f}")
+    print(f"{name:24} {quantizer.format!s:12} threshold {quantizer.threshold:8.4f}")
 found["8 bits, calibrated"] = accuracy(quantized)
 print(f"\ncalibrated: {found['8 bits, calibrated']:.1%}")
 
