@@ -10,7 +10,8 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 PYTEST := -m pytest -n auto --dist worksteal
 NIGHTLY := .venv-nightly
 
-.PHONY: help demo check test test-full test-backends test-nightly lint format docs results bench clean
+.PHONY: help demo check test test-full test-backends test-nightly lint format docs notebooks
+.PHONY: results bench clean
 
 help:
 	@echo "make demo           train and quantize a network on handwritten digits; route circuit nets"
@@ -21,6 +22,7 @@ help:
 	@echo "make test-nightly   run them on TensorFlow with Keras as it was last night"
 	@echo "make lint           check style and types;  make format  repair style"
 	@echo "make docs           build the documentation site: output/docs/index.html"
+	@echo "make notebooks      execute the notebooks of docs/notebooks anew"
 	@echo "make results        repeat the accuracies of docs/results in small, in ten minutes"
 	@echo "make bench          list the benchmarks"
 	@echo "make clean          remove the virtual environments and output"
@@ -28,6 +30,7 @@ help:
 demo: $(VENV)/.demo
 	$(RUN) examples/quickstart.py --output output/quickstart
 	$(RUN) examples/route_nets.py --output output/route
+	@$(BIN)/python examples/demo_page.py --output output
 
 check: lint
 	$(RUN) $(PYTEST) -m check
@@ -63,6 +66,9 @@ format: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(RUN) -m sphinx -W --keep-going -q -d output/doctrees docs output/docs
 	@echo "output/docs/index.html"
+
+notebooks: $(VENV)/.dev
+	$(RUN) docs/notebooks/execute.py
 
 results: $(VENV)/.demo
 	$(RUN) benchmarks/results.py

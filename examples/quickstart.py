@@ -4,16 +4,20 @@ Example:
 
     python examples/quickstart.py --output output/quickstart
 
-Prints a table of accuracies. Writes pictures, a report and the quantized models to the output
-folder. Takes about three minutes on two cores.
+Prints a table of accuracies. Writes pictures, a report, the quantized models, their C and
+results.json to the output folder. `demo_page.py` shows all that on one page. Takes about three
+minutes on two cores.
 """
 
 import argparse
 import pathlib
+import shutil
+import sys
 import time
 
 import keras
 import numpy as np
+from demo_results import Made, command, versions, write_results
 from keras import layers
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
@@ -38,33 +42,94 @@ def main():
         *train, batch_size=BATCH, epochs=options.epochs, validation_data=validation, verbose=2
     )
 
-    rows = []
-    for bits in options.bits:
-        name = "INT8" if bits == 8 else f"INT{bits} weights"
-        config = keras_alt.QuantizeConfig(weights=bits)
-        static = keras_alt.quantize_model(model, config, calibration_data=train[0])
-        weights_only = retrain(model, config, train, validation, options, thresholds=0)
-        started = time.time()
-        history = ThresholdHistory()
-        alt = retrain(model, config, train, validation, options, callbacks=[history])
-        accuracies = [accuracy(m, test) for m in (model, static, weights_only, alt)]
-        rows.append((name, *accuracies, time.time() - started))
-
-        stem = name.replace(" ", "_").lower()
-        check_reload(alt, options.output / f"{stem}.keras", test[0])
-        report = keras_alt.report(alt, train[0])
-        report.to_html(options.output / f"{stem}_report.html", history=history)
-        history.plot(options.output / f"{stem}_thresholds.png")
-        plot_distributions(alt, history, train[0], options.output / f"{stem}_distributions.png")
-
-    print(
-        f"\n{'accuracy on ' + str(len(test[1])) + ' test images':28}"
-        f"{'float':>9}{'static':>9}{'weights':>9}{'ALT':>9}{'seconds':>9}"
-    )
-    for name, *accuracies, seconds in rows:
-        print(f"{name:28}" + "".join(f"{a:9.2%}" for a in accuracies) + f"{seconds:9.0f}")
-    print("\n" + str(keras_alt.report(alt)).rsplit("\n\n", 1)[-1])
+    np.savez_compressed(options.output / "test.npz", x=test[0], y=test[1])
+    rows = [compared(model, bits, train, validation, test, options) for bits in options.bits]
+    print_table(rows, len(test[1]))
+    figures = {
+        "command": command("python", *sys.argv),
+        "training_images": len(train[1]),
+        "test_images": len(test[1]),
+        "epochs": options.epochs,
+        "retrain_epochs": options.retrain_epochs,
+        "float_weights": model.count_params(),
+        "networks": rows,
+        "versions": versions("keras-alt", "keras", "tensorflow", "numpy"),
+    }
+    write_results(options.output, figures, [file for row in rows for file in made(row, options)])
     print(f"\npictures, reports and models are in {options.output}")
+    if any(row["differ"] for row in rows):
+        raise SystemExit(1)
+
+
+def compared(model, bits, train, validation, test, options):
+    """Quantize in three ways and write what comes out; return a row of the table."""
+    name = "INT8" if bits == 8 else f"INT{bits} weights"
+    stem = options.output / name.replace(" ", "_").lower()
+    config = keras_alt.QuantizeConfig(weights=bits)
+    static = keras_alt.quantize_model(model, config, calibration_data=train[0])
+    weights_only = retrain(model, config, train, validation, options, thresholds=0)
+    started = time.time()
+    history = ThresholdHistory()
+    alt = retrain(model, config, train, validation, options, callbacks=[history])
+    row = {"name": name, "stem": stem.name, "bits": bits}
+    ways = {"float": model, "static": static, "weights": weights_only, "alt": alt}
+    row |= {way: accuracy(trained, test) for way, trained in ways.items()}
+    row["seconds"] = time.time() - started
+    return row | written(alt, history, train, test, stem)
+
+
+def written(model, history, train, test, stem):
+    """Write a network, its report, pictures and C; return what was measured."""
+    check_reload(model, stem.with_suffix(".keras"), test[0])
+    report = keras_alt.report(model, train[0])
+    report.to_html(f"{stem}_report.html", history=history, command=command("python", *sys.argv))
+    history.plot(f"{stem}_thresholds.png")
+    plot_distributions(model, history, train[0], f"{stem}_distributions.png")
+    shutil.rmtree(f"{stem}_c", ignore_errors=True)  # of an earlier run
+    keras_alt.export.to_c(model, f"{stem}_c")
+    proof = keras_alt.verify(model, test[0], verbose=False)
+    moved = [np.ceil(log2[-1]) != np.ceil(log2[0]) for log2 in history.history.values()]
+    return {
+        "codes": proof.total,
+        "differ": proof.mismatches,
+        "thresholds": len(moved),
+        "moved": sum(map(int, moved)),
+        "weight_bytes": report.weight_bytes,
+        "multiply_accumulates": report.multiply_accumulates,
+        "sum_bits": max(accumulator.bits for accumulator in report.accumulators),
+    }
+
+
+def print_table(rows, images):
+    ways = {"float": "float", "static": "static", "weights": "weights", "alt": "ALT"}
+    print(f"\n{f'accuracy on {images} test images':28}", end="")
+    print("".join(f"{title:>9}" for title in (*ways.values(), "seconds")))
+    for row in rows:
+        accuracies = "".join(f"{row[way]:9.2%}" for way in ways)
+        print(f"{row['name']:28}{accuracies}{row['seconds']:9.0f}")
+    print()
+    for row in rows:
+        before, after = row["weight_bytes"]["float"], row["weight_bytes"]["quantized"]
+        print(
+            f"{row['name']}: {before:,} bytes of weights become {after:,}; {row['sum_bits']} bits "
+            f"hold every sum; {row['differ']} of {row['codes']} codes of the integers differ"
+        )
+
+
+def made(row, options):
+    """Return what a network left in the output folder, with the command that proves it."""
+    stem, folder = row["stem"], options.output
+    model, data = folder / f"{stem}.keras", ("--data", folder / "test.npz")
+    verify = command("keras-alt", "verify", model, *data)
+    return [
+        Made(f"{stem}.keras", f"the network with {row['name']}, for Keras", verify),
+        Made(f"{stem}_c", "the same network as C99, integers alone", f"{verify} --engines c"),
+        Made(
+            f"{stem}_report.html",
+            "every threshold, width and error",
+            command("keras-alt", "report", model),
+        ),
+    ]
 
 
 def digits():
@@ -117,7 +182,7 @@ def accuracy(model, test):
 
 def check_reload(model, path, x):
     model.save(path)
-    reloaded = keras.models.load_model(path)
+    reloaded = keras.models.load_model(path, compile=False)
     same = np.array_equal(model.predict(x, verbose=0), reloaded.predict(x, verbose=0))
     print(f"{path.name}: reloaded, outputs {'bit-identical' if same else 'DIFFER'}")
     if not same:

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_route(commands)
+    _add_check(commands)
     return root
 
 
@@ -106,12 +107,14 @@ def _add_route(commands):
     )
     _add_model(parser, "--model", default="router_32")
     _add_window(parser, NetFamily.height, NetFamily.width, NetFamily.window_um)
-    parser.add_argument(
-        "--blocked",
-        type=pathlib.Path,
-        help=".npy file, True where no metal may be: (height, width), or (height, width, 4) for "
-        "m3, m4, m5, m6",
-    )
+    _add_blocked(parser)
+
+
+def _add_check(commands):
+    parser = _command(commands, "check", "tell which rules the nets of a file break")
+    parser.epilog += "keras-route check nets.json"
+    parser.add_argument("nets", type=pathlib.Path, help=".json file that `route` wrote")
+    _add_blocked(parser)
 
 
 def _command(commands, name, does):
@@ -122,6 +125,15 @@ def _add_model(parser, name="model", **default):
     known = ", ".join(preset_names()) or "none yet"
     parser.add_argument(
         name, **default, help=f"preset ({known}; or the path of another), or a .keras file"
+    )
+
+
+def _add_blocked(parser):
+    parser.add_argument(
+        "--blocked",
+        type=pathlib.Path,
+        help=".npy file, True where no metal may be: (height, width), or (height, width, 4) for "
+        "m3, m4, m5, m6",
     )
 
 

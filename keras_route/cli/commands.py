@@ -1,4 +1,4 @@
-"""The subcommands of `keras-route`: generate, train, evaluate, route."""
+"""The subcommands of `keras-route`: generate, train, evaluate, route, check."""
 
 import contextlib
 import dataclasses
@@ -15,6 +15,8 @@ from keras_route.data.hdf5 import write_hdf5
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import evaluate
 from keras_route.files import written_whole
+from keras_route.formats.net_files import read_nets
+from keras_route.formats.net_names import titles
 from keras_route.formats.pin_files import read_pins
 from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; by default, those of the process.
 
     Returns:
-        0 for success; 1 if a routed net breaks a rule; 2 for wrong input, with a line on stderr
+        0 for success; 1 if a net breaks a rule; 2 for wrong input, with a line on stderr
         that says what to do; 130 if interrupted.
     """
     options = parser().parse_args(arguments)
@@ -106,16 +108,31 @@ def _route(options):
     for path, write in writers.items():
         write(nets, path)
         _say(f"wrote {path}")
-    broken = {net.name: check(net, blocked) for net in nets}
-    for name, violations in broken.items():
-        for violation in violations:
-            _say(f"{name}: {violation}")
-    legal = sum(not violations for violations in broken.values())
+    legal = _legal(nets, blocked)
     _say(
         f"{legal} of {len(nets)} nets are connected and legal; {sum(n.repaired for n in nets)} "
         f"differ from the network's raw decision"
     )
     return 0 if legal == len(nets) else 1
+
+
+def _check(options):
+    blocked = None if options.blocked is None else _mask(options.blocked)
+    nets = read_nets(options.nets)
+    legal = _legal(nets, blocked)
+    _say(f"{legal} of {len(nets)} nets are connected and legal")
+    return 0 if legal == len(nets) else 1
+
+
+def _legal(nets, blocked):
+    """Print each violation; return the number of nets without one."""
+    legal = 0
+    for name, net in zip(titles(nets), nets, strict=True):
+        violations = check(net, blocked)
+        for violation in violations:
+            _say(f"{name}: {violation}")
+        legal += not violations
+    return legal
 
 
 def _mask(path):
@@ -138,4 +155,10 @@ def _say(text):
     sys.stdout.write(f"{text}\n")
 
 
-COMMANDS = {"generate": _generate, "train": _train, "evaluate": _evaluate, "route": _route}
+COMMANDS = {
+    "generate": _generate,
+    "train": _train,
+    "evaluate": _evaluate,
+    "route": _route,
+    "check": _check,
+}

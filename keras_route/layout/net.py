@@ -237,18 +237,27 @@ class Net:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                fields = json.load(file)
-            fields.pop("repaired", None)  # in older files; it follows from `changed`
-            return cls(
-                **{
-                    **fields,
-                    "pins": tuple((x, y) for x, y in fields["pins"]),
-                    "wires": tuple(Wire(**wire) for wire in fields["wires"]),
-                    "vias": tuple(Via(**via) for via in fields["vias"]),
-                }
-            )
-        except (KeyError, TypeError, ValueError) as error:
+                return cls.from_dict(json.load(file))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 "A net is read from a JSON file written by `Net.to_json`. "
                 f"Received: path={os.fspath(path)!r} ({error})"
             ) from error
+
+    @classmethod
+    def from_dict(cls, fields: dict) -> "Net":
+        """Return the net with these fields, as JSON has them.
+
+        Raises:
+            KeyError, TypeError, ValueError: the fields are not those of a net.
+        """
+        # Older files have `repaired`, which follows from `changed`.
+        fields = {name: value for name, value in fields.items() if name != "repaired"}
+        return cls(
+            **{
+                **fields,
+                "pins": tuple((x, y) for x, y in fields["pins"]),
+                "wires": tuple(Wire(**wire) for wire in fields["wires"]),
+                "vias": tuple(Via(**via) for via in fields["vias"]),
+            }
+        )

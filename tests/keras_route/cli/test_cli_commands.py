@@ -23,7 +23,7 @@ from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST
 
 PINS = "a, 3, 5\na, 20, 9\nb, 0, 0\nb, 31, 31\nb, 8, 30\n"
-COMMANDS = ("generate", "train", "evaluate", "route")
+COMMANDS = ("generate", "train", "evaluate", "route", "check")
 
 
 @pytest.fixture
@@ -154,6 +154,24 @@ def test_a_broken_rule_is_told(run, network, pins, tmp_path, monkeypatch):
     assert status == 1
     assert "a: pin: " in out
     assert "0 of 2 nets are connected and legal" in out
+
+
+def test_check_tells_which_rules_the_nets_of_a_file_break(run, network, pins, tmp_path):
+    file, blocked = tmp_path / "nets.json", tmp_path / "blocked.npy"
+    succeed(run("route", pins, "--model", network, "--output", file))
+    np.save(blocked, np.ones((32, 32), bool))
+
+    assert succeed(run("check", file)) == "2 of 2 nets are connected and legal\n"
+    status, out, _ = run("check", file, "--blocked", blocked)
+    assert status == 1
+    assert "b: blocked: " in out
+    assert "0 of 2 nets are connected and legal" in out
+
+    file.write_text("[1]")
+    status, _, err = run("check", file)
+    assert status == 2
+    assert "Nets are read from a JSON file" in err
+    assert err.count("\n") == 1
 
 
 def test_train_calls_the_recipe_with_what_was_given(run, monkeypatch, tmp_path):
