@@ -29,6 +29,7 @@ LAYERS = {
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
         | {"retargeting", "narrowing", "certificate"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
+        {"local_rules"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},
         {"__init__"},
