@@ -11,28 +11,30 @@ import numpy as np
 import keras_alt
 
 CALIBRATION = 64
+SEEDS = {"test": 0, "train": 1}  # of random inputs
 
 
-def cifar(data, count):
+def cifar(data, count, part="test"):
     with np.load(data / "cifar10_lossless.npz") as file:
-        return file["x_test"][:count].astype("float32")
+        return file[f"x_{part}"][:count].astype("float32")
 
 
-def normalized(data, count):
+def normalized(data, count, part="test"):
     mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    return ((cifar(data, count) / 255 - mean) / deviation).astype("float32")
+    return ((cifar(data, count, part) / 255 - mean) / deviation).astype("float32")
 
 
-def enlarged(data, count):
-    images = keras.ops.image.resize(cifar(data, count), (96, 96), interpolation="bilinear")
+def enlarged(data, count, part="test"):
+    images = cifar(data, count, part)
+    images = keras.ops.image.resize(images, (96, 96), interpolation="bilinear")
     return keras.ops.convert_to_numpy(images) / 127.5 - 1
 
 
 def random(*shape, low, high):
     """Return a source of smooth random inputs: sums along the first axis, brought into a range."""
 
-    def draw(data, count):
-        x = np.random.default_rng(0).normal(size=(count, *shape)).cumsum(axis=1)
+    def draw(data, count, part="test"):
+        x = np.random.default_rng(SEEDS[part]).normal(size=(count, *shape)).cumsum(axis=1)
         x -= x.min(axis=1, keepdims=True)
         x /= x.max(axis=1, keepdims=True) + 1e-6
         return (low + (high - low) * x).astype("float32")

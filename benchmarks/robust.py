@@ -4,7 +4,8 @@
     python benchmarks/robust.py --data DIR --networks resnet8 --accuracy 1000
 
 `DIR` is that of `real_networks.py`. Networks are calibrated on 64 inputs for
-target "litert", not trained; MobileNetV2 is equalized first. One `.tflite` runs on XNNPACK, on
+target "litert", not trained; MobileNetV2 is equalized first. Those inputs are training images,
+all that is counted is of test images. One `.tflite` runs on XNNPACK, on
 LiteRT's reference kernels and on TFLM. The ONNX file is that of the same model for target "onnx".
 Codes are compared at every quantizer that an engine shows, and at the outputs, with those of the
 integer engine. `7 bits, settled` has kernels rounded adaptively to 7 bits before.
@@ -18,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from real_networks import NETWORKS, add_arguments
+from real_networks import CALIBRATION, NETWORKS, add_arguments
 
 import keras_alt
 from keras_alt.engines import ENGINES
@@ -33,10 +34,11 @@ def main():
     for name in options.networks:
         file, inputs = NETWORKS[name]
         model = keras.models.load_model(options.data / file, compile=False)
-        x = inputs(options.data, max(options.samples, options.accuracy, 64))
+        x = inputs(options.data, max(options.samples, options.accuracy))
+        training = inputs(options.data, CALIBRATION, "train")
         if name == "mobilenet_v2":
-            model = keras_alt.equalize(model, x[:64])
-        for stage, quantized in stages(model, x[:64], options.scales):
+            model = keras_alt.equalize(model, training)
+        for stage, quantized in stages(model, training, options.scales):
             print(f"\n{name}, {stage}", flush=True)
             if options.accuracy:
                 accuracy(quantized, x[: options.accuracy], options.data)

@@ -3,15 +3,16 @@
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.foreign import readable_by
+from keras_alt.local_rules import LocalRules
 from keras_alt.proving import Batch, Samples, Verification, proved
 from keras_alt.text_tables import text_table
-from keras_alt.ties import Explanation, TieSearch
+from keras_alt.ties import Explanation, FurtherExplanation, TieSearch
 
 EXTRA = re.compile(r"pip install '[^']+'")
 
@@ -27,6 +28,8 @@ class EngineRow:
         refusal: why an engine that is installed does not compute the model, else None.
         explanation: how it rounds where its codes differ first. None if none differ, or behind
             float layers, where no codes in front tell it.
+        further: how it rounds operations of other kinds, if otherwise than the target, one
+            explanation for each kind. See `LocalRules`.
     """
 
     engine: str
@@ -34,6 +37,7 @@ class EngineRow:
     install: str | None = None
     refusal: str | None = None
     explanation: Explanation | None = None
+    further: list[FurtherExplanation] = field(default_factory=list)
 
     def cells(self) -> tuple[str, ...]:
         """Return engine, codes, mismatches, largest difference and first difference as text."""
@@ -56,6 +60,7 @@ class EngineRow:
             yield f"{self.engine} does not compute this model: {self.refusal}"
         if self.explanation is not None:
             yield str(self.explanation)
+        yield from map(str, self.further)
 
 
 @dataclass(frozen=True)
@@ -101,18 +106,26 @@ def compared_on(engines: Sequence[str], samples: Samples, verbose: bool) -> Engi
 
 
 def _row(engine, samples, verbose):
-    witness = Witness()
+    witness, rules = Witness(), LocalRules(samples.reading)
+
+    def watch(batch):
+        witness.add(batch)
+        rules.add(batch)
+
     try:
         reading = readable_by(samples.reading, engine)
         with tempfile.TemporaryDirectory() as folder:
             session = ENGINES[engine](reading, folder)
-            result = proved(samples, engine, session, verbose, witness.add)
+            result = proved(samples, engine, session, verbose, watch)
     except ImportError as error:
         found = EXTRA.search(str(error))
         return EngineRow(engine, install=found.group() if found else _in_one_line(error))
     except (ValueError, RuntimeError, NotImplementedError) as error:
         return EngineRow(engine, refusal=_in_one_line(error))
-    return EngineRow(engine, result, explanation=_explanation(engine, samples, witness))
+    first = _explanation(engine, samples, witness)
+    known = [] if first is None else first.operations
+    further = [one for one in rules.explanations(engine) if not set(one.operations) <= set(known)]
+    return EngineRow(engine, result, explanation=first, further=further)
 
 
 def _in_one_line(error):

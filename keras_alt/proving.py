@@ -152,6 +152,50 @@ class Samples:
             yield Batch(arrays, [c[part] for c in self.codes], codes)
 
 
+class Proof:
+    """Compares the codes of one engine with those of Keras, batch by batch.
+
+    Args:
+        samples: a model and its inputs.
+        engine: the name of the engine.
+        session: computes the codes.
+    """
+
+    def __init__(self, samples: Samples, engine: str, session: Engine):
+        self.samples, self.engine, self.session = samples, engine, session
+        names = [tensor.name for tensor in samples.reading.program.tensors]
+        self.counts, self.behind = Counts(names), Counts(names)
+        self.restart = Restart(samples.model, samples.reading)
+
+    def add(self, batch: Batch) -> Batch:
+        """Count the differences of a batch; return it with what the engine computes."""
+        reading, restart = self.samples.reading, self.restart
+        computed = self.session.compute(batch.arrays, batch.quantized)
+        _require_shown(reading, computed, self.engine)
+        for position, values in batch.keras.items():
+            if position in computed and position in restart.behind:
+                self.behind.add(position, values, computed[position])
+        expected = restart.expected(batch.arrays, batch.keras, computed)
+        for position, values in expected.items():
+            if position in computed:
+                self.counts.add(position, values, computed[position])
+        return Batch(batch.arrays, batch.quantized, batch.keras, expected, computed)
+
+    def result(self) -> Verification:
+        """Return what was found on the batches so far."""
+        rows, reading = self.counts.rows(), self.samples.reading
+        return Verification(
+            self.engine,
+            self.session.version(),
+            processor(),
+            len(self.samples),
+            [rows[position] for position in reading.ends() if position in rows],
+            list(rows.values()),
+            reading.rounding_layers(),
+            list(self.behind.rows().values()),
+        )
+
+
 def proved(
     samples: Samples,
     engine: str,
@@ -159,43 +203,19 @@ def proved(
     verbose: bool,
     watch: Callable[[Batch], None],
 ) -> Verification:
-    """Compare the codes of an engine with those of Keras.
+    """Compare the codes of an engine with those of Keras, on all samples.
 
     Args:
-        samples: a model and its inputs.
-        engine: the name of the engine.
-        session: computes the codes.
+        samples, engine, session: as in `Proof`.
         verbose: whether to show a progress bar.
         watch: is given each batch.
     """
-    reading = samples.reading
-    names = [tensor.name for tensor in reading.program.tensors]
-    counts, behind = Counts(names), Counts(names)
-    restart = Restart(samples.model, reading)
+    proof = Proof(samples, engine, session)
     progress = progress_bar(len(samples), "sample", verbose)
     for batch in samples.batches():
-        computed = session.compute(batch.arrays, batch.quantized)
-        _require_shown(reading, computed, engine)
-        for position, values in batch.keras.items():
-            if position in computed and position in restart.behind:
-                behind.add(position, values, computed[position])
-        expected = restart.expected(batch.arrays, batch.keras, computed)
-        for position, values in expected.items():
-            if position in computed:
-                counts.add(position, values, computed[position])
-        watch(Batch(batch.arrays, batch.quantized, batch.keras, expected, computed))
+        watch(proof.add(batch))
         progress.add(len(batch.arrays[0]))
-    rows = counts.rows()
-    return Verification(
-        engine,
-        session.version(),
-        processor(),
-        len(samples),
-        [rows[position] for position in reading.ends() if position in rows],
-        list(rows.values()),
-        reading.rounding_layers(),
-        list(behind.rows().values()),
-    )
+    return proof.result()
 
 
 def read_for(model: keras.Model, x) -> tuple[keras.Model, Reading]:

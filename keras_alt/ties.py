@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -75,14 +76,16 @@ class Explanation:
     shifts: dict[int, int]
     explaining: list[str]
 
+    opening: ClassVar[str] = "first at"
+
     def __str__(self):
         places = " and ".join(dict.fromkeys(PLACES.get(o, o) for o in self.operations))
         shifts = ", ".join(f"{count:,} of shift {s}" for s, count in sorted(self.shifts.items()))
         behind = f" behind {', '.join(dict.fromkeys(self.layers))}" if self.layers else ""
         lines = [
-            f"{self.engine}, first at {self.name}{behind}: {self.differing:,} of {self.total:,} "
-            f"codes differ, {self.differing_ties:,} of them at ties; {self.ties:,} codes are at "
-            f"ties ({shifts or 'none'})"
+            f"{self.engine}, {self.opening} {self.name}{behind}: {self.differing:,} of "
+            f"{self.total:,} codes differ, {self.differing_ties:,} of them at ties; "
+            f"{self.ties:,} codes are at ties ({shifts or 'none'})"
         ]
         ours = " and ".join(dict.fromkeys(WORDS.get(rule, rule) for rule in self.rules))
         subject = SUBJECTS.get(self.engine, f"Engine '{self.engine}' rounds")
@@ -97,6 +100,16 @@ class Explanation:
                 f"None of the known rules explains its codes in {places}; the target rounds {ours}."
             )
         return "\n".join(lines)
+
+
+class FurtherExplanation(Explanation):
+    """How an engine rounds at a quantizer behind others that differ.
+
+    Codes that differ are those that the target's rules do not give from the engine's own codes in
+    front.
+    """
+
+    opening: ClassVar[str] = "by its own codes in front also at"
 
 
 class TieSearch:
@@ -115,10 +128,30 @@ class TieSearch:
         self.operands -= {step.output for step in self.steps}
         self.producers = {step.output: step for step in program.steps}
         self.roundings = [step for step in self.steps if _rounds(step)]
+        self.sources = [_rounded_step(self.producers, step) for step in self.roundings]
         self.first = self.steps.index(self.roundings[0]) if self.roundings else len(self.steps)
         self.explaining = [rule for rule in (*ROUNDINGS, "double") if self._has_form(rule)]
         self.total = self.differing = self.ties = self.differing_ties = 0
         self.shifts: dict[int, int] = {}
+
+    @property
+    def operations(self) -> list[str]:
+        """Operations whose results are rounded, in order."""
+        return [source.operation for source in self.sources]
+
+    def expected(self, codes: dict[int, np.ndarray]) -> np.ndarray:
+        """Return the codes of the quantizer under the rules of the target.
+
+        Args:
+            codes: of `operands`, by position.
+        """
+        values = self._operands(codes)
+        for step in self.steps:
+            values[step.output] = _computed(step, values)
+        return values[self.position]
+
+    def _operands(self, codes):
+        return {p: np.asarray(codes[p]).astype(np.int64) for p in self.operands}
 
     def _has_form(self, rule):
         """Return whether a rule can be tried, and is not the same as another one here."""
@@ -142,7 +175,7 @@ class TieSearch:
         self.differing += int(np.count_nonzero(differs))
         if not self.roundings:
             return
-        values = {p: np.asarray(codes[p]).astype(np.int64) for p in self.operands}
+        values = self._operands(codes)
         for step in self.steps[: self.first]:
             values[step.output] = _computed(step, values)
         up, down = (self._finished(values, rule) for rule in ("half_up", "half_down"))
@@ -204,12 +237,11 @@ class TieSearch:
 
     def explanation(self, engine: str) -> Explanation:
         """Return what was found on all batches."""
-        sources = [_rounded_step(self.producers, step) for step in self.roundings]
         return Explanation(
             engine,
             self.program.tensors[self.position].name,
-            [source.layer for source in sources],
-            [source.operation for source in sources],
+            [source.layer for source in self.sources],
+            self.operations,
             [step.attributes["rounding"] for step in self.roundings],
             self.total,
             self.differing,

@@ -30,6 +30,7 @@ LAYERS = {
         | {"retargeting", "narrowing", "certificate", "width_search"}
         | {"fits", "layer_rows", "wiring", "pages"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
+        {"local_rules"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},
         {"__init__"},

@@ -103,5 +103,6 @@ def _data(row):
         "max_lsb": result.max_lsb,
         "first_difference": None if first is None else first.name,
         "explanation": None if row.explanation is None else str(row.explanation),
+        "further": list(map(str, row.further)),
         **told,
     }

@@ -12,8 +12,9 @@ def codes_at(reading: Reading, positions, tensors) -> dict[int, np.ndarray]:
     """Return `{position: codes}` of the values that Keras computes at positions."""
     codes = {}
     for position, values in zip(positions, tensors, strict=True):
-        values = ops.convert_to_numpy(values).astype(np.float64)
-        codes[position] = np.ldexp(values, -reading.program.tensors[position].exponent)
+        steps = np.ldexp(1.0, -reading.program.tensors[position].exponent)
+        values = ops.convert_to_numpy(values)
+        codes[position] = np.multiply(values, steps, dtype=np.float64)
     return codes
 
 

@@ -89,6 +89,25 @@ def few_engines(monkeypatch):
         monkeypatch.delitem(ENGINES, name)
 
 
+def test_each_kind_of_rounding_is_explained_from_the_codes_of_the_engine(rng):
+    installed("ai_edge_litert", "tflite_micro")
+    inputs = keras.Input((6, 6, 3))
+    first = L.Conv2D(8, 3, padding="same")(inputs)
+    sums = L.Add(name="sum")([first, L.Conv2D(8, 3, padding="same")(first)])
+    model, x = quantized(keras.Model(inputs, sums), rng, "litert")
+    for name, quantizer in keras_alt.quantizers(model).items():
+        if name.startswith("sum") and "input" not in name:
+            quantizer.set_threshold(512.0)
+    matrix = keras_alt.verify(model, x, engines=("litert", "tflm"), verbose=False)
+
+    assert matrix["litert"].further == []
+    kernels, (sums,) = matrix["tflm"].explanation, matrix["tflm"].further
+    assert (kernels.operations, sums.operations) == (["convolve"], ["add"])
+    assert "double" in kernels.explaining and "half_away" in sums.explaining
+    assert "half_up" not in sums.explaining and sums.differing == sums.differing_ties > 0
+    assert "tflm, by its own codes in front also at sum" in str(matrix)
+
+
 def test_all_engines_are_listed(few_engines, rng, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
