@@ -117,6 +117,11 @@ def randomize(model, rng):
     return model
 
 
+def types(model):
+    """Return the types of the model's layers."""
+    return [type(layer) for layer in model.layers]
+
+
 def sample(model, rng, count=4):
     """Return random inputs of the model, in its structure."""
     arrays = [rng.normal(size=(count, *t.shape[1:])).astype("float32") for t in model.inputs]
