@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 from keras_alt.graph import functional  # noqa: E402
 
+# TensorFlow traces and compiles a step for ten times as long as it runs a small one.
+EAGER = keras.backend.backend() == "tensorflow"
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 # The first example of a test traces graphs, so no example has a time limit.
@@ -21,6 +23,13 @@ settings.register_profile(
 )
 settings.register_profile("many", settings.get_profile("few"), max_examples=400)
 settings.load_profile("few")
+
+
+if EAGER:
+    from tensorflow.python.eager import context
+
+    # `clear_session` drops the kernels of operations. To make them anew is a third of many tests.
+    context.context().clear_kernel_cache = lambda: None
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +124,11 @@ def randomize(model, rng):
             if layer.center:
                 layer.beta.assign(rng.normal(0, 0.3, shape))
     return model
+
+
+def types(model):
+    """Return the types of the model's layers."""
+    return [type(layer) for layer in model.layers]
 
 
 def sample(model, rng, count=4):

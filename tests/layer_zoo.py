@@ -345,10 +345,16 @@ VOLUMES = {
     "dense_on_volumes": chain(lambda: L.Dense(3)),
 }
 BRANCHES = {2: LINES, 3: IMAGES, 4: VOLUMES}
+# Layers that stay float under a target.
+FLOATS = {"tflm": ("inner_softmax", "softmax_of_rows", "softmax_of_volumes", "softmax_scaled")}
 
 
-def network(*layers, size=(6, 6, 4)) -> keras.Model:
-    """Return a model with one output for each of the named layers, or for all of them."""
+def network(*layers, size=(6, 6, 4), target=None) -> keras.Model:
+    """Return a model with one output for each of the named layers.
+
+    By default these are all layers that `target` computes in integers.
+    """
     branches = BRANCHES[len(size)]
+    layers = layers or [name for name in branches if name not in FLOATS.get(target, ())]
     inputs = keras.Input(size)
-    return keras.Model(inputs, {name: branches[name](inputs) for name in layers or branches})
+    return keras.Model(inputs, {name: branches[name](inputs) for name in layers})

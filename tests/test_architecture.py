@@ -1,6 +1,7 @@
 """The rules of the code base, read off its syntax trees."""
 
 import ast
+import functools
 import pathlib
 import warnings
 
@@ -71,6 +72,14 @@ PRIVATE = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trees():
+    """Keep the trees while these tests run only: a collection of garbage walks through them."""
+    yield
+    parsed.cache_clear()
+
+
+@functools.cache
 def parsed(path):
     return ast.parse(path.read_text())
 

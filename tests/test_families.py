@@ -4,6 +4,7 @@ import families
 import keras
 import numpy as np
 import pytest
+from conftest import pairs
 from darknet19 import convolution, darknet19
 from inception_v1 import inception_v1
 from inception_v2 import inception_v2
@@ -44,11 +45,15 @@ def of_voc(input_shape):
     ("build", "pixels", "published"),
     [
         (inception_v1, 32, {headless: 5_607_184}),
-        (inception_v2, 32, {headless: 10_173_112}),
+        pytest.param(inception_v2, 32, {headless: 10_173_112}, marks=pytest.mark.full),
         (darknet19, 32, {trainable: 20_842_376}),
-        (yolo_v2, 64, {total: 50_983_561, trainable: 50_962_889}),
+        pytest.param(
+            *(yolo_v2, 64, {total: 50_983_561, trainable: 50_962_889}), marks=pytest.mark.full
+        ),
         (yolo_v2_tiny, 32, {total: 11_237_145}),
-        (of_voc, 32, {total: 15_867_885, trainable: 15_861_773}),
+        pytest.param(
+            *(of_voc, 32, {total: 15_867_885, trainable: 15_861_773}), marks=pytest.mark.full
+        ),
         (resnet50_v1_5, 32, {trainable: 25_557_032}),
         pytest.param(resnet101_v1_5, 32, {trainable: 44_549_160}, marks=pytest.mark.full),
         pytest.param(resnet152_v1_5, 32, {trainable: 60_192_808}, marks=pytest.mark.full),
@@ -89,19 +94,18 @@ def weight_bits(quantized):
     }
 
 
-@pytest.mark.parametrize(
-    ("target", "engine"),
-    [("paper", "integer"), ("litert", "litert"), ("onnx", "onnxruntime")],
-)
-@pytest.mark.parametrize("bits", [8, 4])
-def test_a_detector_with_a_passthrough_is_exact(target, engine, bits, rng):
+ENGINES = {"paper": "integer", "litert": "litert", "onnx": "onnxruntime"}
+
+
+@pytest.mark.parametrize(("target", "bits"), pairs(ENGINES, [8, 4]))
+def test_a_detector_with_a_passthrough_is_exact(target, bits, rng):
     model = small_detector()
     randomize(model)
     images = rng.normal(size=(4, 12, 8, 3)).astype("float32")
     q = keras_alt.quantize_model(model, keras_alt.QuantizeConfig(target=target, weights=bits))
     keras_alt.calibrate(q, images, verbose=False)
 
-    result = keras_alt.verify(q, images, engine=engine, verbose=False)
+    result = keras_alt.verify(q, images, engine=ENGINES[target], verbose=False)
 
     assert weight_bits(q) == {"conv1": 8, "conv2": bits, "conv3": bits, "predictions": 8}
     assert sum(row.total for row in result.layers)

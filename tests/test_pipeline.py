@@ -155,6 +155,7 @@ def test_a_router_is_trained_into_a_preset(tmp_path):
     assert (tmp_path / "router_12.json").stat().st_size > 100
 
 
+@pytest.mark.full
 def test_route_nets(tmp_path):
     run("route_nets.py", "--count", 3, "--output", tmp_path)
     for name in ("nets.gds", "nets.def", "nets.json", "nets.svg", "nets.png", "around.svg"):

@@ -104,7 +104,7 @@ def long(target, size):
 
 @pytest.mark.parametrize(("target", "size"), pairs(TARGETS, SIZES, long))
 def test_the_checker_agrees_about_every_layer_of_the_zoo(target, size, rng):
-    quantized, x = exported.quantized(layer_zoo.network(size=size), rng, target)
+    quantized, x = exported.quantized(layer_zoo.network(size=size, target=target), rng, target)
     reading = integer.read(quantized)
     claimed = certified(reading)
     assert claimed["open"] == []

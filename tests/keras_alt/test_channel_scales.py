@@ -6,7 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same_outputs, gradients, outputs, sample
+from conftest import EAGER, assert_same_outputs, gradients, outputs, sample
 from exported import assert_exact, assert_refused
 from keras import layers as L
 from keras import ops
@@ -257,7 +257,7 @@ def test_a_batch_norm_folds_into_channels_while_it_trains(rng):
     x = L.BatchNormalization()(L.Conv2D(3, 2, use_bias=False, name="conv")(inputs))
     x = L.BatchNormalization()(L.DepthwiseConv2D(2, depth_multiplier=2, name="depth")(x))
     model, x = quantized(model=keras.Model(inputs, x), batch_norm="train")
-    model.compile(keras_alt.optimizers.alt(1e-3, steps=8), "mse")
+    model.compile(keras_alt.optimizers.alt(1e-3, steps=8), "mse", run_eagerly=EAGER)
     y = drawn((16, 2, 2, 6), rng)
     callback = keras_alt.callbacks.FreezeBatchNorm(step=4)
     model.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=[callback])
@@ -271,7 +271,7 @@ def test_pruned_weights_stay_zero(rng):
     model = keras_alt.quantize_model(model, config, masks={"first/kernel": mask})
     x = drawn((16, 5), rng)
     keras_alt.calibrate(model, x, verbose=False)
-    model.compile(keras_alt.optimizers.alt(1e-2, steps=8), "mse")
+    model.compile(keras_alt.optimizers.alt(1e-2, steps=8), "mse", run_eagerly=EAGER)
     model.fit(x, drawn((16, 3), rng), batch_size=4, epochs=2, verbose=0)
     (kernel, *_) = integer.read(model).program.steps
     assert not kernel.attributes["kernel"].codes[~mask].any()

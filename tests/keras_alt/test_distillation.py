@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import randomize
+from conftest import EAGER, randomize
 from keras import layers as L
 from keras.ops import convert_to_numpy
 
@@ -33,7 +33,7 @@ def distilled(teacher, student, x, loss, callbacks=()):
     distiller.compile(
         keras_alt.optimizers.alt(1e-3, 1e-2, steps=8),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
+        run_eagerly=EAGER,
     )
     y = np.arange(len(x)) % 5
     distiller.fit(x, y, batch_size=4, verbose=0, callbacks=list(callbacks))

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import EAGER
 from keras import ops
 
 import keras_alt
@@ -88,7 +89,7 @@ def test_any_optimizer_leaves_frozen_weights_where_they_are(model, rng):
     freeze = FreezeOscillating(frequency=0.1, momentum=0.02, every=1)
     fit(model, [Moved(), freeze])
     before = weights(model)
-    model.compile(keras_alt.optimizers.alt(1e-2), "mse", jit_compile=False)
+    model.compile(keras_alt.optimizers.alt(1e-2), "mse", run_eagerly=EAGER)
     x = rng.normal(size=(32, 3)).astype("float32")
     model.fit(x, x.sum(1), verbose=0, batch_size=4, callbacks=[freeze])
     after = weights(model)
@@ -103,7 +104,7 @@ def codes(model):
 
 def train(model, callbacks, rng, **options):
     """Train all weights that are not frozen."""
-    model.compile(keras_alt.optimizers.alt(1e-2), "mse", jit_compile=False)
+    model.compile(keras_alt.optimizers.alt(1e-2), "mse", run_eagerly=EAGER)
     x = rng.normal(size=(32, 3)).astype("float32")
     model.fit(x, x.sum(1), verbose=0, batch_size=4, callbacks=callbacks, **options)
 

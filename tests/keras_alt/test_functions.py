@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import gradients
+from conftest import assert_same_outputs, gradients
 from keras import layers as L
 from keras import ops
 
@@ -116,7 +116,7 @@ def test_a_table_survives_files(target, ending, rng, tmp_path):
     q.save(tmp_path / f"m.{ending}")
     loaded = keras.models.load_model(tmp_path / f"m.{ending}")
 
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), q.predict(x, verbose=0))
+    assert_same_outputs(loaded, q, x)
 
 
 def test_functions_stay_float_in_front_and_behind():

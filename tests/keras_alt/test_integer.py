@@ -190,7 +190,8 @@ def test_an_average_needs_a_quantizer():
     ],
 )
 def test_wrong_inputs_are_errors(x, message, rng):
-    quantized = keras_alt.quantize_model(models.residual())
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    quantized = keras_alt.quantize_model(network)
     keras_alt.calibrate(quantized, sample(quantized, rng, 8), verbose=False)
     with pytest.raises(ValueError, match=message):
         integer.run(integer.read(quantized), x)

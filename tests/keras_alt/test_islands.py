@@ -58,12 +58,11 @@ def test_integers_and_islands_in_order_are_the_model(name, rng):
     expected = keras.tree.flatten(model(x, training=False))
     for result, value in zip(computed(reading, x), expected, strict=True):
         np.testing.assert_array_equal(result, keras.ops.convert_to_numpy(value))
+    assert_written_once(reading)
 
 
-@pytest.mark.parametrize("name", ISLANDS)
-def test_no_layer_is_written_twice(name, rng):
-    reading = integer.read(quantized(ISLANDS[name][0], rng)[0])
-
+def assert_written_once(reading):
+    """No layer is in two parts, and every part is in the sequence."""
     layers = [*reading.entry_layers, *reading.island_layers, *reading.exit_layers]
     assert len(layers) == len(set(layers))
     parts = list(reading.sequence())

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same_outputs
+from conftest import EAGER, assert_same_outputs, pairs
 from keras import layers as L
 from keras import ops
 
@@ -88,12 +88,11 @@ def test_the_configuration_adds_only_widths(row):
 
 
 OTHER_WIDTHS = ({"kernel_bits": 4}, {"activation_bits": None}, {"bias_bits": 8})
-TRAINED = [(name, {}) for name in TABLE] + [
-    (name, widths) for name in ("conv2d", "depthwise", "separable") for widths in OTHER_WIDTHS
-]
+TRAINED = [(name, {}) for name in TABLE]
+TRAINED_AT_OTHER_WIDTHS = pairs(("conv2d", "depthwise", "separable"), OTHER_WIDTHS)
 
 
-@pytest.mark.parametrize(("name", "widths"), TRAINED)
+@pytest.mark.parametrize(("name", "widths"), TRAINED + TRAINED_AT_OTHER_WIDTHS)
 def test_a_layer_written_by_hand_trains_and_reloads(name, widths, rng, tmp_path):
     _, quant, args, kwargs, shape = TABLE[name]
     x = rng.normal(size=shape).astype("float32")
@@ -106,7 +105,7 @@ def test_a_layer_written_by_hand_trains_and_reloads(name, widths, rng, tmp_path)
     model.compile(
         keras_alt.optimizers.alt(1e-3, 1e-2),
         keras.losses.MeanSquaredError(),
-        run_eagerly=keras.backend.backend() == "tensorflow",
+        run_eagerly=EAGER,
     )
     model.fit(x, np.zeros(model.compute_output_shape(shape)), epochs=2, verbose=0)
 

@@ -17,7 +17,9 @@ ENGINES = {"litert": "litert", "onnx": "onnxruntime"}
 
 
 def long(name, target):
-    return [pytest.mark.full] if name in ("yolo", "gru_steps", "lstm_steps") else []
+    """Mark the networks that take long and have a relative among the others."""
+    names = ("yolo", "gru_steps", "lstm_steps", "unet_bilinear", "efficientnet")
+    return [pytest.mark.full] if name in names else []
 
 
 def trained(name, target, rng):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import EAGER
 from exported import quantized
 from keras import layers as L
 from keras import ops
@@ -44,7 +45,7 @@ def test_its_slopes_train(rng):
     # A slope that is a power of two lies at the edge of its range, and is clipped at first.
     model, x = quantized(network(keras.initializers.Constant(0.3)), rng, "litert")
     before = model.get_layer("prelu").alpha.numpy()
-    model.compile(keras_alt.optimizers.alt(batch_size=8), "mse")
+    model.compile(keras_alt.optimizers.alt(batch_size=8), "mse", run_eagerly=EAGER)
     model.fit(x, np.ones((len(x), 2)), epochs=2, verbose=0)
     assert (model.get_layer("prelu").alpha.numpy() != before).all()
     assert keras_alt.verify(model, x, verbose=False)

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from conftest import assert_same_function, assert_same_outputs
+from conftest import EAGER, assert_same_function, assert_same_outputs
 from keras import layers as L
 
 import keras_alt
@@ -206,9 +206,9 @@ def test_steps_train_and_load(cell, ending, rng, tmp_path):
     model = keras_alt.quantize_model(float_model, QuantizeConfig(target="onnx"), x)
     before = model.get_weights()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras_alt.optimizers.alt(1e-2, batch_size=16), loss)
+    model.compile(keras_alt.optimizers.alt(1e-2, batch_size=32), loss, run_eagerly=EAGER)
 
-    history = model.fit(x, y, batch_size=16, epochs=4, verbose=0).history["loss"]
+    history = model.fit(x, y, batch_size=32, epochs=4, verbose=0).history["loss"]
     model.save(tmp_path / f"model.{ending}")
 
     assert history[-1] < history[0]

@@ -11,7 +11,7 @@ import models
 import pytest
 from c_programs import STRICT, strict_compiler  # noqa: F401
 from conftest import pairs, sample
-from exported import assert_exact, quantized, small
+from exported import assert_exact, assert_refused, quantized, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers as L
@@ -20,6 +20,7 @@ from random_networks import quantized_networks
 import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.export import to_c
+from keras_alt.integer import NotIntegerError
 from keras_alt.targets import TARGETS
 
 pytestmark = pytest.mark.usefixtures("strict_compiler")
@@ -32,7 +33,15 @@ def long(target, size):
 
 @pytest.mark.parametrize(("target", "size"), pairs(TARGETS, SIZES, long))
 def test_every_layer_of_the_zoo_is_exact(target, size, rng):
-    assert_exact(*quantized(layer_zoo.network(size=size), rng, target), "c")
+    network = layer_zoo.network(size=size, target=target)
+    assert_exact(*quantized(network, rng, target), "c")
+
+
+@pytest.mark.parametrize("name", layer_zoo.FLOATS["tflm"])
+def test_a_softmax_is_float_for_tflm_and_refused_by_name(name, rng, tmp_path):
+    model, _ = quantized(layer_zoo.network(name, "conv2d_wide"), rng, "tflm")
+    (row,) = [row for row in keras_alt.report(model).floats if "softmax" in row.name]
+    assert_refused(to_c, model, tmp_path, f"float layers {row.name}", NotIntegerError)
 
 
 @pytest.mark.parametrize("target", ["paper", pytest.param("litert", marks=pytest.mark.full)])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import outputs as outputs_of
 from exported import quantized, small
 from keras import layers as L
 
@@ -114,7 +115,7 @@ FOLDED = {
 def test_the_file_takes_the_bytes_of_a_camera(rescaling, dtype, rng, tmp_path):
     """Without a float layer in front."""
     model, x = behind(FOLDED[rescaling](), rng, dtype, inputs="uint8"), pictures(rng)
-    expected = model.predict(x.astype(dtype), verbose=False)
+    (expected,) = outputs_of(model, x.astype(dtype))
     for inputs, fed in (("uint8", x), ("int8", (x.astype(int) - 128).astype("int8"))):
         file = File(model, tmp_path, inputs=inputs)
         (y,) = file(fed)
@@ -138,7 +139,7 @@ def test_signed_codes_take_the_bytes_if_they_only_shift_them(rng, tmp_path):
     file = File(model, tmp_path, inputs="uint8")
     assert grid(*file.inputs) == (np.uint8, (2.0**-7, 128))
     (y,) = file(x)
-    np.testing.assert_allclose(y, model.predict(x.astype("float32"), verbose=False), atol=1e-6)
+    np.testing.assert_allclose(y, outputs_of(model, x.astype("float32"))[0], atol=1e-6)
 
 
 def test_bytes_in_front_of_float_layers_need_a_model_that_takes_bytes(rng, tmp_path):
@@ -146,7 +147,7 @@ def test_bytes_in_front_of_float_layers_need_a_model_that_takes_bytes(rng, tmp_p
     model = behind(rescaling, rng, "uint8", padding="same")
     for inputs, fed in (("uint8", x), ("int8", (x.astype(int) - 128).astype("int8"))):
         (y,) = File(model, tmp_path, inputs=inputs)(fed)
-        np.testing.assert_allclose(y, model.predict(x, verbose=False), atol=1e-6)
+        np.testing.assert_allclose(y, outputs_of(model, x)[0], atol=1e-6)
     model = behind(rescaling, rng, padding="same")
     with pytest.raises(ExportError, match="dtype 'uint8'.*'pixels' of float32 in front of resc"):
         to_litert(model, tmp_path / "other.tflite", inputs="uint8")
@@ -187,4 +188,4 @@ def test_tokens_stay_whole_numbers(rng, tmp_path):
     keras_alt.calibrate(model, x, verbose=False)
     file = File(model, tmp_path, inputs="uint8", outputs="float32")
     assert file.inputs[0]["dtype"] == np.int32
-    np.testing.assert_array_equal(file(x)[0], model.predict(x, verbose=False))
+    np.testing.assert_array_equal(file(x)[0], outputs_of(model, x)[0])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import outputs
 from exported import assert_exact, assert_refused
 from keras import layers as L
 
@@ -67,7 +68,7 @@ def test_one_file_of_a_denoiser_computes_every_size(target, rng, tmp_path):
     compute = write(model, target, tmp_path)
     for size in SIZES:
         x = images(rng, size)
-        np.testing.assert_array_equal(compute(x), model.predict(x, verbose=False))
+        np.testing.assert_array_equal(compute(x), outputs(model, x)[0])
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_a_shape_that_is_given_makes_a_file_of_that_shape(target, rng, tmp_path)
     for size in SIZES:
         x = images(rng, size)
         compute = write(model, target, tmp_path, input_shape=(*size, 1))
-        np.testing.assert_array_equal(compute(x), model.predict(x, verbose=False))
+        np.testing.assert_array_equal(compute(x), outputs(model, x)[0])
         assert_exact(model, x, {"litert": "litert", "onnx": "onnxruntime"}[target])
     with pytest.raises(ValueError, match="needs inputs of known size.*`input_shape=`"):
         write(model, target, tmp_path)
@@ -129,7 +130,7 @@ def test_layers_that_need_no_size_leave_it_open(case, target, rng, tmp_path):
     for size in [(13, 17), (20, 8)]:
         x = images(rng, size, channels=2)
         atol = 1e-6 if case == "softmax" else 0
-        np.testing.assert_allclose(compute(x), quantized.predict(x, verbose=False), atol=atol)
+        np.testing.assert_allclose(compute(x), outputs(quantized, x)[0], atol=atol)
 
 
 def test_lines_of_open_length_need_a_shape_in_litert(rng, tmp_path):

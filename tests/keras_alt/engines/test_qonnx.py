@@ -63,10 +63,20 @@ def test_every_topology_is_exact(make, target, rng):
                 "slice_of_steps",
             ),
         ),
-        ((8, 4), layer_zoo.LINES),
+        (
+            (8, 4),
+            (
+                *("conv1d_causal", "conv1d_groups", "transposed_1d_same", "depthwise_1d_strided"),
+                *("batch_norm_1d", "dense_on_lines", "max_pool_1d", "average_pool_1d"),
+                *("mean_of_seven", "global_max_1d", "upsampling_1d", "zero_padding_1d"),
+                *("cropping_1d", "prelu_1d", "dot", "positions", "capped_relu_1d"),
+                "repeat_vector",
+            ),
+        ),
+        pytest.param((8, 4), layer_zoo.LINES, marks=pytest.mark.full),
         ((3, 4, 5, 2), layer_zoo.VOLUMES),
     ],
-    ids=["images", "lines", "volumes"],
+    ids=["images", "few lines", "lines", "volumes"],
 )
 def test_layers_are_exact(size, layers, rng):
     network = layer_zoo.network(*layers, size=size)

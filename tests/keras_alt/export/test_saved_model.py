@@ -17,16 +17,21 @@ from keras_alt.export import ExportError, to_saved_model
 RUN = """
 import sys
 import numpy as np, tensorflow as tf
-with np.load("inputs.npz") as file:
-    inputs = {name: file[name] for name in file.files}
-function = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-np.savez("outputs.npz", **{k: v.numpy() for k, v in function(**inputs).items()})
+for path in sys.argv[1:]:
+    with np.load(f"{path}/inputs.npz") as file:
+        inputs = {name: file[name] for name in file.files}
+    function = tf.saved_model.load(path).signatures["serving_default"]
+    np.savez(f"{path}/outputs.npz", **{k: v.numpy() for k, v in function(**inputs).items()})
 """
 
 
 def small():
     inputs = keras.Input((8, 8, 3))
     return keras.Model(inputs, L.Dense(5)(L.Flatten()(models.conv_block(inputs, 4))))
+
+
+def with_layers_that_train_by_default():
+    return models.augmented(small())
 
 
 def quantized(make, rng, **options):
@@ -36,34 +41,45 @@ def quantized(make, rng, **options):
     return model, x
 
 
-def computed_alone(path, model, x, scratch):
-    """Return the outputs of the folder in a process that has TensorFlow, but no Keras."""
-    names = [tensor.name for tensor in model.inputs]
-    inputs = dict(zip(names, keras.tree.flatten(x), strict=True))
-    np.savez(scratch / "inputs.npz", **inputs)
-    process = run_alone(scratch, "-c", RUN, path, without=("keras",))
+def computed_alone(scratch, *saved):
+    """Return the outputs of folders in a process that has TensorFlow, but no Keras.
+
+    Args:
+        scratch: folder where the process runs.
+        *saved: `(folder, model, inputs)` for each.
+    """
+    for path, model, x in saved:
+        names = [tensor.name for tensor in model.inputs]
+        np.savez(f"{path}/inputs.npz", **dict(zip(names, keras.tree.flatten(x), strict=True)))
+    paths = [path for path, _, _ in saved]
+    process = run_alone(scratch, "-c", RUN, *paths, without=("keras",))
     assert process.returncode == 0, process.stderr
-    with np.load(scratch / "outputs.npz") as file:
-        return [file[name] for name in sorted(file.files)]
+    return [_one_output(path) for path in paths]
+
+
+def _one_output(path):
+    with np.load(f"{path}/outputs.npz") as file:
+        (name,) = file.files
+        return file[name]
 
 
 @pytest.mark.tensorflow_only
 @pytest.mark.parametrize(
-    "make",
+    "makes",
     [
-        models.siamese,
-        pytest.param(models.residual, marks=pytest.mark.full),
-        pytest.param(models.float_inside, marks=pytest.mark.full),
+        (models.siamese, with_layers_that_train_by_default),
+        pytest.param((models.residual, models.float_inside), marks=pytest.mark.full),
     ],
-    ids=lambda m: m.__name__,
+    ids=lambda makes: " and ".join(make.__name__ for make in makes),
 )
-def test_outputs_are_the_same_bits_without_keras(make, rng, tmp_path):
-    model, x = quantized(make, rng)
+def test_outputs_are_the_same_bits_without_keras(makes, rng, tmp_path):
+    saved = []
+    for make in makes:
+        model, x = quantized(make, rng)
+        saved.append((to_saved_model(model, tmp_path / make.__name__), model, x))
 
-    path = to_saved_model(model, tmp_path / "saved")
-
-    (values,) = computed_alone(path, model, x, tmp_path)
-    np.testing.assert_array_equal(values, outputs(model, x)[0])
+    for values, (_, model, x) in zip(computed_alone(tmp_path, *saved), saved, strict=True):
+        np.testing.assert_array_equal(values, outputs(model, x)[0])
 
 
 @pytest.mark.full
@@ -77,7 +93,7 @@ def test_every_backend_writes_the_same_codes(rng, tmp_path):
 
     path = to_saved_model(model, tmp_path / "saved")
 
-    (values,) = computed_alone(path, model, x, tmp_path)
+    (values,) = computed_alone(tmp_path, (path, model, x))
     np.testing.assert_array_equal(np.ldexp(values, -exponent), codes)
 
 
@@ -94,15 +110,7 @@ def test_operations_are_plain(rng, tmp_path):
     functions = saved.meta_graphs[0].graph_def.library.function
     assert functions
     assert not any(f.attr["_XlaMustCompile"].b for f in functions)
-    (values,) = computed_alone(path, model, x, tmp_path)
-    np.testing.assert_array_equal(values, outputs(model, x)[0])
-
-
-@pytest.mark.tensorflow_only
-def test_layers_that_train_by_default_do_not_in_the_file(rng, tmp_path):
-    model, x = quantized(lambda: models.augmented(small()), rng)
-    path = to_saved_model(model, tmp_path / "saved")
-    (values,) = computed_alone(path, model, x, tmp_path)
+    (values,) = computed_alone(tmp_path, (path, model, x))
     np.testing.assert_array_equal(values, outputs(model, x)[0])
 
 
