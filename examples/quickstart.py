@@ -119,11 +119,11 @@ def print_table(rows, images):
 def made(row, options):
     """Return what a network left in the output folder, with the command that proves it."""
     stem, folder = row["stem"], options.output
-    model, data = folder / f"{stem}.keras", ("--data", folder / "test.npz")
-    verify = command("keras-alt", "verify", model, *data)
+    model = folder / f"{stem}.keras"
+    verify = command("keras-alt", "verify", model, "--data", folder / "test.npz", "--engines")
     return [
-        Made(f"{stem}.keras", f"the network with {row['name']}, for Keras", verify),
-        Made(f"{stem}_c", "the same network as C99, integers alone", f"{verify} --engines c"),
+        Made(f"{stem}.keras", f"the network with {row['name']}, for Keras", f"{verify} integer"),
+        Made(f"{stem}_c", "the same network as C99, integers alone", f"{verify} c"),
         Made(
             f"{stem}_report.html",
             "every threshold, width and error",

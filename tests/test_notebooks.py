@@ -12,7 +12,7 @@ nbformat = pytest.importorskip("nbformat")
 FOLDER = pathlib.Path(__file__).parent.parent / "docs" / "notebooks"
 SHORT = {
     "quantize_and_deploy": {"EPOCHS": 1, "RETRAIN_EPOCHS": 1, "PROVED": 20},
-    "route_a_net": {"NETS": 40},
+    "route_a_net": {"NETS": 200},
     "threshold_training": {"STEPS": 12},
 }
 MACHINE = re.compile(r"(?<![\w.])/(?:home|Users|tmp|work|root|usr|opt|var|srv|mnt)/")
