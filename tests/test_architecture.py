@@ -27,7 +27,8 @@ LAYERS = {
         {"insertion", "callbacks", "registration"},
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
-        | {"retargeting", "narrowing", "certificate", "fits", "layer_rows", "wiring", "pages"},
+        | {"retargeting", "narrowing", "certificate", "fits", "layer_rows", "wiring", "pages"}
+        | {"drift"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
         {"engine_matrix", "opening"},
         {"verification", "comparing"},

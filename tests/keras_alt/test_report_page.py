@@ -262,13 +262,12 @@ def test_a_browser_shows_the_page_and_sorts_it(browser, page):
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(pathlib.Path(page).as_uri())
 
-    table = tab.locator("table", has=tab.locator("th", has_text="SQNR"))
-    header = table.locator("th", has_text="SQNR")
-    shown = lambda: [  # noqa: E731
-        float(text.split()[0])
-        for text in table.locator("td:nth-child(6)").all_inner_texts()
-        if text
-    ]
+    table = tab.locator("table", has_text="SQNR to float")
+    header = table.locator("th:nth-child(6)")
+    assert header.inner_text() == "SQNR"
+    values = "cells => cells.map(cell => cell.dataset.value)"
+    cells = table.locator("td:nth-child(6)")
+    shown = lambda: [float(text) for text in cells.evaluate_all(values) if text]  # noqa: E731
     before = shown()
     assert header.get_attribute("aria-sort") == "none"
     header.locator("button").click()

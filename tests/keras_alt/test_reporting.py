@@ -46,6 +46,21 @@ def test_clipped_share_and_sqnr():
     assert row.sqnr_db == pytest.approx(10 * np.log10((0.25 + 0.09 + 4 + 1) / noise), rel=1e-6)
 
 
+def test_the_distance_to_the_float_model_is_that_of_the_outputs(rng):
+    layers = [keras.Input((6,)), L.Dense(8, activation="relu", name="first"), L.Dense(3, name="b")]
+    model = randomize(keras.Sequential(layers), rng)
+    x = sample(model, rng, 20)
+    quantized = keras_alt.quantize_model(model, calibration_data=x)
+    rows = {row.name: row for row in keras_alt.report(quantized, x).quantizers}
+    exact, found = model(x), quantized(x)
+    noise = np.square(found - exact).sum() / np.square(exact).sum()
+    assert rows["b/output"].drift_db == pytest.approx(-10 * np.log10(noise), rel=1e-4)
+    assert rows["b/kernel"].drift_db is None
+    assert rows["first_relu/output"].drift_db > 20
+    rows = {row.name: row for row in keras_alt.report(quantized).quantizers}
+    assert rows["b/output"].drift_db is None
+
+
 def test_what_stays_float_has_a_reason():
     model = models.float_inside()
     report = keras_alt.report(keras_alt.quantize_model(model, QuantizeConfig(skip=("conv2d_1",))))
