@@ -52,7 +52,7 @@ RANK = {
 }
 LAZY = {
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx"),
-    *("h5py", "matplotlib", "gdstk", "klayout", "jinja2"),
+    *("h5py", "matplotlib", "gdstk", "klayout", "jinja2", "markupsafe"),
 }
 BACKENDS = {"tensorflow.py", "jax.py", "torch.py"}
 DOOR = "keras_alt/keras_internals.py"
