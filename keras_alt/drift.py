@@ -1,10 +1,11 @@
 """How far a quantized model is from the float model behind it, layer by layer."""
 
 import math
+from collections import Counter
 
 import keras
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.graph import Graph, deep_recursion
@@ -42,9 +43,9 @@ def drift(graph: Graph, data, samples: int) -> dict[Quantizer, float | None]:
         plain = keras.Model(inputs[0], list(tensors))
     signal, noise = np.zeros(len(pairs)), np.zeros(len(pairs))
     for arrays in read_batches(graph.model, data, samples, BATCH):
-        values = zip(plain(arrays, training=False), rounded(arrays, training=False), strict=True)
-        for number, (exact, found) in enumerate(values):
-            exact, found = (np.float64(ops.convert_to_numpy(x)) for x in (exact, found))
+        outputs = (tree.flatten(model(arrays, training=False)) for model in (plain, rounded))
+        for number, both in enumerate(zip(*outputs, strict=True)):
+            exact, found = (np.float64(ops.convert_to_numpy(values)) for values in both)
             signal[number] += np.square(exact).sum()
             noise[number] += np.square(found - exact).sum()
     return {
@@ -55,12 +56,17 @@ def drift(graph: Graph, data, samples: int) -> dict[Quantizer, float | None]:
 
 def _pairs(graph, floats):
     """Yield the call of a quantizer, the inputs of the float model and the tensor to compare."""
-    outputs = {call.layer.name: call.output for call in floats.calls if len(call.outputs) == 1}
+    called = Counter(call.layer for call in floats.calls)
+    outputs = {
+        call.layer.name: call.output
+        for call in floats.calls
+        if called[call.layer] == len(call.outputs) == 1
+    }
     calls = [call for call in graph.calls if isinstance(call.layer, Quantizer)]
-    layers = [call.layer for call in calls]
+    times = Counter(call.layer for call in calls)
     for call in calls:
         tensor = outputs.get(owner_of(call.layer))
-        if tensor is not None and layers.count(call.layer) == 1:
+        if tensor is not None and times[call.layer] == 1:
             yield call, floats.inputs, tensor
 
 
