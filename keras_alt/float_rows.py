@@ -80,14 +80,16 @@ def _remedy(call: Call, place, record, exports):
         way = "To quantize it, leave it out of `skip`."
     elif record is not None and place == BETWEEN and is_float_in(call, record.config.target):
         way = "`keras_alt.retarget` the model for an engine that has an integer form of it."
+    elif is_recurrent(call) and obstacle(call) is None:
+        way = "`keras_alt.unroll` the float model before `quantize_model`."
     elif place == BETWEEN and operator_of(call) is None:
-        way = "Put a layer with an integer form in its place, or give it one: docs/extending.md."
+        way = "Put a layer that has an integer form in its place."
     else:
         way = ""
     if refusing:
         way += (
-            f" For {', '.join(refusing)}, take it off the model, or `keras_alt.retarget` the model "
-            "for an exporter that writes it."
+            f" For {' and '.join(refusing)}: take it off the model, or `keras_alt.retarget` the "
+            "model for an exporter that writes it."
         )
     return way.strip()
 

@@ -36,6 +36,8 @@ class QuantizerRow:
         sqnr_db: signal-to-quantization-noise ratio in dB; None if not measured.
         frozen: whether the threshold is frozen.
         shift: mean of code minus value, in steps of the grid; None if not measured.
+        drift_db: SQNR against the output of the float model, so with the errors of all layers in
+            front; None if not measured.
     """
 
     name: str
@@ -46,6 +48,7 @@ class QuantizerRow:
     sqnr_db: float | None
     frozen: bool
     shift: float | None = None
+    drift_db: float | None = None
 
 
 INTEGER = "integer"  # place of a layer that computes codes

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_alt.certificate.document import Unread
 from keras_alt.costs import multiply_accumulates, weight_bytes
+from keras_alt.drift import drift
 from keras_alt.fits import fits_of
 from keras_alt.float_rows import float_rows
 from keras_alt.graph import Graph, functional
@@ -63,9 +64,10 @@ def report(model: keras.Model, data=None, samples: int = 256) -> Report:
         )
     fits, measured = fits_of(model, found, data, samples)
     graph = Graph(model)
+    drifts = {} if data is None else drift(graph, data, samples)
     sums, no_integers, refused, reading = _of_integers(model)
     return Report(
-        [_quantizer_row(name, q, fits.get(q)) for name, q in found.items()],
+        [_quantizer_row(name, q, fits.get(q), drifts.get(q)) for name, q in found.items()],
         float_rows(graph),
         weight_bytes(graph),
         multiply_accumulates(graph),
@@ -90,7 +92,7 @@ def _of_integers(model):
         return [], str(error), {}, Unread(model.name, str(error))
 
 
-def _quantizer_row(name, quantizer, fit):
+def _quantizer_row(name, quantizer, fit, drift_db):
     return QuantizerRow(
         name,
         str(quantizer.format),
@@ -100,6 +102,7 @@ def _quantizer_row(name, quantizer, fit):
         fit and fit.sqnr_db(),
         bool(ops.convert_to_numpy(quantizer.frozen)),
         fit and fit.shift(),
+        drift_db,
     )
 
 

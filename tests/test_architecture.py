@@ -29,7 +29,7 @@ LAYERS = {
         {"quantize", "equalization"},
         {"report_tables", "float_rows", "refusals", "reporting", "tfmot", "engines"}
         | {"retargeting", "narrowing", "certificate", "width_search"}
-        | {"fits", "layer_rows", "wiring", "pages"},
+        | {"fits", "layer_rows", "wiring", "pages", "drift"},
         {"export", "proving", "ties", "recipes", "comparison", "robustness"},
         {"local_rules"},
         {"engine_matrix", "opening"},
@@ -54,7 +54,7 @@ RANK = {
 }
 LAZY = {
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx"),
-    *("h5py", "matplotlib", "gdstk", "klayout", "jinja2"),
+    *("h5py", "matplotlib", "gdstk", "klayout", "jinja2", "markupsafe"),
 }
 BACKENDS = {"tensorflow.py", "jax.py", "torch.py"}
 DOOR = "keras_alt/keras_internals.py"

@@ -31,7 +31,7 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.filters.update(
-        amount=amount, percent=percent, shape=shape, minus=minus, plain=plain_markdown, short=short
+        amount=amount, percent=percent, shape=shape, minus=minus, plain=plain_markdown, code=code
     )
     return environment
 
@@ -59,6 +59,18 @@ def percent(share: float) -> str:
 def shape(sizes) -> str:
     """Return a shape as text, with `?` for a size that is open."""
     return " × ".join("?" if size is None else str(size) for size in sizes) or "scalar"
+
+
+def code(text: str):
+    """Return a text with what stands between backticks as code; everything is escaped."""
+    import markupsafe
+
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:
+        return text
+    marked = [f"<code>{markupsafe.escape(part)}</code>" for part in parts[1::2]]
+    plain = [str(markupsafe.escape(part)) for part in parts[::2]]
+    return markupsafe.Markup("".join(a + b for a, b in zip(plain, [*marked, ""], strict=True)))
 
 
 def minus(number) -> str:

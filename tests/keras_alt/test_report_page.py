@@ -15,6 +15,7 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.fits import BINS, SPAN, Fit
 from keras_alt.pages.charts import histogram, trajectories
+from keras_alt.pages.rendering import code
 from keras_alt.quantizer import quantizers
 
 WIDTHS = (1200, 390)  # of a desk and of a phone
@@ -141,7 +142,7 @@ def test_every_part_that_is_given_is_shown(page):
     assert reader.column("engine") == ["integer", "tflm"]
     (floats,) = [table for table in reader.tables if "way out" in table[0]]
     assert floats[1][0] == "<i>norm"
-    assert floats[1][4].startswith("Put a layer with an integer form in its place")
+    assert floats[1][4].startswith("Put a layer that has an integer form in its place")
 
 
 def test_a_page_without_them_has_no_empty_parts(made, tmp_path):
@@ -149,6 +150,18 @@ def test_a_page_without_them_has_no_empty_parts(made, tmp_path):
     keras_alt.report(model).to_html(tmp_path / "report.html")
     ids = re.findall(r'id="([a-z]+)"', (tmp_path / "report.html").read_text(encoding="utf-8"))
     assert not {"trajectories", "sensitivity", "engines"} & set(ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("call `f(<x>)` < `g`!", "call <code>f(&lt;x&gt;)</code> &lt; <code>g</code>!"),
+        ("a `b", "a `b"),
+        ("`a`", "<code>a</code>"),
+    ],
+)
+def test_backticks_are_code(text, shown):
+    assert str(code(text)) == shown
 
 
 def test_the_same_report_is_the_same_page(made, tmp_path):
@@ -262,13 +275,12 @@ def test_a_browser_shows_the_page_and_sorts_it(browser, page):
     tab.on("request", lambda request: asked.append(request.url))
     tab.goto(pathlib.Path(page).as_uri())
 
-    table = tab.locator("table", has=tab.locator("th", has_text="SQNR"))
-    header = table.locator("th", has_text="SQNR")
-    shown = lambda: [  # noqa: E731
-        float(text.split()[0])
-        for text in table.locator("td:nth-child(6)").all_inner_texts()
-        if text
-    ]
+    table = tab.locator("table", has_text="SQNR to float")
+    header = table.locator("th:nth-child(6)")
+    assert header.inner_text() == "SQNR"
+    values = "cells => cells.map(cell => cell.dataset.value)"
+    cells = table.locator("td:nth-child(6)")
+    shown = lambda: [float(text) for text in cells.evaluate_all(values) if text]  # noqa: E731
     before = shown()
     assert header.get_attribute("aria-sort") == "none"
     header.locator("button").click()

@@ -7,6 +7,7 @@ import models
 import numpy as np
 import pytest
 from conftest import randomize, sample
+from island_zoo import AROUND
 from keras import layers as L
 
 import keras_alt
@@ -44,6 +45,30 @@ def test_clipped_share_and_sqnr():
     assert row.clipped == 0.25
     noise = 0.05**2 + 1.25**2
     assert row.sqnr_db == pytest.approx(10 * np.log10((0.25 + 0.09 + 4 + 1) / noise), rel=1e-6)
+
+
+def test_the_distance_to_the_float_model_is_that_of_the_outputs(rng):
+    layers = [keras.Input((6,)), L.Dense(8, activation="relu", name="first"), L.Dense(3, name="b")]
+    model = randomize(keras.Sequential(layers), rng)
+    x = sample(model, rng, 20)
+    quantized = keras_alt.quantize_model(model, calibration_data=x)
+    rows = {row.name: row for row in keras_alt.report(quantized, x).quantizers}
+    exact, found = model(x), quantized(x)
+    noise = np.square(found - exact).sum() / np.square(exact).sum()
+    assert rows["b/output"].drift_db == pytest.approx(-10 * np.log10(noise), rel=1e-4)
+    assert rows["b/kernel"].drift_db is None
+    assert rows["first_relu/output"].drift_db > 20
+    rows = {row.name: row for row in keras_alt.report(quantized).quantizers}
+    assert rows["b/output"].drift_db is None
+
+
+@pytest.mark.parametrize("make", [models.shared_layers, models.two_outputs, AROUND["lstm_last"]])
+def test_the_distance_is_small_where_thresholds_fit(make, rng):
+    model = randomize(make(), rng)
+    x = sample(model, rng, 8)
+    quantized = keras_alt.quantize_model(model, calibration_data=x)
+    found = [row.drift_db for row in keras_alt.report(quantized, x).quantizers]
+    assert min(db for db in found if db is not None) > 15
 
 
 def test_what_stays_float_has_a_reason():
