@@ -104,7 +104,10 @@ def _require_float(model):
 
 def _warn_of_own_training(model):
     """Warn of the methods of the model's class that a functional `keras.Model` does not have."""
-    classes = [c for c in type(model).__mro__ if not c.__module__.startswith("keras.")]
+    theirs = keras.Model.__mro__  # on torch, `torch.nn.Module` too
+    classes = [
+        c for c in type(model).__mro__ if c not in theirs and not c.__module__.startswith("keras.")
+    ]
     own = sorted({name for c in classes for name in vars(c)}.intersection(TRAINING_METHODS))
     if own:
         warnings.warn(

@@ -1,5 +1,6 @@
 """Runs an export on TensorFlow from a process on another backend."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -25,8 +26,14 @@ def on_tensorflow(model: keras.Model, statement: str, path: str):
         path: the path to write to.
 
     Raises:
+        ImportError: TensorFlow is not installed.
         ExportError: the model does not load in the process, or the statement fails.
     """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ImportError(
+            f"To write model '{model.name}' to this format needs `pip install tensorflow`, on any "
+            "backend of Keras."
+        )
     with tempfile.TemporaryDirectory() as scratch:
         file = os.path.join(scratch, "model.keras")
         model.save(file)

@@ -4,6 +4,10 @@ import os
 import types
 
 LEGACY = "TF_USE_LEGACY_KERAS"
+NEEDED = (
+    "`keras_alt.tfmot` needs "
+    "`pip install tensorflow tensorflow-model-optimization tf_keras`, on any backend of Keras."
+)
 
 
 def imported() -> tuple[types.ModuleType, types.ModuleType]:
@@ -14,19 +18,19 @@ def imported() -> tuple[types.ModuleType, types.ModuleType]:
     process.
 
     Raises:
-        ImportError: one of the two packages is not installed.
+        ImportError: one of the three packages is not installed.
     """
-    import tensorflow as tf
-
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(NEEDED) from error
     tf.keras.Model  # noqa: B018 - loads `tf.keras` before the variable is set
     before = os.environ.get(LEGACY)
     try:
         import tensorflow_model_optimization as tfmot
         import tf_keras
     except ImportError as error:
-        raise ImportError(
-            "`keras_alt.tfmot` needs `pip install tensorflow-model-optimization tf_keras`."
-        ) from error
+        raise ImportError(NEEDED) from error
     finally:
         if before is None:
             os.environ.pop(LEGACY, None)

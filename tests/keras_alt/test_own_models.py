@@ -1,6 +1,7 @@
 """What `quantize_model` says of models and layers that are a user's own."""
 
 import importlib
+import warnings
 
 import keras
 import numpy as np
@@ -89,6 +90,14 @@ def test_methods_that_are_lost_are_named():
     inputs = keras.Input((4,))
     with pytest.warns(UserWarning, match="class Own, which defines compute_loss, train_step"):
         keras_alt.quantize_model(Own(inputs, L.Dense(3)(inputs)))
+
+
+@pytest.mark.backend
+def test_a_plain_model_loses_no_methods():
+    inputs = keras.Input((4,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        keras_alt.quantize_model(keras.Model(inputs, L.Dense(3)(inputs)))
 
 
 def constrained(cls=L.Conv2D, **rules):
