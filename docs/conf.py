@@ -44,6 +44,7 @@ napoleon_use_rtype = False
 
 html_math_renderer = "mathml"
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"keras-alt {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
