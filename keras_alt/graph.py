@@ -50,6 +50,7 @@ class Graph:
         model: functional or Sequential `keras.Model`.
 
     Attributes:
+        name: that of the model; Keras calls what is inside a Sequential otherwise.
         inputs, outputs: symbolic tensors of the model.
         calls: every `Call`, without the input layers.
         producer: `{tensor: Call}`, the call that computes each tensor. Inputs have no entry.
@@ -58,6 +59,7 @@ class Graph:
     """
 
     def __init__(self, model: keras.Model):
+        self.name = model.name
         self.model = model = functional(model)
         self.inputs = list(model.inputs)
         self.outputs = list(model.outputs)
@@ -138,7 +140,7 @@ def rewrite(
         result = keras.Model(
             tree.map_structure(inputs.__getitem__, model.input),
             new(model.output),
-            name=model.name,
+            name=graph.name,
         )
     result.output_names = list(model.output_names)
     return result

@@ -38,7 +38,7 @@ def inline(model: keras.Model) -> keras.Model:
         ValueError: the model was never built, or has weights that belong to no layer.
     """
     copies = _Copies()
-    return rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
+    return rewrite(Graph(_with_graph(model)), lambda call, new: _inlined(call, new, copies, ""))
 
 
 def _inlined(call: Call, new: Replay, copies, prefix):
@@ -152,7 +152,7 @@ def _graph_inside(call):
         return None
     if isinstance(layer, keras.Model):
         try:
-            return Graph(_functional(layer))
+            return Graph(_with_graph(layer))
         except (TypeError, ValueError, NotImplementedError, AttributeError):
             return None
     if not isinstance(layer, keras.layers.Layer) or _masks(call) or not _may_be_traced(layer):
@@ -171,10 +171,10 @@ def _may_be_traced(layer):
     return bool(sublayers(layer)) and not module.startswith(("keras.", "keras_alt."))
 
 
-def _functional(model):
+def _with_graph(model):
     if isinstance(model, keras.Sequential):
         if model.built and functional_inside(model) is not None:
-            return functional_inside(model)
+            return model
     elif has_graph(model):
         return model
     elif model.built:

@@ -24,6 +24,13 @@ def test_inlining_copies_layers_and_keeps_sharing(rng):
     np.testing.assert_array_equal(flat.get_weights()[0], before)
 
 
+def test_a_model_keeps_its_name():
+    net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="net")
+    outer = keras.Sequential([keras.Input((3,)), net], name="outer")
+
+    assert [inline(model).name for model in (net, outer)] == ["net", "outer"]
+
+
 @pytest.mark.parametrize("axis", [-1, None])
 def test_an_adapted_layer_stays_adapted(axis, rng):
     norm = L.Normalization(axis)
