@@ -31,7 +31,13 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.filters.update(
-        amount=amount, percent=percent, shape=shape, minus=minus, plain=plain_markdown, code=code
+        amount=amount,
+        percent=percent,
+        shape=shape,
+        minus=minus,
+        plain=plain_markdown,
+        code=code,
+        name=name,
     )
     return environment
 
@@ -71,6 +77,13 @@ def code(text: str):
     marked = [f"<code>{markupsafe.escape(part)}</code>" for part in parts[1::2]]
     plain = [str(markupsafe.escape(part)) for part in parts[::2]]
     return markupsafe.Markup("".join(a + b for a, b in zip(plain, [*marked, ""], strict=True)))
+
+
+def name(text: str):
+    """Return a name that a narrow page breaks behind its parts; it is escaped."""
+    import markupsafe
+
+    return markupsafe.Markup(re.sub("([/_])", r"\1<wbr>", str(markupsafe.escape(text))))
 
 
 def minus(number) -> str:
