@@ -115,6 +115,9 @@ def _add_report(commands):
         used="for errors and histograms of activations; ",
     )
     parser.add_argument("--html", help="file for the report as a page that needs no network")
+    parser.add_argument(
+        "--sensitivity", help="for the page: .json file that `keras-alt sensitivity` wrote"
+    )
     parser.add_argument("--markdown", help="file for the report as the model card of a hub")
     parser.add_argument(
         "--certificate", help=".json or .html file for what is proven about all inputs"

@@ -143,9 +143,16 @@ def _report(options):
     model, data = read_quantized(options.model), None
     if options.data is not None:
         data = read_data(options.data, model.inputs, _choice(options)).x
+    if options.sensitivity is not None and options.html is None:
+        raise ValueError(
+            "`--sensitivity` is for the page: name its file by `--html`. "
+            f"Received: --sensitivity {options.sensitivity}"
+        )
+    narrower = None if options.sensitivity is None else read_sensitivity(options.sensitivity)
     told = report(model, data, options.samples)
+    page = functools.partial(told.to_html, sensitivity=narrower, command=options.line)
     wanted = (
-        (options.html, functools.partial(told.to_html, command=options.line)),
+        (options.html, page),
         (options.markdown, told.to_markdown),
         (options.certificate, told.certificate),
     )

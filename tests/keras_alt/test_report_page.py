@@ -48,16 +48,12 @@ def page(made, tmp_path_factory):
     """Return the path of a page with all its parts."""
     model, x, history = made
     path = tmp_path_factory.mktemp("page") / "report.html"
-    rows = [
-        {"layer": "head", "role": "kernel", "bits": bits, "sqnr_db": 5.0 * bits, "loss": None}
-        for bits in (4, 6, 8)
-    ]
     matrix = keras_alt.verify(network_in_integers(), x, engines=["integer", "tflm"], verbose=False)
     keras_alt.report(model, x).to_html(
         path,
         history=history,
         matrix=matrix,
-        sensitivity={"rows": rows},
+        sensitivity=keras_alt.sensitivity(model, x, verbose=False),
         command="keras-alt report 'q<1>.keras'",
     )
     return path

@@ -146,13 +146,17 @@ def test_a_proof_is_written_as_a_bundle(files, run, tmp_path):
 
 
 def test_the_report_is_written_as_page_and_as_card(files, run, tmp_path):
+    rows = tmp_path / "sensitivity.json"
+    succeed(run("sensitivity", files / "q.keras", "--data", files / "x.npy", "--output", rows))
     written = ["--html", tmp_path / "report.html", "--markdown", tmp_path / "README.md"]
 
-    told = succeed(run("report", files / "q.keras", *written))
+    told = succeed(run("report", files / "q.keras", *written, "--sensitivity", rows))
 
     assert f"wrote {tmp_path / 'README.md'}" in told
     assert "library_name" in (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "Only constants are measured" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Only constants are measured" in page
+    assert "Sensitivity to fewer bits" in page
 
 
 def test_widths_and_layers_are_chosen(files, run, tmp_path):
@@ -300,6 +304,7 @@ FAULTS = {
     "inspect saved": "save it with `model.save('model.keras')`",
     "report model.keras": "`keras-alt quantize` first",
     "report q.keras --certificate out.txt": "json",
+    "report q.keras --sensitivity x.npy": "by `--html`",
     "export model.keras --to c --output out": "`keras-alt quantize` first",
     "export q.keras --to c --output missing/out": "folder of a file to write must exist",
     "export q.keras --to c onnx --output out": "onnx: ",
