@@ -48,7 +48,7 @@ def test_the_table_begins_with_float_and_the_best_rule_wins(labelled):
     assert "float, statistics of the data" not in dict(rules)  # only labels can judge them
     for value, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, old)
-    assert str(outcome).count("\n") == len(outcome.steps) - 1
+    assert str(outcome).count("\n") == len(outcome.steps)
 
 
 def test_a_score_of_the_user_judges_statistics_and_takes_none_that_are_no_better(labelled):

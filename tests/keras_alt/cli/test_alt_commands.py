@@ -26,9 +26,9 @@ COMMANDS = (  # in order of work
 def save_network(path):
     layers = [
         keras.Input((6, 6, 1), name="image"),
-        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.Conv2D(4, 3, activation="relu", name="conv2d"),
         keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(3, "softmax"),
+        keras.layers.Dense(3, "softmax", name="dense"),
     ]
     keras.Sequential(layers).save(path)
 
