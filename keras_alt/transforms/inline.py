@@ -38,7 +38,9 @@ def inline(model: keras.Model) -> keras.Model:
         ValueError: the model was never built, or has weights that belong to no layer.
     """
     copies = _Copies()
-    return rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
+    flat = rewrite(Graph(_functional(model)), lambda call, new: _inlined(call, new, copies, ""))
+    flat.name = model.name  # the graph inside a Sequential has a name by a counter
+    return flat
 
 
 def _inlined(call: Call, new: Replay, copies, prefix):

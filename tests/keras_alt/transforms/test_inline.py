@@ -42,6 +42,12 @@ def test_an_adapted_vocabulary_is_kept(rng):
     assert_same_outputs(model, inline(model), words)
 
 
+def test_a_sequential_model_keeps_its_name():
+    layers = [keras.Input((3,)), keras.layers.Dense(2)]
+
+    assert inline(keras.Sequential(layers, name="net")).name == "net"
+
+
 def test_an_unbuilt_model_is_an_error():
     with pytest.raises(ValueError, match="call it once on data"):
         inline(keras.Sequential([L.Dense(3)]))
