@@ -167,8 +167,9 @@ class Answers:
             fits = len(side.outputs) == 1 and outputs.shape[:-1] == labels.shape
             if not fits or outputs.shape[-1] < 2:
                 raise ValueError(
-                    "`labels` must be classes of a model with one output, of the shape of the "
-                    f"output without its last axis. Received: labels of shape {labels.shape}, "
+                    "`labels` must be whole numbers for a model with one output that has a number "
+                    "for each of two classes or more, and of the shape of the output without its "
+                    f"last axis. Received: labels of shape {labels.shape}, "
                     f"outputs of shapes {[output.shape for output in side.outputs]}"
                 )
             right.append((outputs.argmax(-1) == labels).ravel())

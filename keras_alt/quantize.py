@@ -83,6 +83,11 @@ def quantize_model(
     _require_float(model)
     _warn_of_own_training(model)
     config = QuantizeConfig() if config is None else config
+    if not isinstance(config, QuantizeConfig):
+        raise TypeError(
+            "`config` must be a `keras_alt.QuantizeConfig`, such as "
+            f"`QuantizeConfig(target='litert')`. Received: config={config!r}"
+        )
     if config.inputs == "auto":
         config, model, calibration_data = _with_inputs_by_sign(config, model, calibration_data)
     quantized = insert_quantizers(canonical(model, config), config, masks)

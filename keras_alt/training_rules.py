@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import keras
 
 ENDINGS = ("_constraint", "_regularizer")
+SHOWN = 3  # layers in a warning
 
 
 def training_rules(layer: keras.layers.Layer) -> list[str]:
@@ -26,5 +27,7 @@ def warn_of_dropped_rules(
     """
     names = {layer.name: rules for layer, rules in dropped if layer.trainable and rules}
     if names:
-        listed = (f"'{name}' ({', '.join(names[name])})" for name in sorted(names))
-        warnings.warn(f"{why} Received: {'; '.join(listed)}", stacklevel=stacklevel + 1)
+        listed = [f"'{name}' ({', '.join(names[name])})" for name in sorted(names)]
+        more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+        told = f"{'; '.join(listed[:SHOWN])}{more}"
+        warnings.warn(f"{why} Received: {told}", stacklevel=stacklevel + 1)

@@ -54,7 +54,7 @@ def _leaves(model, data, batch_size):
         leaves = _flat(model, _unpacked(data))
         for start in range(0, len(leaves[0]), batch_size):
             yield [leaf[start : start + batch_size] for leaf in leaves]
-    elif hasattr(data, "__iter__"):
+    elif hasattr(data, "__iter__") and not isinstance(data, str):
         yield from (_flat(model, _unpacked(batch)) for batch in data)
     else:
         raise TypeError(

@@ -7,6 +7,7 @@ from fractions import Fraction
 from keras_alt.cli.exporting import FORMATS
 from keras_alt.engines import ENGINES
 from keras_alt.targets import TARGETS
+from keras_alt.version import __version__
 
 WRONG = 2  # exit status
 EPILOG = """\
@@ -25,6 +26,11 @@ DATA = (
     "image/class/label, label or y), or module:function, which returns x or (x, y)"
 )
 TRIED = ("litert", "tflm", "onnx", "hls")  # they have all exporters
+TO = (
+    "formats: litert is a .tflite file, onnx and qonnx are .onnx files, hls4ml is a project for "
+    "FPGAs, c is C99, integers are arrays of codes, saved_model is for TensorFlow"
+)
+TARGET = "by the rules of which engine the model rounds"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
     root = _Parser(
         prog="keras-alt",
         description="Quantize a Keras model to integers, export it and prove the file.",
+        epilog="example: keras-alt deploy model.keras --data data.npz --to litert c "
+        "--output deployed",
     )
+    root.add_argument("--version", action="version", version=f"keras-alt {__version__}")
     commands = root.add_subparsers(dest="command", required=True)
     _add_inspect(commands)
     _add_quantize(commands)
@@ -58,7 +67,11 @@ def _add_inspect(commands):
     parser.epilog += "keras-alt inspect model.keras --target litert onnx"
     parser.add_argument("model", help=f"float model: {MODEL}")
     parser.add_argument(
-        "--target", nargs="+", choices=tuple(TARGETS), default=TRIED, help=f"default: {TRIED}"
+        "--target",
+        nargs="+",
+        choices=tuple(TARGETS),
+        default=TRIED,
+        help=f"{TARGET}; default: {' '.join(TRIED)}",
     )
     _add_json(parser)
 
@@ -71,7 +84,7 @@ def _add_quantize(commands):
     parser.add_argument("model", help=f"float model: {MODEL}")
     parser.add_argument("--output", required=True, help="quantized model, a .keras or .h5 file")
     _add_quantizing(parser, "calibrate")
-    parser.add_argument("--target", choices=tuple(TARGETS), **_unset("paper"))
+    parser.add_argument("--target", choices=tuple(TARGETS), **_unset("paper", TARGET))
 
 
 def _add_quantizing(parser, recipe):
@@ -129,7 +142,7 @@ def _add_export(commands):
     parser = _command(commands, "export", "write files of engines")
     parser.epilog += "keras-alt export q.keras --to litert c --output exported"
     _add_quantized(parser)
-    parser.add_argument("--to", nargs="+", choices=tuple(FORMATS), required=True)
+    parser.add_argument("--to", nargs="+", choices=tuple(FORMATS), required=True, help=TO)
     parser.add_argument("--output", required=True, help="folder, new or empty; all or nothing")
     parser.add_argument(
         "--retarget",
@@ -197,10 +210,12 @@ def _add_deploy(commands):
     )
     parser.epilog += "keras-alt deploy model.keras --data data.npz --to litert c --output deployed"
     parser.add_argument("model", help=f"float model: {MODEL}")
-    parser.add_argument("--to", nargs="+", choices=tuple(FORMATS), required=True)
+    parser.add_argument("--to", nargs="+", choices=tuple(FORMATS), required=True, help=TO)
     parser.add_argument("--output", required=True, help="folder, new or empty; all or nothing")
     _add_quantizing(parser, "static")
-    parser.add_argument("--target", choices=tuple(TARGETS), help="default: what the formats follow")
+    parser.add_argument(
+        "--target", choices=tuple(TARGETS), help=f"{TARGET}; default: what the formats follow"
+    )
     parser.add_argument(
         "--proof", type=_positive, default=100, help="samples of the proof; default: 100"
     )

@@ -195,9 +195,10 @@ def _compare(options):
         read_quantized(path) if path.endswith(SUFFIXES) else path
         for path in (options.old, options.new)
     ]
-    inputs = next((m.inputs for m in models if isinstance(m, keras.Model)), None)
+    known = next((m for m in models if isinstance(m, keras.Model)), None)
+    inputs, shape = (known.inputs, known.outputs[0].shape) if known else (None, None)
     data = read_data(options.data, inputs, _choice(options), _labels_file(options))
-    labels = None if options.labels is None else data.labels()
+    labels = None if options.labels is None else data.labels(shape)
     result = compare(*models, data.x, labels, allowed_drop=options.allowed_drop)
     if options.junit is not None:
         result.to_junit(options.junit)
@@ -229,7 +230,7 @@ def _measured(options):
     data = read_data(options.data, model.inputs, _choice(options), _labels_file(options))
     labels = loss = None
     if options.labels is not None:
-        labels = data.labels()
+        labels = data.labels(model.outputs[0].shape)
         loss = class_loss(model, data)
     return sensitivity(
         model,
@@ -254,7 +255,10 @@ def _allocate(options):
         return 0
     _say(told(found, overrides))
     if options.output is not None:
-        _say(f"wrote {options.output}; for keras-alt quantize --overrides {options.output}")
+        _say(
+            f"wrote {options.output}; for keras-alt quantize --overrides {options.output}, "
+            "with the --target of the measured model"
+        )
     return 0
 
 

@@ -30,8 +30,12 @@ class Data:
     y: np.ndarray | None
     source: str
 
-    def labels(self) -> np.ndarray:
+    def labels(self, shape: Sequence[int | None] | None = None) -> np.ndarray:
         """Return the labels.
+
+        Args:
+            shape: of an output that tells classes, or None. Labels in one-hot rows or in a column
+                become a number for each.
 
         Raises:
             ValueError: there are none.
@@ -41,7 +45,7 @@ class Data:
                 "Labels are needed: add an array 'y' to the data, or give `--labels FILE`. "
                 f"Received: {self.source} without labels"
             )
-        return self.y
+        return self.y if shape is None else _numbered(self.y, tuple(shape))
 
     def first(self, count: int) -> np.ndarray | dict[str, np.ndarray]:
         """Return the inputs of the first samples."""
@@ -132,6 +136,19 @@ def _scaled(x, choice):
     return choice.scaled(x)
 
 
+def _numbered(labels, shape):
+    """Return numbers of classes for one-hot rows or a column; other labels as they are."""
+    numbers, one = labels, len(shape) < 2 or shape[-1] == 1
+    if not one and labels.shape[1:] == shape[1:]:
+        ones = np.count_nonzero(labels == 1, axis=-1)
+        if np.all(ones == 1) and np.count_nonzero(labels) == ones.size:
+            numbers = labels.argmax(-1)
+    elif not one and labels.shape[1:] == (*shape[1:-1], 1):
+        numbers = labels[..., 0]
+    whole = np.issubdtype(numbers.dtype, np.floating) and np.all(numbers == np.rint(numbers))
+    return numbers.astype("int64") if whole else numbers
+
+
 def _count(source, x, y):
     """Return the number of samples."""
     arrays = [*(x.values() if isinstance(x, dict) else [x]), *([] if y is None else [y])]
@@ -168,10 +185,11 @@ def _of_archive(path, names):
         return found[key], y
     if names is None and found:
         return {name: array for name, array in found.items() if name not in LABELS}, y
+    one = names is None or len(names) == 1
+    expected = f"an array {' or '.join((*(names or ()), *INPUTS))}"
     raise ValueError(
-        f"A .npz file must hold the arrays {' and '.join(names or INPUTS[:1])}"
-        + (f", or {' or '.join(INPUTS)}" if names and len(names) == 1 else "")
-        + f". Received: {path} with {', '.join(found) or 'none'}"
+        f"A .npz file must hold {expected if one else 'the arrays ' + ' and '.join(names)}. "
+        f"Received: {path} with {', '.join(found) or 'none'}"
     )
 
 
@@ -187,6 +205,8 @@ def _labels(path):
 
 def _of_function(source):
     module, colon, function = source.partition(":")
+    if not colon and not os.path.exists(source):
+        raise FileNotFoundError(f"The file or folder of data must exist. Received: {source}")
     if not colon or not all(part.isidentifier() for part in [*module.split("."), function]):
         raise ValueError(
             "Data must be a .npz, .npy or .tfrecord file, a folder of images, or "

@@ -8,9 +8,15 @@ import keras
 from keras_alt.config import QuantizeConfig
 from keras_alt.quantize import quantize_model
 from keras_alt.quantizer import quantizers
-from keras_alt.report_tables import REFUSED, Report
+from keras_alt.report_tables import FLOAT, OUTSIDE, REFUSED, Report
 from keras_alt.reporting import report
 from keras_alt.text_tables import text_table
+
+MEANING = {
+    FLOAT: "the file computes it in float",
+    OUTSIDE: "the file leaves it out; the program around the file computes it",
+    REFUSED: "the exporter refuses the model",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Inspection:
             exporters = list(report.floats[0].exports)
             rows = [(r.name, r.reason, *map(r.exports.get, exporters)) for r in report.floats]
             lines.append(text_table(("stays float", "reason", *exporters), rows))
+            made = {kind for r in report.floats for kind in r.exports.values()}
+            lines += [f"  {kind}: {MEANING[kind]}" for kind in MEANING if kind in made]
         lines += [f"{exporter} refuses: {why}" for exporter, why in self.refused()]
         return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import zipfile
 from dataclasses import dataclass, field
 
@@ -52,7 +53,25 @@ def read_model(path: str | os.PathLike) -> Found:
     except ImportError:
         raise
     except Exception as error:  # each kind of damage has an exception of its own
-        raise ValueError(f"Keras cannot load {path}: {error}") from error
+        raise ValueError(f"Keras cannot load {path}: {_why(error)}") from error
+
+
+def _why(error):
+    """Return why a file does not load, with the way out where it needs code of the user."""
+    text = str(error)
+    own = re.search(r"Could not locate class '([^']+)'", text)
+    if own:
+        return (
+            f"it has a class of your own, '{own[1]}', which a command does not know. Work in "
+            "Python, where the class is imported: `keras_alt.quantize_model(model)`"
+        )
+    if "`Lambda` layer" in text:
+        return (
+            "it has a `Lambda` layer, and a command runs no code of a file. Work in Python: "
+            "`keras.models.load_model(path, safe_mode=False)` if you trust the file, then "
+            "`keras_alt.quantize_model(model)`"
+        )
+    return text
 
 
 def read_float(path: str | os.PathLike) -> Found:

@@ -48,7 +48,7 @@ def retrained(
         ValueError: the labels are no classes, or the samples too few.
     """
     _require_plain(found)
-    labels = data.labels()
+    labels = data.labels(found.model.outputs[0].shape)
     order = np.random.default_rng(seed).permutation(len(labels))
     held = len(labels) // HELD_OUT
     if not held:
@@ -75,13 +75,15 @@ def class_loss(model: keras.Model, data: Data) -> Callable:
     Raises:
         ValueError: the model does not tell classes, or the data has no labels of classes.
     """
-    outputs, labels = model.outputs, data.labels()
+    outputs, labels = model.outputs, data.labels(model.outputs[0].shape)
+    classes = len(outputs) == 1 and outputs[0].shape[-1] != 1
     whole = np.issubdtype(labels.dtype, np.integer)
-    if len(outputs) != 1 or not whole or labels.shape[1:] != tuple(outputs[0].shape[1:-1]):
+    if not classes or not whole or labels.shape[1:] != tuple(outputs[0].shape[1:-1]):
         raise ValueError(
             "The command knows the loss of networks that tell classes: one output with a number "
-            "for each class, and labels that are whole numbers. For others call "
-            "`keras_alt.recipes.retrain` or `keras_alt.sensitivity`. "
+            "for each class, and labels that are whole numbers or one-hot. For others, such as "
+            "one number with a sigmoid, call `keras_alt.recipes.retrain` or "
+            "`keras_alt.sensitivity` in Python with your loss. "
             f"Received: labels of shape {labels.shape} and type "
             f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in outputs]}"
         )

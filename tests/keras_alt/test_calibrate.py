@@ -206,6 +206,7 @@ def test_zeros_give_finite_thresholds(model, x):  # check 37
         (np.zeros((4, 8, 8, 1)), ValueError, r"Received: shape=\(4, 8, 8, 1\)"),
         ([np.zeros((4, 8, 8, 3))] * 2, ValueError, "Received: 2 in `data`"),
         (3, TypeError, "Received: data of type int"),
+        ("x.npz", TypeError, "Received: data of type str"),
     ],
 )
 def test_wrong_data_is_an_error(model, data, error, message):

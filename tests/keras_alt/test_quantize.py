@@ -148,6 +148,12 @@ def test_something_else_than_a_model_is_an_error(wrong):
         keras_alt.quantize_model(wrong)
 
 
+def test_a_target_in_place_of_a_configuration_is_an_error():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    with pytest.raises(TypeError, match="Received: config='litert'"):
+        keras_alt.quantize_model(model, "litert")
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize("target", ["paper", "litert"])
 def test_outputs_are_codes_on_the_grid(target, rng):

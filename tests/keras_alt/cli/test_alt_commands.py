@@ -23,12 +23,12 @@ COMMANDS = (  # in order of work
 )
 
 
-def save_network(path):
+def save_network(path, head=None):
     layers = [
         keras.Input((6, 6, 1), name="image"),
         keras.layers.Conv2D(4, 3, activation="relu", name="conv2d"),
         keras.layers.GlobalAveragePooling2D(),
-        keras.layers.Dense(3, "softmax", name="dense"),
+        head or keras.layers.Dense(3, "softmax", name="dense"),
     ]
     keras.Sequential(layers).save(path)
 
@@ -193,7 +193,9 @@ def test_inspect_tells_what_quantization_will_make(files, run):
         for row in json.loads(succeed(run("report", files / "q.keras", "--json")))["quantizers"]
     }
     assert {row["name"] for row in told["litert"]["quantizers"]} == written
-    assert "conv2d" in succeed(run("inspect", files / "model.keras", "--target", "hls"))
+    text = succeed(run("inspect", files / "model.keras", "--target", "hls"))
+    assert "conv2d" in text
+    assert "float: the file computes it in float" in text
 
 
 def test_inspect_tells_what_exporters_refuse(run, tmp_path):
@@ -258,6 +260,22 @@ def test_other_files_are_told_apart(files, run, tmp_path):
     assert told["accuracies"]["first"] <= 1
 
 
+@pytest.mark.parametrize(
+    "form", [lambda y: np.eye(3)[y], lambda y: y[:, None], lambda y: y.astype("float32")]
+)
+def test_labels_may_be_one_hot_or_a_column(form, files, run, tmp_path):
+    y = np.load(files / "y.npy")
+    np.save(tmp_path / "y.npy", form(y))
+    pair = ("compare", files / "q.keras", files / "q.keras", "--data", files / "x.npy", "--json")
+
+    expected, told = (
+        json.loads(succeed(run(*pair, "--labels", path)))["accuracies"]
+        for path in (files / "y.npy", tmp_path / "y.npy")
+    )
+
+    assert told == expected
+
+
 def test_widths_follow_from_a_sensitivity(files, run, tmp_path):
     table, overrides, q = (tmp_path / n for n in ("s.json", "overrides.json", "q.keras"))
     data = ["--data", files / "data.npz"]
@@ -313,7 +331,8 @@ FAULTS = {
     "verify q.keras --data missing.npy": "must exist",
     "verify q.keras --data missing.npz": "must exist",
     "verify q.keras --data broken.npz": "`numpy.savez`",
-    "verify q.keras --data wrong.npz": "must hold the arrays image, or x or x_train",
+    "verify q.keras --data wrong.npz": "must hold an array image or x or x_train",
+    "verify q.keras --data missing": "must exist",
     "verify q.keras --data model.keras": "`module:function`",
     "verify q.keras --data nowhere:make": "Python must find the function",
     "verify q.keras --data source:missing": "Python must find the function",
@@ -349,6 +368,7 @@ FAULTS = {
     "quantize model.keras --data x.npy --output out.keras --recipe retrain --labels x.npy": (
         "labels that are whole numbers"
     ),
+    "quantize one.keras --data data.npz --output out.keras --recipe retrain": "with a sigmoid",
 }
 
 
@@ -364,6 +384,7 @@ def faulty(files):
     (files / "other.json").write_text("[3]")
     np.savez(files / "wrong.npz", z=np.zeros(3))
     np.save(files / "short.npy", np.zeros(3, int))
+    save_network(files / "one.keras", keras.layers.Dense(1, "sigmoid"))
     return files
 
 

@@ -31,3 +31,24 @@ def test_a_model_of_keras_keeps_its_function(name, tmp_path, rng):
     x = rng.normal(size=(5, 6)).astype("float32")
 
     np.testing.assert_array_equal(read_float(tmp_path / name).model(x), model(x))
+
+
+class Own(keras.layers.Layer):
+    def call(self, x):
+        return x + 1
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (Own(), "class of your own, 'Own'"),
+        (keras.layers.Lambda(lambda x: x), "safe_mode=False"),
+    ],
+)
+def test_code_of_the_user_is_told_in_a_few_words(layer, told, tmp_path):
+    keras.Sequential([keras.Input((6,)), layer, keras.layers.Dense(2)]).save(tmp_path / "own.keras")
+
+    with pytest.raises(ValueError, match=told) as caught:
+        read_float(tmp_path / "own.keras")
+
+    assert len(str(caught.value)) < 400
