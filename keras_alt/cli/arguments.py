@@ -1,9 +1,8 @@
 """The grammar of the command line of `keras-alt`."""
 
 import argparse
-import math
-from fractions import Fraction
 
+from keras_alt.cli.argument_types import budget, finite, format, natural, positive, share, width
 from keras_alt.cli.exporting import FORMATS
 from keras_alt.engines import ENGINES
 from keras_alt.targets import TARGETS
@@ -90,9 +89,9 @@ def _add_quantize(commands):
 def _add_quantizing(parser, recipe):
     """Add the arguments of quantization; `recipe` is the default."""
     _add_data(parser, "default: 256, and all for retrain")
-    parser.add_argument("--weights", type=_width, **_unset("8", "bits of kernels"))
-    parser.add_argument("--activations", type=_width, **_unset("8", "bits of activations"))
-    parser.add_argument("--inputs", type=_format, **_unset("8", "bits, uint8, or auto"))
+    parser.add_argument("--weights", type=width, **_unset("8", "bits of kernels"))
+    parser.add_argument("--activations", type=width, **_unset("8", "bits of activations"))
+    parser.add_argument("--inputs", type=format, **_unset("8", "bits, uint8, or auto"))
     parser.add_argument("--skip", nargs="+", **_unset("none", "globs of layers that stay float"))
     parser.add_argument(
         "--overrides",
@@ -111,7 +110,7 @@ def _add_quantizing(parser, recipe):
         f"default: {recipe}",
     )
     _add_labels(parser, help="file of labels for retrain, .npy or .npz; default: of the data")
-    parser.add_argument("--epochs", type=_positive, default=3, help="of retrain; default: 3")
+    parser.add_argument("--epochs", type=positive, default=3, help="of retrain; default: 3")
 
 
 def _add_report(commands):
@@ -194,7 +193,7 @@ def _add_compare(commands):
     )
     parser.add_argument(
         "--allowed-drop",
-        type=_share,
+        type=share,
         help="of the accuracy, 0.01 for one point; codes may differ then",
     )
     parser.add_argument("--junit", help="file for the result as JUnit XML")
@@ -217,7 +216,7 @@ def _add_deploy(commands):
         "--target", choices=tuple(TARGETS), help=f"{TARGET}; default: what the formats follow"
     )
     parser.add_argument(
-        "--proof", type=_positive, default=100, help="samples of the proof; default: 100"
+        "--proof", type=positive, default=100, help="samples of the proof; default: 100"
     )
 
 
@@ -235,7 +234,7 @@ def _add_sensitivity(commands):
         help="measure the loss too, by this .npy or .npz file or by the labels of the data",
     )
     parser.add_argument(
-        "--bits", nargs="+", type=_width, default=(4, 6, 8), help="widths; default: 4 6 8"
+        "--bits", nargs="+", type=width, default=(4, 6, 8), help="widths; default: 4 6 8"
     )
     parser.add_argument(
         "--activations", action="store_true", help="narrow the quantizers of activations too"
@@ -248,13 +247,13 @@ def _add_allocate(commands):
     parser = _command(commands, "allocate", "choose widths that meet a budget with the least loss")
     parser.epilog += "keras-alt allocate sensitivity.json --size 80% --output overrides.json"
     parser.add_argument("sensitivity", help=".json file that `keras-alt sensitivity` wrote")
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument(
-        "--size", type=_budget, help="bytes of kernels and biases, or a percentage such as 60%%"
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument(
+        "--size", type=budget, help="bytes of kernels and biases, or a percentage such as 60%%"
     )
-    budget.add_argument(
+    one.add_argument(
         "--bit-operations",
-        type=_budget,
+        type=budget,
         help="multiply-accumulates times the bits of both factors, or a percentage",
     )
     parser.add_argument(
@@ -290,62 +289,13 @@ def _add_labels(parser, **options):
 def _add_data(parser, amount, required=True, samples=None, used=""):
     parser.add_argument("--data", required=required, help=used + DATA)
     parser.add_argument(
-        "--samples", type=_positive, default=samples, help=f"how many, drawn at random; {amount}"
+        "--samples", type=positive, default=samples, help=f"how many, drawn at random; {amount}"
     )
-    parser.add_argument("--seed", type=_natural, default=0, help="of the draw; default: 0")
-    parser.add_argument("--scale", type=_finite, help="values become x * SCALE + OFFSET")
-    parser.add_argument("--offset", type=_finite)
+    parser.add_argument("--seed", type=natural, default=0, help="of the draw; default: 0")
+    parser.add_argument("--scale", type=finite, help="values become x * SCALE + OFFSET")
+    parser.add_argument("--offset", type=finite)
 
 
 def _unset(default, meaning=""):
     """Return options of an argument that is left to `QuantizeConfig` unless it is given."""
     return {"default": argparse.SUPPRESS, "help": f"{meaning}; default: {default}".lstrip("; ")}
-
-
-def _budget(text):
-    """Return a number, or a share of what there is now as a `Fraction`."""
-    value = _integer(text.removesuffix("%"), 1)
-    return Fraction(value, 100) if text.endswith("%") else value
-
-
-def _positive(text):
-    return _integer(text, 1)
-
-
-def _natural(text):
-    return _integer(text, 0)
-
-
-def _width(text):
-    return _integer(text, 2)
-
-
-def _format(text):
-    return int(text) if text.isdecimal() else text
-
-
-def _finite(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}")
-    return value
-
-
-def _share(text):
-    value = _finite(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
-    return value
-
-
-def _integer(text, least):
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"expected an integer of {least} or more, got {text!r}")
-    return value
