@@ -21,6 +21,7 @@ from keras_alt.quantizer import quantizers
 from keras_alt.record import record_of
 from keras_alt.refusals import refusals
 from keras_alt.report_tables import About, QuantizerRow, Report
+from keras_alt.targets import ON_PRODUCT_GRID, get_target
 from keras_alt.version import __version__
 from keras_alt.wiring import wiring
 
@@ -120,10 +121,13 @@ def _about(model, measured):
     packages = (keras, np, sys.modules.get(backend))
     versions = {"keras_alt": __version__}
     versions |= {p.__name__: getattr(p, "__version__", "") for p in packages if p is not None}
+    settings = {} if record is None else asdict(record.config)
+    if record is not None and get_target(record.config.target).bias_rule == ON_PRODUCT_GRID:
+        del settings["biases"], settings["accumulators"]  # the target has widths of its own
     return About(
         model.name,
         min(targets, default=None),
-        {} if record is None else asdict(record.config),
+        settings,
         measured,
         {**versions, "python": platform.python_version()},
     )

@@ -13,7 +13,7 @@ import keras
 
 from keras_alt.cli.arguments import WRONG, parser
 from keras_alt.cli.data import Choice, read_data
-from keras_alt.cli.deploying import common_target, deploy
+from keras_alt.cli.deploying import common_target, deploy, told_accuracies
 from keras_alt.cli.exporting import write_formats
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
@@ -94,7 +94,7 @@ def _quantize(options):
         )
     config = _config(options)
     with written_whole(options.output) as path:
-        quantized, _ = _quantized(options, config)
+        _, quantized, _ = _quantized(options, config)
         quantized.save(path)
     _say(
         f"wrote {options.output}: {len(quantizers(quantized))} quantizers, target "
@@ -111,28 +111,31 @@ def _config(options, **chosen):
 
 
 def _quantized(options, config):
-    """Return the model that a recipe makes, and its data."""
+    """Return the float model, the model that a recipe makes of it, and the data."""
     found = read_float(options.model)
     choice = _choice(options, None if options.recipe == "retrain" else CALIBRATION)
     data = read_data(options.data, found.model.inputs, choice, options.labels)
     if options.recipe == "calibrate":
-        return calibrated(found, data, config, choice.samples), data
+        return found.model, calibrated(found, data, config, choice.samples), data
     if options.recipe == "static":
         outcome = static(found, data, config, choice.samples)
     else:
         outcome = retrained(found, data, config, options.epochs, options.seed)
     _say(outcome)
-    return outcome.model, data
+    return found.model, outcome.model, data
 
 
 def _deploy(options):
     target = common_target(options.to, options.target)
     config = _config(options, target=target)
     with folder_written_whole(options.output) as folder:
-        quantized, data = _quantized(options, config)
+        plain, quantized, data = _quantized(options, config)
         x = data.first(options.proof)
         written, proof = deploy(quantized, target, options.to, x, folder, options.line)
     _say("\n".join(f"wrote {os.path.join(options.output, name)}" for name in written))
+    accuracies = told_accuracies(plain, quantized, data)
+    if accuracies is not None:
+        _say(accuracies)
     if proof is None:
         return 0
     _say(proof)

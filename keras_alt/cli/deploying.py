@@ -4,8 +4,11 @@ import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
+from keras_alt.cli.data import Data
 from keras_alt.cli.exporting import FORMATS, write_formats
+from keras_alt.cli.quantizing import tells_classes
 from keras_alt.cli.verifying import Proof, prove
 from keras_alt.reporting import report
 
@@ -58,9 +61,25 @@ def deploy(
         What was written, relative to `folder`, and the proof; None if no format has an engine.
     """
     model.save(os.path.join(folder, MODEL))
-    report(model, x).to_html(os.path.join(folder, REPORT), command=command)
     write_formats(model, formats, os.path.join(folder, EXPORTED), NAME)
     written = [MODEL, REPORT, *(FORMATS[name].path(EXPORTED, NAME) for name in formats)]
     engines = [FORMATS[name].engines[target] for name in formats]
     engines = [engine for engine in engines if engine is not None]
-    return written, prove(model, x, engines) if engines else None
+    proof = prove(model, x, engines) if engines else None
+    matrix = None if proof is None else proof.matrix
+    report(model, x).to_html(os.path.join(folder, REPORT), matrix=matrix, command=command)
+    return written, proof
+
+
+def told_accuracies(plain: keras.Model, quantized: keras.Model, data: Data) -> str | None:
+    """Return a line on the accuracies before and after, None without labels of classes."""
+    if data.y is None:
+        return None
+    labels = data.labels(plain.outputs[0].shape)
+    if not tells_classes(plain, labels):
+        return None
+    before, after = (
+        np.mean(model.predict(data.x, verbose=0).argmax(-1) == labels)
+        for model in (plain, quantized)
+    )
+    return f"accuracy on these {len(labels)} samples: float {before:.2%}, integers {after:.2%}"

@@ -75,21 +75,26 @@ def class_loss(model: keras.Model, data: Data) -> Callable:
     Raises:
         ValueError: the model does not tell classes, or the data has no labels of classes.
     """
-    outputs, labels = model.outputs, data.labels(model.outputs[0].shape)
-    classes = len(outputs) == 1 and outputs[0].shape[-1] != 1
-    whole = np.issubdtype(labels.dtype, np.integer)
-    if not classes or not whole or labels.shape[1:] != tuple(outputs[0].shape[1:-1]):
+    labels = data.labels(model.outputs[0].shape)
+    if not tells_classes(model, labels):
         raise ValueError(
             "The command knows the loss of networks that tell classes: one output with a number "
             "for each class, and labels that are whole numbers or one-hot. For others, such as "
             "one number with a sigmoid, call `keras_alt.recipes.retrain` or "
             "`keras_alt.sensitivity` in Python with your loss. "
             f"Received: labels of shape {labels.shape} and type "
-            f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in outputs]}"
+            f"{labels.dtype}, outputs of shapes {[tuple(o.shape) for o in model.outputs]}"
         )
     values = ops.convert_to_numpy(model(data.first(8), training=False))
     sums_to_one = np.allclose(values.sum(axis=-1), 1.0, atol=1e-3) and values.min() >= 0
     return keras.losses.SparseCategoricalCrossentropy(from_logits=not sums_to_one)
+
+
+def tells_classes(model: keras.Model, labels: np.ndarray) -> bool:
+    """Return whether a model has one output with a number for each class, and labels name them."""
+    classes = len(model.outputs) == 1 and model.outputs[0].shape[-1] != 1
+    whole = np.issubdtype(labels.dtype, np.integer)
+    return classes and whole and labels.shape[1:] == tuple(model.outputs[0].shape[1:-1])
 
 
 def _taken(x, part):

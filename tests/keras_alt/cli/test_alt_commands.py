@@ -240,6 +240,8 @@ def test_a_model_is_deployed_in_one_call(files, run, tmp_path):
         *("c", "integers", "saved_model")
     }
     assert "40 samples: equal" in out
+    assert "accuracy on these 40 samples: float " in out
+    assert 'id="engines"' in (tmp_path / "all" / "report.html").read_text(encoding="utf-8")
     written = quantizers(keras.models.load_model(tmp_path / "all" / "quantized.keras"))
     assert 6 in {q.format.bits for q in written.values()}
 
