@@ -72,8 +72,9 @@ def as_written(site: Site) -> Site:
     weights, bias = _weights(site), _bias(site)
     if weights is None or bias is None:
         return site
-    shifts = np.full(bias.shape, site.step.attributes["shift"])
-    shifts -= shifts_of_channels(site.path[0].attributes["kernel"], len(bias))
+    kernel, shifts = site.path[0].attributes["kernel"], site.step.attributes["shift"]
+    if kernel.shifts is not None:
+        shifts = shifts - shifts_of_channels(kernel, len(bias))
     if np.any(factors(weights, 0, bias, shifts)[site.channels] == 1.0):
         return site
     rules = ("half_away" if rule == "double" else rule for rule in site.rules)

@@ -13,7 +13,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt.engines import ENGINES
-from keras_alt.engines.litert.single_rounding import SHIFTS
+from keras_alt.engines.litert.single_rounding import FACTOR, SHIFTS, factors
 from keras_alt.engines.litert.writer import Writer
 from keras_alt.integer import OPERATIONS, quantize_inputs, read, trace
 from keras_alt.robustness.averages import shared_evenly
@@ -137,6 +137,15 @@ def test_an_odd_bias_alone_does_not_settle_products_of_any_parity():
         for rule in ("half_even", "double")
     )
     assert np.any((even != twice) & odd) and np.any((even != twice) & ~odd)
+
+
+def test_channels_with_scales_of_their_own_are_lowered_one_by_one():
+    kernel, bias = np.array([[2, -4], [6, 0]]), np.array([3, 2**26])  # float32 has no odd 2**26
+
+    assert factors(kernel, 1, bias, np.array([4, 20])).tolist() == [FACTOR, 1.0]
+    assert factors(kernel, 1, bias, 4).tolist() == [1.0, 1.0]
+    assert factors(kernel, 1, bias + [0, 1], 4).tolist() == [FACTOR, FACTOR]
+    assert factors(kernel + 1, 1, bias, np.array([4, 20])).tolist() == [1.0, 1.0]
 
 
 @pytest.mark.tensorflow_only

@@ -14,16 +14,23 @@ FACTOR = 1.0 - 2.0**-24  # the number below 1 in float32
 SHIFTS = range(2, 15)
 
 
-def factors(kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return factors for the scales of a kernel's channels, 1 unless all of them keep their codes.
+def factors(
+    kernel: np.ndarray, axis: int, bias: np.ndarray, shifts: int | np.ndarray
+) -> np.ndarray:
+    """Return factors for the scales of a kernel's channels, 1 where a sum may be a tie.
+
+    All weights must be even, as `keras_alt.settle` makes them. One scale for all channels is
+    lowered only if no channel has a tie. With a scale for each channel, those with ties keep
+    theirs: a bias of more digits than float32 has cannot be odd.
 
     Args:
         kernel, bias: their codes.
         axis: of the kernel, along which the channels lie.
-        shifts: by how many bits the sums of each channel are shifted to the right.
+        shifts: by how many bits sums are shifted to the right; an array if each channel has a
+            scale.
     """
-    others = tuple(i for i in range(kernel.ndim) if i != axis)
-    even = np.all(kernel % 2 == 0, axis=others)
-    has_no_tie = even & ((bias % 2 == 1) | (shifts < SHIFTS[0]))
-    lowered = np.isin(shifts, SHIFTS) & np.all(has_no_tie)
-    return np.where(lowered, FACTOR, np.ones(even.shape))
+    has_no_tie = (bias % 2 == 1) | (np.asarray(shifts) < SHIFTS[0])
+    if np.ndim(shifts) == 0:
+        has_no_tie = np.all(has_no_tie)
+    lowered = np.isin(shifts, SHIFTS) & np.all(kernel % 2 == 0) & has_no_tie
+    return np.where(lowered, FACTOR, np.ones(kernel.shape[axis]))
