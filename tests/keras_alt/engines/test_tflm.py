@@ -53,10 +53,14 @@ def test_every_layer_is_exact(size, names, engine, rng):
 @given(quantized_networks(st.just("tflm"), activations=st.just(8)))
 def test_random_networks_are_exact(drawn):
     model, x = drawn
-    if keras_alt.integer.read(model).island_layers:
+    reading = keras_alt.integer.read(model)
+    if reading.island_layers:
         return  # a softmax or a sum that stays float
+    # TFLM has not every float layer that may lie at the ends, such as an ELU.
+    lacking = {"tflm"} if reading.entry_layers or reading.exit_layers else set()
     for engine in ("integer", *ENGINES):
-        assert_exact(model, x, engine)
+        if engine not in lacking:
+            assert_exact(model, x, engine)
 
 
 def test_the_first_rounding_is_half_up_and_the_second_half_away():
