@@ -17,7 +17,8 @@ def main() -> int:
     from keras_alt.cli import main
 
     if quiet:
-        logging.getLogger("absl").setLevel(logging.ERROR)  # of Keras and TensorFlow, once imported
+        for library in ("absl", "tensorflow"):  # once imported
+            logging.getLogger(library).setLevel(logging.ERROR)
     return main()
 
 
