@@ -99,8 +99,9 @@ def test_the_examples_of_the_help_run_one_after_another(files, run, capsys, monk
 
 
 @pytest.mark.check
-def test_the_commands_of_the_readme_parse():
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+def test_the_documented_commands_parse_and_leave_none_out():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
     shown = [line for line in lines if line.startswith("keras-alt ")]
 
     parsed = [arguments.parser().parse_args(shlex.split(line, comments=True)[1:]) for line in shown]
