@@ -1,0 +1,436 @@
+"""One net on the lattice: its tree of paths, as runs of wire and vias."""
+
+import numpy as np
+
+from keras_route.chip.occupancy import FREE, jit
+from keras_route.chip.search import cheapest_path
+
+# Columns of entries: the ways from the pins of a net onto the lattice.
+PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y = range(8)
+LOST = np.int64(1) << 40
+
+
+@jit
+def _entry_price(at, prices, net, entry, taken):
+    """Return what an entry costs now; `LOST` if fixed shapes or the net's own vias close it.
+
+    Args:
+        taken: (k, 2) x and y of the vias to pins that the net has already.
+    """
+    plane, row, column = entry[PLANE], entry[ROW], entry[COLUMN]
+    owner = at.fixed_wire[plane, row, column]
+    if owner != FREE and owner != net:
+        return LOST
+    price = entry[PRICE]
+    if at.use_wire[plane, row, column] > 0:
+        price += prices.fight * (1 + np.int64(at.past_wire[plane, row, column]))
+    if entry[VIA] < 0:
+        return price
+    for k in range(len(taken)):
+        dx, dy = abs(taken[k, 0] - entry[AT_X]), abs(taken[k, 1] - entry[AT_Y])
+        wide = at.cut[0, 2] - at.cut[0, 0] + at.cut_space[0]
+        high = at.cut[0, 3] - at.cut[0, 1] + at.cut_space[0]
+        if dx < wide and dy < high and dx + dy > 0:
+            return LOST
+    i1 = min(np.searchsorted(at.x, entry[AT_X]), len(at.x) - 1)
+    j1 = min(np.searchsorted(at.y, entry[AT_Y]), len(at.y) - 1)
+    i0 = i1 if at.x[i1] == entry[AT_X] or i1 == 0 else i1 - 1
+    j0 = j1 if at.y[j1] == entry[AT_Y] or j1 == 0 else j1 - 1
+    for j in range(j0, j1 + 1):
+        for i in range(i0, i1 + 1):
+            owner = at.fixed_via[0, j, i]
+            if owner != FREE and owner != net:
+                return LOST
+            if at.use_via[0, j, i] > 0:
+                price += prices.fight * (1 + np.int64(at.past_via[0, j, i]))
+    return price
+
+
+@jit
+def _grown(array, count):
+    if count < len(array):
+        return array
+    larger = np.zeros((2 * len(array), array.shape[1]), array.dtype)
+    larger[:count] = array[:count]
+    return larger
+
+
+@jit
+def route_net(at, window, prices, net, entries, points, edges, margin):
+    """Join the pins of a net; return its steps on the lattice and its entries.
+
+    Each edge of the tree is a search from all places of one part of the net to all of the other.
+    What is still apart after that is joined from part to part.
+
+    Args:
+        at: the occupancy.
+        window: room for the searches.
+        prices: what they pay.
+        net: index of the net.
+        entries: (e, 8) integers, the ways onto the lattice, those of a pin one after another.
+        points: (m, 2) integers x, y: the points of the tree, the pins first, in their order.
+        edges: (m - 1, 2) integers, the edges of the tree.
+        margin: by how much the window of a search exceeds its ends, in database units.
+
+    Returns:
+        steps (s, 6) integers, plane, row and column of both ends of each step; the indices of the
+        entries that are used, one for each pin that was reached; and the number of parts.
+    """
+    pins = entries[-1, PIN] + 1
+    count = len(points)
+    part = np.arange(count)  # of each point
+    # Places of the net: plane, row, column, part.
+    places = np.zeros((256, 4), np.int64)
+    size = 0
+    steps = np.zeros((256, 6), np.int64)
+    made = 0
+    used = np.full(pins, -1)
+    taken = np.zeros((pins, 2), np.int64)
+    reached = 0
+    vias = np.zeros((64, 3), np.int64)
+    drilled = 0
+    path = np.zeros((4096, 3), np.int64)
+    for attempt in range(len(edges) + count):
+        if attempt < len(edges):
+            a, b = part[edges[attempt, 0]], part[edges[attempt, 1]]
+            if a == b:
+                continue
+        else:
+            a, b = _apart(part, pins)
+            if a < 0:
+                break
+        found = 0
+        reach = margin
+        while found == 0:
+            sources, from_entry = _ends(
+                at, prices, net, entries, points, part, a, places[:size], used, taken[:reached]
+            )
+            goals, to_entry = _ends(
+                at, prices, net, entries, points, part, b, places[:size], used, taken[:reached]
+            )
+            if len(sources) == 0 or len(goals) == 0:
+                break
+            if len(goals) > len(sources):
+                sources, goals = goals, sources
+                from_entry, to_entry = to_entry, from_entry
+            whole = _set_window(at, window, sources, goals, reach)
+            found = cheapest_path(
+                at, window, prices, net, sources, goals, vias[:drilled], path
+            )
+            if found < 0:
+                path = np.zeros((4 * len(path), 3), np.int64)
+                found = 0
+                continue
+            if found == 0 and whole:
+                break
+            if found == 0:
+                reach *= 4
+        if found == 0:
+            if attempt >= len(edges):
+                break
+            continue
+        reached = _enter(entries, used, taken, reached, _chosen(goals, to_entry, path[0]))
+        last = _chosen(sources, from_entry, path[found - 1])
+        reached = _enter(entries, used, taken, reached, last)
+        for k in range(count):
+            if part[k] == b:
+                part[k] = a
+        for k in range(size):
+            if places[k, 3] == b:
+                places[k, 3] = a
+        for k in range(found):
+            places = _grown(places, size)
+            places[size, 0], places[size, 1], places[size, 2] = path[k]
+            places[size, 3] = a
+            size += 1
+            if k == 0:
+                continue
+            steps = _grown(steps, made)
+            steps[made, 0], steps[made, 1], steps[made, 2] = path[k - 1]
+            steps[made, 3], steps[made, 4], steps[made, 5] = path[k]
+            made += 1
+            if path[k, 0] != path[k - 1, 0]:
+                vias = _grown(vias, drilled)
+                vias[drilled, 0] = max(path[k, 0], path[k - 1, 0])
+                vias[drilled, 1], vias[drilled, 2] = path[k, 1], path[k, 2]
+                drilled += 1
+    parts = 0
+    for k in range(pins):
+        first = True
+        for other in range(k):
+            if part[other] == part[k]:
+                first = False
+        parts += first
+    return steps[:made], used, parts
+
+
+@jit
+def _enter(entries, used, taken, reached, entry):
+    """Note the entry of a pin that a path uses; return the number of vias to pins."""
+    if entry < 0:
+        return reached
+    used[entries[entry, PIN]] = entry
+    if entries[entry, VIA] < 0:
+        return reached
+    taken[reached, 0], taken[reached, 1] = entries[entry, AT_X], entries[entry, AT_Y]
+    return reached + 1
+
+
+@jit
+def _apart(part, pins):
+    """Return the parts of two pins that are not joined; -1, -1 if all are."""
+    for k in range(1, pins):
+        if part[k] != part[0]:
+            return part[0], part[k]
+    return -1, -1
+
+
+@jit
+def _ends(at, prices, net, entries, points, part, which, places, used, taken):
+    """Return where a search may start or end in a part of the net, and the entry of each place.
+
+    A part is a pin or an added point at first, and has the places of its paths later.
+    """
+    total = 0
+    for k in range(len(places)):
+        total += places[k, 3] == which
+    pins = entries[-1, PIN] + 1
+    if total > 0:
+        ends = np.zeros((total, 4), np.int64)
+        chosen = np.full(total, -1)
+        n = 0
+        for k in range(len(places)):
+            if places[k, 3] == which:
+                ends[n, 0], ends[n, 1], ends[n, 2] = places[k, 0], places[k, 1], places[k, 2]
+                n += 1
+        return ends, chosen
+    planes = len(at.horizontal)
+    ends = np.zeros((len(entries) + planes, 4), np.int64)
+    chosen = np.full(len(entries) + planes, -1)
+    n = 0
+    if which < pins:
+        for k in range(len(entries)):
+            if entries[k, PIN] != which:
+                continue
+            price = _entry_price(at, prices, net, entries[k], taken)
+            if price >= LOST:
+                continue
+            ends[n, 0], ends[n, 1], ends[n, 2] = entries[k, PLANE], entries[k, ROW], entries[k, COLUMN]
+            ends[n, 3] = price
+            chosen[n] = k
+            n += 1
+    else:
+        for p in range(planes):
+            i = _nearest(at.x, at.on_column[p], points[which, 0])
+            j = _nearest(at.y, at.on_row[p], points[which, 1])
+            owner = at.fixed_wire[p, j, i]
+            if owner == FREE or owner == net:
+                ends[n, 0], ends[n, 1], ends[n, 2] = p, j, i
+                n += 1
+    return ends[:n], chosen[:n]
+
+
+@jit
+def _nearest(places, open_, value):
+    """Return the index of the place on the tracks that is nearest to a value."""
+    above = min(np.searchsorted(places, value), len(places) - 1)
+    below = above
+    while above < len(places) - 1 and not open_[above]:
+        above += 1
+    while below > 0 and not (open_[below] and places[below] <= value):
+        below -= 1
+    if not open_[above]:
+        return below
+    if not open_[below]:
+        return above
+    return below if value - places[below] <= places[above] - value else above
+
+
+@jit
+def _chosen(ends, chosen, place):
+    """Return the entry with which a path starts or ends at a place; -1 for none."""
+    best = -1
+    for k in range(len(ends)):
+        if ends[k, 0] == place[0] and ends[k, 1] == place[1] and ends[k, 2] == place[2]:
+            if best < 0 or ends[k, 3] < ends[best, 3]:
+                best = k
+    return chosen[best] if best >= 0 else -1
+
+
+@jit
+def _set_window(at, window, sources, goals, reach):
+    """Set the window to the nearest ends and a margin; return whether it is all of the lattice."""
+    rows, columns = len(at.y), len(at.x)
+    # The goals are the smaller part; the sources count only where they are near to them.
+    x0 = x1 = at.x[goals[0, 2]]
+    y0 = y1 = at.y[goals[0, 1]]
+    for k in range(len(goals)):
+        x0, x1 = min(x0, at.x[goals[k, 2]]), max(x1, at.x[goals[k, 2]])
+        y0, y1 = min(y0, at.y[goals[k, 1]]), max(y1, at.y[goals[k, 1]])
+    best, near = np.int64(1) << 60, 0
+    for k in range(len(sources)):
+        x, y = at.x[sources[k, 2]], at.y[sources[k, 1]]
+        gap = max(x0 - x, 0, x - x1) + max(y0 - y, 0, y - y1)
+        if gap < best:
+            best, near = gap, k
+    x, y = at.x[sources[near, 2]], at.y[sources[near, 1]]
+    x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    i0 = np.searchsorted(at.x, x0 - reach)
+    i1 = np.searchsorted(at.x, x1 + reach, side="right")
+    j0 = np.searchsorted(at.y, y0 - reach)
+    j1 = np.searchsorted(at.y, y1 + reach, side="right")
+    window.corner[0], window.corner[1] = j0, i0
+    window.size[0] = len(at.horizontal)
+    window.size[1], window.size[2] = j1 - j0, i1 - i0
+    whole = i0 == 0 and j0 == 0 and i1 == columns and j1 == rows
+    if window.size[0] * window.size[1] * window.size[2] > len(window.stamp):
+        window.size[1] = window.size[2] = 0
+        return True
+    return whole
+
+
+@jit
+def geometry(at, entries, used, steps):
+    """Return wires (w, 5: plane, x0, y0, x1, y1) and vias (v, 3: level, x, y) of a net.
+
+    Steps that lead nowhere are left out. Runs of steps become one wire.
+
+    Args:
+        at: the occupancy.
+        entries, used, steps: as `route_net` takes and returns them.
+    """
+    rows, columns = len(at.y), len(at.x)
+    total = len(steps)
+    ids = np.zeros((total, 2), np.int64)
+    for k in range(total):
+        a = (steps[k, 0] * rows + steps[k, 1]) * columns + steps[k, 2]
+        b = (steps[k, 3] * rows + steps[k, 4]) * columns + steps[k, 5]
+        ids[k, 0], ids[k, 1] = min(a, b), max(a, b)
+    ids = _unique(ids)
+    fixed = np.zeros(len(used), np.int64)
+    n = 0
+    for pin in range(len(used)):
+        if used[pin] >= 0:
+            e = entries[used[pin]]
+            fixed[n] = (e[PLANE] * rows + e[ROW]) * columns + e[COLUMN]
+            n += 1
+    ids = _without_stubs(ids, np.sort(fixed[:n]))
+    wires = np.zeros((len(ids) + len(used), 5), np.int64)
+    vias = np.zeros((len(ids) + len(used), 3), np.int64)
+    w = v = 0
+    keys = np.zeros(len(ids), np.int64)
+    for k in range(len(ids)):
+        a, b = ids[k]
+        i, j, p = a % columns, a // columns % rows, a // columns // rows
+        level = b // columns // rows
+        if level != p:
+            vias[v, 0], vias[v, 1], vias[v, 2] = level, at.x[i], at.y[j]
+            v += 1
+            keys[k] = -1
+        elif at.horizontal[p]:
+            keys[k] = (p * rows + j) * columns + i
+        else:
+            keys[k] = p * rows * columns + i * rows + j
+    for k in np.argsort(keys, kind="mergesort"):
+        if keys[k] < 0:
+            continue
+        a, b = ids[k]
+        i, j, p = a % columns, a // columns % rows, a // columns // rows
+        i1, j1 = b % columns, b // columns % rows
+        x, y = at.x[i], at.y[j]
+        if w and wires[w - 1, 0] == p and wires[w - 1, 3] == x and wires[w - 1, 4] == y:
+            wires[w - 1, 3], wires[w - 1, 4] = at.x[i1], at.y[j1]
+            continue
+        wires[w, 0] = p
+        wires[w, 1], wires[w, 2], wires[w, 3], wires[w, 4] = x, y, at.x[i1], at.y[j1]
+        w += 1
+    for pin in range(len(used)):
+        if used[pin] < 0:
+            continue
+        e = entries[used[pin]]
+        x, y = at.x[e[COLUMN]], at.y[e[ROW]]
+        if e[VIA] >= 0:
+            vias[v, 0], vias[v, 1], vias[v, 2] = 0, e[AT_X], e[AT_Y]
+            v += 1
+        if x != e[AT_X] or y != e[AT_Y]:
+            wires[w, 0] = e[PLANE]
+            wires[w, 1], wires[w, 2] = min(x, e[AT_X]), min(y, e[AT_Y])
+            wires[w, 3], wires[w, 4] = max(x, e[AT_X]), max(y, e[AT_Y])
+            w += 1
+    return _joined(wires[:w]), vias[:v]
+
+
+@jit
+def _unique(ids):
+    """Return pairs sorted and once each."""
+    order = np.argsort(ids[:, 1], kind="mergesort")
+    ids = ids[order]
+    ids = ids[np.argsort(ids[:, 0], kind="mergesort")]
+    kept = 0
+    for k in range(len(ids)):
+        if k and ids[k, 0] == ids[kept - 1, 0] and ids[k, 1] == ids[kept - 1, 1]:
+            continue
+        ids[kept] = ids[k]
+        kept += 1
+    return ids[:kept].copy()
+
+
+@jit
+def _without_stubs(ids, fixed):
+    """Leave out steps that end at a place that is neither fixed nor the end of another step."""
+    alive = np.ones(len(ids), np.bool_)
+    nodes = np.unique(ids.copy().reshape(-1))
+    degree = np.zeros(len(nodes), np.int64)
+    ends = np.zeros((len(ids), 2), np.int64)
+    for k in range(len(ids)):
+        for side in range(2):
+            ends[k, side] = np.searchsorted(nodes, ids[k, side])
+            degree[ends[k, side]] += 1
+    for k in range(len(fixed)):
+        place = np.searchsorted(nodes, fixed[k])
+        if place < len(nodes) and nodes[place] == fixed[k]:
+            degree[place] += 2
+    changed = True
+    while changed:
+        changed = False
+        for k in range(len(ids)):
+            if alive[k] and (degree[ends[k, 0]] == 1 or degree[ends[k, 1]] == 1):
+                alive[k] = False
+                degree[ends[k, 0]] -= 1
+                degree[ends[k, 1]] -= 1
+                changed = True
+    return ids[alive]
+
+
+@jit
+def _joined(wires):
+    """Return wires with those of one line that touch as one."""
+    count = len(wires)
+    alive = np.ones(count, np.bool_)
+    changed = True
+    while changed:
+        changed = False
+        for a in range(count):
+            if not alive[a]:
+                continue
+            for b in range(a + 1, count):
+                if not alive[b] or wires[a, 0] != wires[b, 0]:
+                    continue
+                for k in range(2):  # along x, along y
+                    other = 1 - k
+                    straight = (
+                        wires[a, 1 + other] == wires[a, 3 + other]
+                        and wires[b, 1 + other] == wires[b, 3 + other]
+                        and wires[a, 1 + other] == wires[b, 1 + other]
+                    )
+                    if (
+                        straight
+                        and wires[a, 1 + k] <= wires[b, 3 + k]
+                        and wires[b, 1 + k] <= wires[a, 3 + k]
+                    ):
+                        wires[a, 1 + k] = min(wires[a, 1 + k], wires[b, 1 + k])
+                        wires[a, 3 + k] = max(wires[a, 3 + k], wires[b, 3 + k])
+                        alive[b] = False
+                        changed = True
+                        break
+    return wires[alive]
