@@ -209,5 +209,5 @@ class DesignRouter:
         steps, used, parts = route_net(
             self.at, self.window, prices, net, entries, points, edges, margin
         )
-        wires, vias = geometry(self.at, entries, used, steps)
+        wires, vias = geometry(self.at, entries, used, steps, self.lattice.via)
         return Route(wires, vias, used, parts)

@@ -30,6 +30,7 @@ class Lattice:
             and top on the metal below, of the cut, and on the metal above.
         cut_space: (planes,) between cuts of a level.
         under_space: space on the metal below plane 0.
+        entry_boxes: (vias, 4) box of each via of the technology on that metal, zeros without one.
     """
 
     x: np.ndarray
@@ -46,6 +47,7 @@ class Lattice:
     above: np.ndarray
     cut_space: np.ndarray
     under_space: int
+    entry_boxes: np.ndarray
 
     @property
     def planes(self) -> int:
@@ -94,6 +96,9 @@ class Lattice:
             above=boxes[:, 2],
             cut_space=np.array([round(c.spacing_um * dbu) if c else 0 for c in cuts]),
             under_space=_space(under, dbu),
+            entry_boxes=np.array(
+                [_box_on(via, under.name, dbu) for via in technology.vias]
+            ).reshape(-1, 4),
         )
 
 
@@ -170,6 +175,11 @@ def hull(boxes: tuple[Box, ...]) -> Box:
     """Return the bounding box of boxes."""
     left, bottom, right, top = zip(*boxes, strict=True)
     return min(left), min(bottom), max(right), max(top)
+
+
+def _box_on(via, layer, dbu):
+    boxes = via.boxes_um.get(layer)
+    return np.round(np.multiply(hull(boxes), dbu)).astype(int) if boxes else np.zeros(4, int)
 
 
 def _via_boxes(technology, via, dbu):

@@ -6,7 +6,7 @@ from keras_route.chip.occupancy import FREE, jit
 from keras_route.chip.search import cheapest_path
 
 # Columns of entries: the ways from the pins of a net onto the lattice.
-PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y = range(8)
+PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y, OUT = range(9)
 LOST = np.int64(1) << 40
 
 
@@ -290,14 +290,15 @@ def _set_window(at, window, sources, goals, reach):
 
 
 @jit
-def geometry(at, entries, used, steps):
-    """Return wires (w, 5: plane, x0, y0, x1, y1) and vias (v, 3: level, x, y) of a net.
+def geometry(at, entries, used, steps, kinds):
+    """Return wires (w, 5: plane, x0, y0, x1, y1) and vias (v, 5) of a net, as `use` takes them.
 
     Steps that lead nowhere are left out. Runs of steps become one wire.
 
     Args:
         at: the occupancy.
         entries, used, steps: as `route_net` takes and returns them.
+        kinds: (planes,) index into `Technology.vias` of the via of each level.
     """
     rows, columns = len(at.y), len(at.x)
     total = len(steps)
@@ -316,7 +317,7 @@ def geometry(at, entries, used, steps):
             n += 1
     ids = _without_stubs(ids, np.sort(fixed[:n]))
     wires = np.zeros((len(ids) + len(used), 5), np.int64)
-    vias = np.zeros((len(ids) + len(used), 3), np.int64)
+    vias = np.zeros((len(ids) + len(used), 5), np.int64)
     w = v = 0
     keys = np.zeros(len(ids), np.int64)
     for k in range(len(ids)):
@@ -325,6 +326,7 @@ def geometry(at, entries, used, steps):
         level = b // columns // rows
         if level != p:
             vias[v, 0], vias[v, 1], vias[v, 2] = level, at.x[i], at.y[j]
+            vias[v, 3] = kinds[level]
             v += 1
             keys[k] = -1
         elif at.horizontal[p]:
@@ -350,7 +352,7 @@ def geometry(at, entries, used, steps):
         e = entries[used[pin]]
         x, y = at.x[e[COLUMN]], at.y[e[ROW]]
         if e[VIA] >= 0:
-            vias[v, 0], vias[v, 1], vias[v, 2] = 0, e[AT_X], e[AT_Y]
+            vias[v, 1], vias[v, 2], vias[v, 3], vias[v, 4] = e[AT_X], e[AT_Y], e[VIA], e[OUT]
             v += 1
         if x != e[AT_X] or y != e[AT_Y]:
             wires[w, 0] = e[PLANE]

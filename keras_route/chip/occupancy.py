@@ -42,6 +42,7 @@ class Occupancy(NamedTuple):
     above: np.ndarray
     cut_space: np.ndarray
     under_space: int
+    entry_boxes: np.ndarray
     fixed_wire: np.ndarray
     fixed_via: np.ndarray
     use_wire: np.ndarray
@@ -66,7 +67,7 @@ def empty(lattice: Lattice) -> Occupancy:
         if lattice.via[plane] >= 0:
             fixed_via[plane][at] = FREE
     names = ("x", "y", "horizontal", "on_column", "on_row", "half_width", "space")
-    names += ("below", "cut", "above", "cut_space", "under_space")
+    names += ("below", "cut", "above", "cut_space", "under_space", "entry_boxes")
     counts = [np.zeros(shape, np.uint16) for _ in range(4)]
     return Occupancy(*(getattr(lattice, name) for name in names), fixed_wire, fixed_via, *counts)
 
@@ -162,7 +163,8 @@ def use(at, wires, vias, change):
 
     Args:
         wires: (w, 5) integers: plane, x0, y0, x1, y1.
-        vias: (v, 3) integers: level, x, y.
+        vias: (v, 5) integers: level, x, y, index into `Technology.vias`, and whether its metal
+            below plane 0 sticks out of the pin.
         change: 1 or -1.
     """
     change = np.uint16(change & 0xFFFF)
@@ -176,8 +178,9 @@ def use(at, wires, vias, change):
         _use_metal(at, level, _moved(at.above[level], x, y), change)
         if level > 0:
             _use_metal(at, level - 1, _moved(at.below[level], x, y), change)
-        else:
-            rows, columns = _around(at, _moved(at.below[0], x, y), at.below[0], at.under_space)
+        elif vias[k, 4]:
+            box = _moved(at.entry_boxes[vias[k, 3]], x, y)
+            rows, columns = _around(at, box, at.below[0], at.under_space)
             _count(at.use_via[0], rows, columns, change)
         rows, columns = _around(at, _moved(at.cut[level], x, y), at.cut[level], at.cut_space[level])
         _count(at.use_via[level], rows, columns, change)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, PIN, PLANE, PRICE, ROW, VIA
+from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, OUT, PIN, PLANE, PRICE, ROW, VIA
 from keras_route.chip.occupancy import jit
 
 BIN = 4  # micrometres of a square in which neighbours of a shape are looked for
@@ -67,14 +67,14 @@ def _inside(box, own):
 
 
 @jit
-def _add(table, count, pin, plane, row, column, price, via, x, y):
+def _add(table, count, pin, plane, row, column, price, via, x, y, out):
     if count == len(table):
         larger = np.zeros((2 * count, table.shape[1]), np.int64)
         larger[:count] = table
         table = larger
     entry = table[count]
     entry[PIN], entry[PLANE], entry[ROW], entry[COLUMN] = pin, plane, row, column
-    entry[PRICE], entry[VIA], entry[AT_X], entry[AT_Y] = price, via, x, y
+    entry[PRICE], entry[VIA], entry[AT_X], entry[AT_Y], entry[OUT] = price, via, x, y, out
     return table, count + 1
 
 
@@ -105,7 +105,7 @@ def entries_of(
         under_spaces: (u,) the space that they need.
         first, found, size, columns, rows, x0, y0: their bins, see `bins`.
     """
-    table = np.zeros((1024, 8), np.int64)
+    table = np.zeros((1024, 9), np.int64)
     count = 0
     start = 0
     ends = np.zeros((len(planes), 3), np.int64)  # net, first entry, last entry + 1 of each pin
@@ -179,7 +179,7 @@ def _by_vias(
                         continue
                     extra = price
                 if strict < 2:
-                    table, count = _add(table, count, pin, 0, j, i, price + extra, via_ids[v], x, y)
+                    table, count = _add(table, count, pin, 0, j, i, price + extra, via_ids[v], x, y, not inside)
                     break
                 column, row = i, j
                 if upright:
@@ -188,7 +188,7 @@ def _by_vias(
                     column = _nearest_on(at.x, at.on_column[0], x)
                 stub = abs(at.x[column] - x) + abs(at.y[row] - y)
                 table, count = _add(
-                    table, count, pin, 0, row, column, price + extra + stub, via_ids[v], x, y
+                    table, count, pin, 0, row, column, price + extra + stub, via_ids[v], x, y, not inside
                 )
                 break
     return table, count
@@ -220,7 +220,7 @@ def _on_tracks(at, table, count, pin, plane, box):
     for j in range(j0, j1):
         for i in range(i0, i1):
             if at.on_row[plane, j] and at.on_column[plane, i]:
-                table, count = _add(table, count, pin, plane, j, i, 0, -1, at.x[i], at.y[j])
+                table, count = _add(table, count, pin, plane, j, i, 0, -1, at.x[i], at.y[j], 0)
     return table, count
 
 
@@ -233,11 +233,11 @@ def _beside_tracks(at, table, count, pin, plane, box):
         for j in range(len(at.y)):
             if box[1] <= at.y[j] <= box[3] and at.on_row[plane, j]:
                 stub = abs(at.x[column] - x)
-                table, count = _add(table, count, pin, plane, j, column, stub, -1, x, at.y[j])
+                table, count = _add(table, count, pin, plane, j, column, stub, -1, x, at.y[j], 0)
     else:
         row = _nearest_on(at.y, at.on_row[plane], y)
         for i in range(len(at.x)):
             if box[0] <= at.x[i] <= box[2] and at.on_column[plane, i]:
                 stub = abs(at.y[row] - y)
-                table, count = _add(table, count, pin, plane, row, i, stub, -1, at.x[i], y)
+                table, count = _add(table, count, pin, plane, row, i, stub, -1, at.x[i], y, 0)
     return table, count
