@@ -17,7 +17,7 @@ from keras_route.random_design.process import DBU_PER_UM
 
 SINKS = {1: 0.62, 2: 0.19, 3: 0.095, 4: 0.054}  # share of nets; the others have up to MOST_SINKS
 MOST_SINKS = 30
-RENT = 0.62  # exponent
+RENT = 0.56  # exponent
 CLOCK_SINKS = 24  # of a buffer of the clock
 NEAREST_UM, BIN = 1.5, 4 * DBU_PER_UM
 
