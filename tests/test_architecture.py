@@ -40,7 +40,7 @@ LAYERS = {
     "keras_route": [
         {"files", "technology", "pins", "progress"},
         {"layout"},
-        {"data", "models"},
+        {"data", "models", "random_design"},
         {"losses", "metrics", "routing", "formats"},
         {"evaluation", "callbacks", "chip"},
         {"training"},

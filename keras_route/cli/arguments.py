@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_route(commands)
     _add_check(commands)
+    _add_random_design(commands)
     return root
 
 
@@ -115,6 +116,21 @@ def _add_check(commands):
     parser.epilog += "keras-route check nets.json"
     parser.add_argument("nets", type=pathlib.Path, help=".json file that `route` wrote")
     _add_blocked(parser)
+
+
+def _add_random_design(commands):
+    parser = _command(commands, "random-design", "write a random placed design as LEF and DEF")
+    parser.epilog += "keras-route random-design output --nets 2000"
+    parser.add_argument(
+        "folder", type=pathlib.Path, help="existing; gets tech.lef, cells.lef and placed.def"
+    )
+    parser.add_argument("--nets", type=_positive, default=2000, help="default: 2000")
+    parser.add_argument("--seed", type=_natural, default=0)
+    for name, kind, meaning in (
+        ("--utilization", _positive_float, "share of the rows that cells take; default: 0.68"),
+        ("--clock-pins", _positive, "pins of the largest net, if there are so many; default: 30"),
+    ):
+        parser.add_argument(name, type=kind, default=argparse.SUPPRESS, help=meaning)
 
 
 def _command(commands, name, does):

@@ -1,4 +1,4 @@
-"""The subcommands of `keras-route`: generate, train, evaluate, route, check."""
+"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design."""
 
 import contextlib
 import dataclasses
@@ -22,6 +22,7 @@ from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
 from keras_route.models.loading import load_network
 from keras_route.progress import progress_bar, verbosity
+from keras_route.random_design.files import write_random_design
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST, train
@@ -124,6 +125,13 @@ def _check(options):
     return 0 if legal == len(nets) else 1
 
 
+def _random_design(options):
+    given = {name: value for name, value in vars(options).items() if name != "command"}
+    for path in write_random_design(**given):
+        _say(f"wrote {path}")
+    return 0
+
+
 def _legal(nets, blocked):
     """Print each violation; return the number of nets without one."""
     legal = 0
@@ -161,4 +169,5 @@ COMMANDS = {
     "evaluate": _evaluate,
     "route": _route,
     "check": _check,
+    "random-design": _random_design,
 }
