@@ -17,6 +17,7 @@ from keras_route.layout.design import NO_NET, Design, Wires
 MOST_ROUNDS = 40
 MARGIN_UM = 3.0
 MOST_PLACES = 12_000_000
+HASTE = 2
 
 
 @dataclasses.dataclass
@@ -177,7 +178,7 @@ class DesignRouter:
         price = fight * via
         waiting = order
         for turn in range(MOST_ROUNDS):
-            prices = Prices(wire, self._via_prices(), int(price))
+            prices = Prices(wire, self._via_prices(), int(price), HASTE)
             fought = []
             for done, net in enumerate(waiting):
                 route = self.routes.get(net)

@@ -49,11 +49,14 @@ class Prices(NamedTuple):
         wire: (planes,) int64, of a unit of wire, at least 1.
         via: (planes,) int64, of a via of each level.
         fight: of a place that another net needs, and again for each time nets fought over it.
+        haste: sixteenths by which the bound of the way that is left is enlarged; a path costs at
+            most as much more than the cheapest.
     """
 
     wire: np.ndarray
     via: np.ndarray
     fight: int
+    haste: int
 
 
 def window_of(places: int) -> Window:
@@ -142,12 +145,13 @@ def _least_vias(at, prices, on_goal):
 
 
 @jit
-def _bound(at, low, high, least, plane, row, column):
-    """Return a lower bound of the way from a place to the box of the goals."""
+def _bound(at, low, high, least, haste, plane, row, column):
+    """Return a lower bound of the way from a place to the box of the goals, enlarged by `haste`."""
     x, y = at.x[column], at.y[row]
     dx = max(low[0] - x, 0, x - high[0])
     dy = max(low[1] - y, 0, y - high[1])
-    return dx + dy + least[plane, 1 if dx > 0 else 0, 1 if dy > 0 else 0]
+    bound = dx + dy + least[plane, 1 if dx > 0 else 0, 1 if dy > 0 else 0]
+    return bound + (bound * haste >> 4)
 
 
 @jit
@@ -202,7 +206,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
         if window.stamp[place] == search and window.cost[place] <= cost:
             continue
         window.stamp[place], window.cost[place], window.came[place] = search, cost, START
-        rest = _bound(at, low, high, least, p, sources[k, 1], sources[k, 2])
+        rest = _bound(at, low, high, least, prices.haste, p, sources[k, 1], sources[k, 2])
         packed = (p << 32) | (j << 16) | i
         count = _push(keys, heap, count, ((cost + rest) << 20) + min(rest >> 4, 1048575), packed)
     best, best_place = np.int64(1 << 40), np.int64(-1)
@@ -218,7 +222,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
         cost = np.int64(costs[place])
         if window.goal_stamp[place] == search and cost + window.goal_cost[place] < best:
             best, best_place = cost + window.goal_cost[place], place
-        rest = _bound(at, low, high, least, p, j + row0, i + column0)
+        rest = _bound(at, low, high, least, prices.haste, p, j + row0, i + column0)
         if (key >> 20) > cost + rest:
             continue  # reached at less cost since
         horizontal = at.horizontal[p]
@@ -269,7 +273,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
                 continue
             stamp[to], costs[to] = search, total
             came[to] = step + 2 if step >= 2 else (step if horizontal else step + 2)
-            rest = _bound(at, low, high, least, to_p, to_j + row0, to_i + column0)
+            rest = _bound(at, low, high, least, prices.haste, to_p, to_j + row0, to_i + column0)
             packed = (to_p << 32) | (to_j << 16) | to_i
             count = _push(keys, heap, count, ((total + rest) << 20) + min(rest >> 4, 1048575), packed)
     if best_place < 0:
