@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -38,11 +39,24 @@ def read_design(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Desig
     Raises:
         ValueError: a file is damaged or cut short, or the files do not fit each other.
     """
-    library = read_library(lef_paths)
-    return _Reading(read_file(path), library, technology(library)).design()
+    return Reading.of(path, lef_paths).design()
 
 
-class _Reading:
+class Reading:
+    """The files of a design, while they are read.
+
+    Args:
+        file: the DEF file.
+        library: what the LEF files define.
+        plain: the technology of the library.
+    """
+
+    @classmethod
+    def of(cls, path: str | os.PathLike, lef_paths: Sequence[str | os.PathLike]) -> "Reading":
+        """Return the reading of files."""
+        library = read_library(lef_paths)
+        return cls(read_file(path), library, technology(library))
+
     def __init__(self, file: DefFile, library: Library, plain: Technology):
         self.file, self.library = file, library
         self.dbu_per_um = file.dbu_per_um
