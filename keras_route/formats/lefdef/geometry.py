@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from keras_route.formats.lefdef.polygons import rectangles
+from keras_route.formats.lefdef.polygons import inner_rectangles, is_rectilinear, rectangles
 from keras_route.formats.lefdef.statements import Statement
 
 
@@ -26,12 +26,24 @@ class Figure:
     steps: np.ndarray
 
     def boxes(self, dbu_per_um: int, shift_um: np.ndarray) -> np.ndarray:
-        """Return its boxes (k, 4) in database units, moved by `shift_um`."""
+        """Return boxes (k, 4) that cover it, in database units, moved by `shift_um`."""
         corners = in_units(self.statement, self.corners + shift_um, dbu_per_um)
         if len(corners) == 2:
-            boxes = np.concatenate((corners.min(axis=0), corners.max(axis=0)))[None]
-        else:
-            boxes = rectangles(corners)
+            corners = np.concatenate((corners.min(axis=0), corners.max(axis=0)))
+            return self._copies(corners[None], dbu_per_um)
+        return self._copies(rectangles(corners), dbu_per_um)
+
+    def inner_boxes(self, dbu_per_um: int, shift_um: np.ndarray) -> np.ndarray:
+        """Return boxes (k, 4) within it, if it is a polygon with slanted sides."""
+        corners = in_units(self.statement, self.corners + shift_um, dbu_per_um)
+        return self._copies(inner_rectangles(corners), dbu_per_um)
+
+    @property
+    def slanted(self) -> bool:
+        """Whether it has sides that run neither along x nor y."""
+        return len(self.corners) > 2 and not is_rectilinear(self.corners)
+
+    def _copies(self, boxes, dbu_per_um):
         steps = np.tile(in_units(self.statement, self.steps, dbu_per_um), 2)
         return (boxes[None] + steps[:, None]).reshape(-1, 4)
 
@@ -127,7 +139,7 @@ def _without_steps(statement):
     if len(words) < 9 or [words[-7], words[-5], words[-3]] != ["DO", "BY", "STEP"]:
         raise statement.error("ITERATE ends with DO number BY number STEP x y: correct it.")
     columns, rows = (int(statement.number(words[k])) for k in (-6, -4))
-    if not 0 < columns * rows <= 10**6 or columns < 0:
+    if not (columns > 0 and rows > 0 and columns * rows <= 10**6):
         raise statement.error("ITERATE makes one to a million copies: correct it.")
     step = [statement.number(words[k]) for k in (-2, -1)]
     places = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)

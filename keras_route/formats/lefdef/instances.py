@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_route.formats.lefdef.def_file import DefFile
+from keras_route.formats.lefdef.geometry import in_units
 from keras_route.formats.lefdef.library import Cell, Library
 from keras_route.formats.lefdef.orientations import turned
 from keras_route.formats.lefdef.placed import Component
@@ -131,36 +132,46 @@ class CellShapes:
             cell: self._shapes(self.cells[cell]) for cell in dict.fromkeys(c for c, _ in groups)
         }
         for (cell, turn), names in groups.items():
-            self._draw(shapes[cell], len(self.cells[cell].pins), turn, names)
+            self._draw(self.cells[cell], shapes[cell], turn, names)
 
     def _shapes(self, cell: Cell):
-        """Return layer, boxes, and number of the pin of all shapes of a cell, and its size."""
-        columns: list[tuple[int, np.ndarray, int]] = []
+        """Return layer, boxes, number of the pin, and whether wires may end there, of all shapes.
+
+        Wires end in what lies inside a slanted shape; what covers it is metal of the pin, too.
+        """
+        parts: list[tuple[int, np.ndarray, int, bool]] = []
         for number, figures in enumerate((*cell.pins.values(), cell.obstructions)):
-            pin = number if number < len(cell.pins) else -1
             for figure in figures:
                 layer = self.table.index(figure.layer, figure.statement)
-                columns.append((layer, figure.boxes(self.dbu_per_um, cell.origin), pin))
+                boxes = figure.boxes(self.dbu_per_um, cell.origin)
+                parts.append((layer, boxes, number, not figure.slanted))
+                if figure.slanted:
+                    inner = figure.inner_boxes(self.dbu_per_um, cell.origin)
+                    parts.append((layer, inner, number, True))
         for pin, via in cell.vias:
-            x, y = np.rint((np.array(via.at) + cell.origin) * self.dbu_per_um).astype(int)
-            number = -1 if pin is None else list(cell.pins).index(pin)
+            at = in_units(via.statement, np.array(via.at) + cell.origin, self.dbu_per_um)
+            number = len(cell.pins) if pin is None else self.numbers[cell.block.name][pin]
             for layer, boxes in self.vias.of(via.name, via.statement):
-                columns.append((layer, boxes + np.array((x, y, x, y)), number))
-        layer = np.concatenate([np.full(len(b), n) for n, b, _ in columns] or [np.zeros(0, int)])
-        boxes = np.concatenate([b for _, b, _ in columns] or [np.zeros((0, 4), int)])
-        pin = np.concatenate([np.full(len(b), p) for _, b, p in columns] or [np.zeros(0, int)])
-        return layer, boxes, pin, np.rint(cell.size * self.dbu_per_um).astype(int)
+                parts.append((layer, boxes + np.tile(at, 2), number, True))
+        counts = [len(boxes) for _, boxes, _, _ in parts]
+        layer, number, ends = (
+            np.repeat(np.array([part[k] for part in parts], np.int64), counts) for k in (0, 2, 3)
+        )
+        boxes = np.concatenate([boxes for _, boxes, _, _ in parts] or [np.zeros((0, 4), np.int64)])
+        return layer, boxes, number, ends.astype(bool)
 
-    def _draw(self, shapes, pins, turn, names):
-        layer, boxes, pin, size = shapes
+    def _draw(self, cell, shapes, turn, names):
+        layer, boxes, number, ends = shapes
+        size = np.rint(cell.size * self.dbu_per_um).astype(np.int64)
         frame = turned(np.array([[0, 0, *size]]), turn)[0, :2]
         local = turned(boxes, turn) - np.tile(frame, 2)
         corner = np.array([self.components[name].place[:2] for name in names], np.int64)
-        owner = np.full((2, len(names), pins + 1), NO_NET)
+        owner = np.full((2, len(names), len(cell.pins) + 1), NO_NET)
         for k, name in enumerate(names):
-            for number, net, index in self.owners.get(name, ()):
-                owner[:, k, number] = net, index
+            for pin, net, index in self.owners.get(name, ()):
+                owner[:, k, pin] = net, index
         moved = local[None] + np.tile(corner, 2)[:, None]
+        net, pin = owner[:, :, number]
         self.table.add(
-            np.tile(layer, len(names)), moved, owner[0][:, pin].ravel(), owner[1][:, pin].ravel()
+            np.tile(layer, len(names)), moved, net.ravel(), np.where(ends, pin, -1).ravel()
         )

@@ -5,7 +5,7 @@ from keras_route.technology.technology import CutLayer, RoutingLayer, SpacingTab
 
 DESCRIPTIONS = {  # no rules for wires
     *("TYPE", "DIRECTION", "PITCH", "WIDTH", "AREA", "OFFSET", "THICKNESS", "HEIGHT", "SHRINKAGE"),
-    *("CAPACITANCE", "EDGECAPACITANCE", "CAPMULTIPLIER", "MASK", "WIREEXTENSION", "RESISTANCE"),
+    *("CAPACITANCE", "EDGECAPACITANCE", "CAPMULTIPLIER", "MASK", "RESISTANCE"),
     *("DIAGPITCH", "DIAGWIDTH", "DIAGSPACING"),
 }
 UNNEEDED = {"MASTERSLICE", "OVERLAP", "IMPLANT"}

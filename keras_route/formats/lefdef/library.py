@@ -44,14 +44,15 @@ class Library:
         layers: all of them by name, from below.
         via_blocks: fixed vias by name.
         cells: by name.
-        widths: of wires by the name of a rule other than the default, and by layer.
-        units: the files' own database units in a micrometre, and their grid.
+        rules: name of each rule other than the default to its widths in micrometres, by layer.
+        grid_um: on which shapes are drawn.
         unread: names of rules that are not read.
     """
 
     layers: Mapping[str, Block]
     via_blocks: Mapping[str, Block]
     cells: Mapping[str, Cell]
+    rules: Mapping[str, Mapping[str, float]]
     grid_um: float
     unread: tuple[str, ...]
 
@@ -80,6 +81,10 @@ def read_library(lef_paths: Sequence[str | os.PathLike]) -> Library:
         layers=layers,
         via_blocks=_by_name(libraries, "VIA", "via"),
         cells=cells,
+        rules={
+            name: _widths(block)
+            for name, block in _by_name(libraries, "NONDEFAULTRULE", "rule").items()
+        },
         grid_um=_grid(libraries),
         unread=tuple(unread),
     )
@@ -108,6 +113,15 @@ def _grid(libraries):
                 return grid
             raise statement.error("The manufacturing grid is more than 0: correct it.")
     return Technology.__dataclass_fields__["grid_um"].default
+
+
+def _widths(block):
+    found = {}
+    for layer in block.of("LAYER"):
+        width = layer.first("WIDTH")
+        if width is not None:
+            found[layer.name] = width.number(width.word(1, "a width"))
+    return found
 
 
 def _cell(block, unread):

@@ -6,7 +6,7 @@ from keras_route.formats.lefdef.def_file import DefFile
 from keras_route.formats.lefdef.statements import Statement
 from keras_route.formats.lefdef.wiring import net_options
 
-SUPPLY = {"POWER", "GROUND"}
+SUPPLY = (["POWER"], ["GROUND"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class NetItem:
     @property
     def supply(self) -> bool:
         """Whether the net is power or ground, which nobody routes here."""
-        return any(option[0] == "USE" and option[1] in SUPPLY for option in self.options)
+        return any(option[0] == "USE" and option[1:2] in SUPPLY for option in self.options)
 
 
 def net_items(file: DefFile) -> dict[str, NetItem]:

@@ -11,6 +11,7 @@ from keras_route.formats.lefdef.nets import net_items
 from keras_route.formats.lefdef.orientations import TURNS
 from keras_route.formats.lefdef.placed import components, die, terminals
 from keras_route.formats.lefdef.polygons import inside
+from keras_route.formats.lefdef.terminal_shapes import owners
 from keras_route.formats.lefdef.vias import points
 
 
@@ -48,8 +49,12 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     cells = read_library(lef_paths).cells
     file = read_file(path)
     units = file.dbu_per_um
-    places = {("PIN", name): _of_terminal(pin) for name, pin in terminals(file).items()}
+    pins = terminals(file)
+    places = {("PIN", name): _of_terminal(pin) for name, pin in pins.items()}
     placed = components(file)
+    nets = net_items(file)
+    owners(nets, {}, pins)
+    left, bottom, right, top = die(file)
 
     def position(net, pin):
         at = places.get(pin) if pin[0] == "PIN" else None
@@ -62,14 +67,19 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
                 "the LEF file that has the geometry of its cell.",
                 f"net {net.statement.words[1]} with ( {' '.join(pin)} )",
             )
+        if not (left <= at[0] <= right and bottom <= at[1] <= top):
+            raise net.statement.error(
+                "The pins of nets lie in the die: correct DIEAREA, or the place of the pin.",
+                f"net {net.statement.words[1]} with ( {' '.join(pin)} ) at {at.tolist()}",
+            )
         return at / units
 
     return Design(
         name=file.name,
-        die_um=tuple(edge / units for edge in die(file)),
+        die_um=tuple(edge / units for edge in (left, bottom, right, top)),
         nets={
             name: np.array([position(net, pin) for pin in net.pins], float).reshape(-1, 2)
-            for name, net in net_items(file).items()
+            for name, net in nets.items()
         },
     )
 

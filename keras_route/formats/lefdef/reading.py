@@ -2,20 +2,31 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
+from keras_route.formats.lefdef.areas import add_blockages, add_fills, add_outside, tracks
 from keras_route.formats.lefdef.def_file import DefFile, read_file
 from keras_route.formats.lefdef.instances import CellShapes, ViaPlaces
 from keras_route.formats.lefdef.library import Library, read_library, technology, via_shape
-from keras_route.formats.lefdef.nets import NetItem, net_items
-from keras_route.formats.lefdef.orientations import turned
+from keras_route.formats.lefdef.nets import net_items
 from keras_route.formats.lefdef.placed import components, die, terminals
 from keras_route.formats.lefdef.shape_table import ShapeTable
-from keras_route.formats.lefdef.vias import corners_as_boxes, def_via, points
+from keras_route.formats.lefdef.terminal_shapes import add_terminal, owners
+from keras_route.formats.lefdef.vias import def_via
+from keras_route.formats.lefdef.wire_rules import WireRules
 from keras_route.formats.lefdef.wiring import net_options, regular_wiring, special_wiring
-from keras_route.layout.design import NO_NET, Design, Tracks
+from keras_route.layout.design import NO_NET, Design
 from keras_route.technology.technology import Technology
+
+UNREAD = {  # rules of sections, by the words that start them
+    "COMPONENTS": {"ROUTEHALO"},
+    "PINS": {"SPACING", "DESIGNRULEWIDTH"},
+    "BLOCKAGES": {"SPACING", "DESIGNRULEWIDTH"},
+    "NETS": {"NONDEFAULTRULE", "SHIELDNET", "STYLE"},
+    "SPECIALNETS": {"STYLE"},
+}
 
 
 def read_design(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
@@ -28,11 +39,24 @@ def read_design(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Desig
     Raises:
         ValueError: a file is damaged or cut short, or the files do not fit each other.
     """
-    library = read_library(lef_paths)
-    return _Reading(read_file(path), library, technology(library)).design()
+    return Reading.of(path, lef_paths).design()
 
 
-class _Reading:
+class Reading:
+    """The files of a design, while they are read.
+
+    Args:
+        file: the DEF file.
+        library: what the LEF files define.
+        plain: the technology of the library.
+    """
+
+    @classmethod
+    def of(cls, path: str | os.PathLike, lef_paths: Sequence[str | os.PathLike]) -> "Reading":
+        """Return the reading of files."""
+        library = read_library(lef_paths)
+        return cls(read_file(path), library, technology(library))
+
     def __init__(self, file: DefFile, library: Library, plain: Technology):
         self.file, self.library = file, library
         self.dbu_per_um = file.dbu_per_um
@@ -45,6 +69,7 @@ class _Reading:
             for statement in file.items("VIAS")
         ]
         self.technology = dataclasses.replace(plain, vias=(*plain.vias, *more))
+        self.rules = WireRules(library, file, plain, self.vias)
         self.items = net_items(file)
         self.routed = {
             name: i for i, name in enumerate(n for n, item in self.items.items() if not item.supply)
@@ -56,17 +81,22 @@ class _Reading:
         self._terminals()
         self._special_nets()
         self._wires()
-        self._blockages()
-        self._fills()
+        add_blockages(self.file, self.table)
+        add_fills(self.file, self.table, self.vias)
+        add_outside(self.file, self.table)
         self.vias.draw()
+        nets = {name: self.items[name].pins for name in self.routed}
+        shapes = self.table.shapes()
+        self._check_inside(shapes, list(nets.items()))
+        unread = dict.fromkeys((*self.technology.unread, *_unread(self.file)))
         return Design(
             name=self.file.name,
             dbu_per_um=self.dbu_per_um,
             die=self.die,
-            technology=self.technology,
-            tracks=self._tracks(),
-            nets={name: self.items[name].pins for name in self.routed},
-            shapes=self.table.shapes(),
+            technology=dataclasses.replace(self.technology, unread=tuple(unread)),
+            tracks=tracks(self.file, self.table),
+            nets=nets,
+            shapes=shapes,
         )
 
     def _components(self):
@@ -80,73 +110,33 @@ class _Reading:
         shapes.draw()
 
     def _terminals(self):
-        owners = {
-            pin: (i, j)
-            for name, i in self.routed.items()
-            for j, (component, pin) in enumerate(self.items[name].pins)
-            if component == "PIN"
-        }
         found = terminals(self.file)
+        owner = owners(self.items, self.routed, found)
         for name, terminal in found.items():
-            net, pin = owners.get(name, (self.routed.get(terminal.net, NO_NET), -1))
-            drawn = 0
-            for port in terminal.ports:
-                if port.place is None:
-                    continue
-                for words in port.shapes:
-                    drawn += self._terminal_shape(terminal.statement, words, port.place, net, pin)
-            if pin >= 0 and not drawn:
-                self._without_place(name)
-        for name in owners:
-            if name not in found:
-                self._without_place(name)
+            add_terminal(terminal, owner[name], self.table, self.vias)
 
-    def _terminal_shape(self, statement, words, place, net, pin):
-        x, y, turn = place
-        if words[0] == "VIA":
-            at = points(statement, words[words.index("(") :])[0]
-            dx, dy = turned(np.array([[*at, *at]]), turn)[0, :2].tolist()
-            self.vias.add(words[1], turn, x + dx, y + dy, net, statement)
-            return 1
-        boxes = turned(corners_as_boxes(statement, words), turn) + np.array((x, y, x, y))
-        self.table.add(self.table.index(words[1], statement), boxes, net, pin)
-        return len(boxes)
-
-    def _without_place(self, pin):
-        owner = next(n for n in self.routed if ("PIN", pin) in self.items[n].pins)
-        raise self.items[owner].statement.error(
-            "Each pin of a net belongs to a placed component, of a cell in the LEF files, or is a "
-            "placed pin of the design, and has a rectangle or polygon: place it, or add the LEF "
-            "file that has the geometry of its cell.",
-            f"net {owner} with ( PIN {pin} )",
-        )
+    def _check_inside(self, shapes, nets):
+        left, bottom, right, top = self.die
+        x0, y0, x1, y1 = shapes.box.T
+        outside = (x1 < left) | (x0 > right) | (y1 < bottom) | (y0 > top)
+        for i in np.flatnonzero(outside & (shapes.pin >= 0))[:1]:
+            name, pins = nets[shapes.net[i]]
+            raise self.items[name].statement.error(
+                "The pins of nets lie in the die: correct DIEAREA, or the place of the pin.",
+                f"net {name} with ( {' '.join(pins[shapes.pin[i]])} ) at {shapes.box[i].tolist()}, "
+                f"die {list(self.die)}",
+            )
 
     def _special_nets(self):
         for statement in self.file.items("SPECIALNETS"):
             options = net_options(statement, statement.words[2:])
-            self._add(
-                special_wiring(statement, options), self.routed.get(statement.words[1], NO_NET)
-            )
+            wiring = special_wiring(statement, options, self.rules)
+            self._add(wiring, self.routed.get(statement.words[1], NO_NET))
 
     def _wires(self):
-        widths = {
-            metal.name: round(metal.width_um * self.dbu_per_um) for metal in self.technology.metals
-        }
         for name, item in self.items.items():
-            wiring = regular_wiring(
-                item.statement,
-                item.options,
-                lambda layer, item=item: self._width(item, layer, widths),
-            )
+            wiring = regular_wiring(item.statement, item.options, self.rules)
             self._add(wiring, self.routed.get(name, NO_NET))
-
-    def _width(self, item: NetItem, layer, widths):
-        if layer not in widths:
-            raise item.statement.error(
-                "Wires run on routing layers of the LEF files: add the file that has the layer.",
-                f"layer {layer} of net {item.statement.words[1]}",
-            )
-        return widths[layer]
 
     def _add(self, wiring, net):
         for layer in dict.fromkeys(box[0] for box in wiring.boxes):
@@ -155,52 +145,9 @@ class _Reading:
         for via in wiring.vias:
             self.vias.add(*via, net, wiring.statement)
 
-    def _blockages(self):
-        for statement in self.file.items("BLOCKAGES"):
-            words = statement.words
-            if words[1] != "LAYER" or {"SLOTS", "FILLS"} & set(words):
-                continue
-            self._areas(statement, words[2:])
 
-    def _fills(self):
-        for statement in self.file.items("FILLS"):
-            words = statement.words
-            if words[1] == "LAYER":
-                self._areas(statement, words[2:])
-            else:
-                for x, y in points(statement, words[words.index("(") :]):
-                    self.vias.add(words[2], "N", x, y, NO_NET, statement)
-
-    def _areas(self, statement, words):
-        layer = self.table.index(words[0], statement)
-        start, kinds = None, ("RECT", "POLYGON")
-        for i in range(len(words) + 1):
-            if i == len(words) or words[i] in kinds:
-                if start is not None:
-                    self.table.add(layer, corners_as_boxes(statement, words[start:i]))
-                start = i
-
-    def _tracks(self):
-        found = []
-        metals = [metal.name for metal in self.technology.metals]
-        for statement in self.file.heads.get("TRACKS", ()):
-            words = statement.words
-            if (
-                len(words) < 7
-                or words[1] not in ("X", "Y")
-                or (words[3], words[5]) != ("DO", "STEP")
-            ):
-                raise statement.error(
-                    "Tracks are TRACKS X or Y, start DO number STEP distance LAYER names: correct "
-                    "them."
-                )
-            start, count, step = (statement.integer(words[k]) for k in (2, 4, 6))
-            layers = words[words.index("LAYER") + 1 :] if "LAYER" in words else metals
-            if not (count > 0 and step > 0):
-                raise statement.error(
-                    "Number and distance of tracks are more than 0: correct them."
-                )
-            for layer in layers:
-                if self.table.index(layer, statement) >= 0:
-                    found.append(Tracks(words[1] == "X", start, count, step, layer))
-        return tuple(found)
+def _unread(file):
+    """Yield the rules of a DEF file that a design does not hold."""
+    for section, rules in UNREAD.items():
+        there = set().union(*(rules & set(item.words) for item in file.items(section)))
+        yield from (f"{section} {rule}" for rule in sorted(there))

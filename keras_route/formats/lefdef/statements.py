@@ -96,7 +96,13 @@ def mistake(source: Source, place: int, expected: str, received: str) -> ValueEr
 
 
 def read_source(path: str | os.PathLike) -> Source:
-    """Return the text of a file; that of a `.gz` is unpacked.
+    """Return the text of a LEF or DEF file; that of a `.gz` is unpacked."""
+    text = read_text(path)
+    return Source(os.fspath(path), text, ASIDE.sub(_blank, text))
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """Return the text of a file as it is; that of a `.gz` is unpacked.
 
     Raises:
         ValueError: a `.gz` is damaged.
@@ -105,13 +111,12 @@ def read_source(path: str | os.PathLike) -> Source:
     opened = gzip.open if path.endswith(".gz") else open
     try:
         with opened(path, "rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            text = file.read()
+            return file.read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ValueError(
             "A file whose name ends in .gz is compressed by gzip, and whole: write it again. "
             f"Received: path={path!r}, which cannot be unpacked: {error}"
         ) from error
-    return Source(path, text, ASIDE.sub(_blank, text))
 
 
 def _blank(aside):

@@ -1,5 +1,6 @@
 """Vias of LEF and DEF files as boxes: fixed ones, and those that are generated from a rule."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +11,7 @@ from keras_route.formats.lefdef.polygons import rectangles
 from keras_route.formats.lefdef.statements import Statement
 
 Boxes = dict[str, np.ndarray]  # layer to boxes (n, 4) in database units
+MOST = 10**6  # cuts of a via
 SIZES = {  # the parameters of a generated via, and how many numbers each has
     "CUTSIZE": 2,
     "CUTSPACING": 2,
@@ -152,8 +154,8 @@ def generated(
             f"wrong or missing {', '.join(missing) or 'LAYERS'}",
         )
     rows, columns = numbers.get("ROWCOL", (1, 1))
-    if not (0 < rows <= 10**4 and 0 < columns <= 10**4):
-        raise statement.error("ROWCOL has two numbers from 1 to 10000: correct it.")
+    if not (rows > 0 and columns > 0 and rows * columns <= MOST):
+        raise statement.error(f"ROWCOL has two numbers, of 1 to {MOST} cuts: correct it.")
     size, space = np.array(numbers["CUTSIZE"]), np.array(numbers["CUTSPACING"])
     extent = np.array((columns, rows)) * (size + space) - space
     low = np.array(numbers.get("ORIGIN", (0, 0))) - extent // 2
@@ -170,7 +172,30 @@ def generated(
 
 
 def _pattern(statement, pattern, rows, columns):
-    """Return which cuts are there: array (rows, columns), the lowest row first."""
+    """Return which cuts are there: array (rows, columns), the lowest row first.
+
+    A pattern is `rows_bits_rows_bits...`, in hexadecimal digits: how many rows, and their bits from
+    the left. `R4F` stands for `FFFF`.
+    """
     if pattern is None:
         return np.ones((rows, columns), bool)
-    raise statement.error("PATTERN is not read yet: write the via with + RECT.")
+    parts = pattern.split("_")
+    found: list[str] = []
+    if len(parts) % 2 or not all(re.fullmatch(r"[0-9A-Fa-f]{1,4}", n) for n in parts[::2]):
+        raise _wrong_pattern(statement, pattern)
+    for repeats, digits in zip(parts[::2], parts[1::2], strict=True):
+        digits = re.sub(r"R([0-9A-Fa-f])([0-9A-Fa-f])", lambda m: m[2] * int(m[1], 16), digits)
+        if not re.fullmatch(r"[0-9A-Fa-f]+", digits) or len(found) > rows:
+            raise _wrong_pattern(statement, pattern)
+        bits = "".join(f"{int(digit, 16):04b}" for digit in digits)
+        found += [bits] * int(repeats, 16)
+    if len(found) != rows or any(len(bits) < columns for bits in found):
+        raise _wrong_pattern(statement, pattern)
+    return np.array([[bit == "1" for bit in bits[:columns]] for bits in found])
+
+
+def _wrong_pattern(statement, pattern):
+    return statement.error(
+        "PATTERN has the bits of each row that ROWCOL states, such as 2_F0_3_R4F: correct it.",
+        repr(pattern),
+    )
