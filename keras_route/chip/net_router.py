@@ -56,7 +56,7 @@ def _grown(array, count):
 
 
 @jit
-def route_net(at, window, prices, net, entries, points, edges, margin):
+def route_net(at, window, prices, net, entries, points, edges, guides, margin, limit):
     """Join the pins of a net; return its steps on the lattice and its entries.
 
     Each edge of the tree is a search from all places of one part of the net to all of the other.
@@ -70,7 +70,10 @@ def route_net(at, window, prices, net, entries, points, edges, margin):
         entries: (e, 8) integers, the ways onto the lattice, those of a pin one after another.
         points: (m, 2) integers x, y: the points of the tree, the pins first, in their order.
         edges: (m - 1, 2) integers, the edges of the tree.
+        guides: (b, 5) integers, boxes in which paths stay if they can, see `cheapest_path`.
         margin: by how much the window of a search exceeds its ends, in database units.
+        limit: (4,) first row and column, and the ones behind the last, of the part of the lattice
+            that searches stay in.
 
     Returns:
         steps (s, 6) integers, plane, row and column of both ends of each step; the indices of the
@@ -113,10 +116,14 @@ def route_net(at, window, prices, net, entries, points, edges, margin):
             if len(goals) > len(sources):
                 sources, goals = goals, sources
                 from_entry, to_entry = to_entry, from_entry
-            whole = _set_window(at, window, sources, goals, reach)
+            whole = _set_window(at, window, sources, goals, reach, limit)
             found = cheapest_path(
-                at, window, prices, net, sources, goals, vias[:drilled], path
+                at, window, prices, net, sources, goals, vias[:drilled], guides, path
             )
+            if found == 0 and len(guides) > 0:
+                found = cheapest_path(
+                    at, window, prices, net, sources, goals, vias[:drilled], guides[:0], path
+                )
             if found < 0:
                 path = np.zeros((4 * len(path), 3), np.int64)
                 found = 0
@@ -258,9 +265,8 @@ def _chosen(ends, chosen, place):
 
 
 @jit
-def _set_window(at, window, sources, goals, reach):
-    """Set the window to the nearest ends and a margin; return whether it is all of the lattice."""
-    rows, columns = len(at.y), len(at.x)
+def _set_window(at, window, sources, goals, reach, limit):
+    """Set the window to the nearest ends and a margin; return whether it is all of the limit."""
     # The goals are the smaller part; the sources count only where they are near to them.
     x0 = x1 = at.x[goals[0, 2]]
     y0 = y1 = at.y[goals[0, 1]]
@@ -275,164 +281,15 @@ def _set_window(at, window, sources, goals, reach):
             best, near = gap, k
     x, y = at.x[sources[near, 2]], at.y[sources[near, 1]]
     x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
-    i0 = np.searchsorted(at.x, x0 - reach)
-    i1 = np.searchsorted(at.x, x1 + reach, side="right")
-    j0 = np.searchsorted(at.y, y0 - reach)
-    j1 = np.searchsorted(at.y, y1 + reach, side="right")
+    i0 = max(np.searchsorted(at.x, x0 - reach), limit[1])
+    i1 = min(np.searchsorted(at.x, x1 + reach, side="right"), limit[3])
+    j0 = max(np.searchsorted(at.y, y0 - reach), limit[0])
+    j1 = min(np.searchsorted(at.y, y1 + reach, side="right"), limit[2])
     window.corner[0], window.corner[1] = j0, i0
     window.size[0] = len(at.horizontal)
     window.size[1], window.size[2] = j1 - j0, i1 - i0
-    whole = i0 == 0 and j0 == 0 and i1 == columns and j1 == rows
+    whole = j0 == limit[0] and i0 == limit[1] and j1 == limit[2] and i1 == limit[3]
     if window.size[0] * window.size[1] * window.size[2] > len(window.stamp):
         window.size[1] = window.size[2] = 0
         return True
     return whole
-
-
-@jit
-def geometry(at, entries, used, steps, kinds):
-    """Return wires (w, 5: plane, x0, y0, x1, y1) and vias (v, 5) of a net, as `use` takes them.
-
-    Steps that lead nowhere are left out. Runs of steps become one wire.
-
-    Args:
-        at: the occupancy.
-        entries, used, steps: as `route_net` takes and returns them.
-        kinds: (planes,) index into `Technology.vias` of the via of each level.
-    """
-    rows, columns = len(at.y), len(at.x)
-    total = len(steps)
-    ids = np.zeros((total, 2), np.int64)
-    for k in range(total):
-        a = (steps[k, 0] * rows + steps[k, 1]) * columns + steps[k, 2]
-        b = (steps[k, 3] * rows + steps[k, 4]) * columns + steps[k, 5]
-        ids[k, 0], ids[k, 1] = min(a, b), max(a, b)
-    ids = _unique(ids)
-    fixed = np.zeros(len(used), np.int64)
-    n = 0
-    for pin in range(len(used)):
-        if used[pin] >= 0:
-            e = entries[used[pin]]
-            fixed[n] = (e[PLANE] * rows + e[ROW]) * columns + e[COLUMN]
-            n += 1
-    ids = _without_stubs(ids, np.sort(fixed[:n]))
-    wires = np.zeros((len(ids) + len(used), 5), np.int64)
-    vias = np.zeros((len(ids) + len(used), 5), np.int64)
-    w = v = 0
-    keys = np.zeros(len(ids), np.int64)
-    for k in range(len(ids)):
-        a, b = ids[k]
-        i, j, p = a % columns, a // columns % rows, a // columns // rows
-        level = b // columns // rows
-        if level != p:
-            vias[v, 0], vias[v, 1], vias[v, 2] = level, at.x[i], at.y[j]
-            vias[v, 3] = kinds[level]
-            v += 1
-            keys[k] = -1
-        elif at.horizontal[p]:
-            keys[k] = (p * rows + j) * columns + i
-        else:
-            keys[k] = p * rows * columns + i * rows + j
-    for k in np.argsort(keys, kind="mergesort"):
-        if keys[k] < 0:
-            continue
-        a, b = ids[k]
-        i, j, p = a % columns, a // columns % rows, a // columns // rows
-        i1, j1 = b % columns, b // columns % rows
-        x, y = at.x[i], at.y[j]
-        if w and wires[w - 1, 0] == p and wires[w - 1, 3] == x and wires[w - 1, 4] == y:
-            wires[w - 1, 3], wires[w - 1, 4] = at.x[i1], at.y[j1]
-            continue
-        wires[w, 0] = p
-        wires[w, 1], wires[w, 2], wires[w, 3], wires[w, 4] = x, y, at.x[i1], at.y[j1]
-        w += 1
-    for pin in range(len(used)):
-        if used[pin] < 0:
-            continue
-        e = entries[used[pin]]
-        x, y = at.x[e[COLUMN]], at.y[e[ROW]]
-        if e[VIA] >= 0:
-            vias[v, 1], vias[v, 2], vias[v, 3], vias[v, 4] = e[AT_X], e[AT_Y], e[VIA], e[OUT]
-            v += 1
-        if x != e[AT_X] or y != e[AT_Y]:
-            wires[w, 0] = e[PLANE]
-            wires[w, 1], wires[w, 2] = min(x, e[AT_X]), min(y, e[AT_Y])
-            wires[w, 3], wires[w, 4] = max(x, e[AT_X]), max(y, e[AT_Y])
-            w += 1
-    return _joined(wires[:w]), vias[:v]
-
-
-@jit
-def _unique(ids):
-    """Return pairs sorted and once each."""
-    order = np.argsort(ids[:, 1], kind="mergesort")
-    ids = ids[order]
-    ids = ids[np.argsort(ids[:, 0], kind="mergesort")]
-    kept = 0
-    for k in range(len(ids)):
-        if k and ids[k, 0] == ids[kept - 1, 0] and ids[k, 1] == ids[kept - 1, 1]:
-            continue
-        ids[kept] = ids[k]
-        kept += 1
-    return ids[:kept].copy()
-
-
-@jit
-def _without_stubs(ids, fixed):
-    """Leave out steps that end at a place that is neither fixed nor the end of another step."""
-    alive = np.ones(len(ids), np.bool_)
-    nodes = np.unique(ids.copy().reshape(-1))
-    degree = np.zeros(len(nodes), np.int64)
-    ends = np.zeros((len(ids), 2), np.int64)
-    for k in range(len(ids)):
-        for side in range(2):
-            ends[k, side] = np.searchsorted(nodes, ids[k, side])
-            degree[ends[k, side]] += 1
-    for k in range(len(fixed)):
-        place = np.searchsorted(nodes, fixed[k])
-        if place < len(nodes) and nodes[place] == fixed[k]:
-            degree[place] += 2
-    changed = True
-    while changed:
-        changed = False
-        for k in range(len(ids)):
-            if alive[k] and (degree[ends[k, 0]] == 1 or degree[ends[k, 1]] == 1):
-                alive[k] = False
-                degree[ends[k, 0]] -= 1
-                degree[ends[k, 1]] -= 1
-                changed = True
-    return ids[alive]
-
-
-@jit
-def _joined(wires):
-    """Return wires with those of one line that touch as one."""
-    count = len(wires)
-    alive = np.ones(count, np.bool_)
-    changed = True
-    while changed:
-        changed = False
-        for a in range(count):
-            if not alive[a]:
-                continue
-            for b in range(a + 1, count):
-                if not alive[b] or wires[a, 0] != wires[b, 0]:
-                    continue
-                for k in range(2):  # along x, along y
-                    other = 1 - k
-                    straight = (
-                        wires[a, 1 + other] == wires[a, 3 + other]
-                        and wires[b, 1 + other] == wires[b, 3 + other]
-                        and wires[a, 1 + other] == wires[b, 1 + other]
-                    )
-                    if (
-                        straight
-                        and wires[a, 1 + k] <= wires[b, 3 + k]
-                        and wires[b, 1 + k] <= wires[a, 3 + k]
-                    ):
-                        wires[a, 1 + k] = min(wires[a, 1 + k], wires[b, 1 + k])
-                        wires[a, 3 + k] = max(wires[a, 3 + k], wires[b, 3 + k])
-                        alive[b] = False
-                        changed = True
-                        break
-    return wires[alive]

@@ -1,11 +1,113 @@
 """The ways from the pins of nets onto the lattice."""
 
+import dataclasses
+
 import numpy as np
 
+from keras_route.chip.lattice import Lattice, fitting_vias
 from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, OUT, PIN, PLANE, PRICE, ROW, VIA
-from keras_route.chip.occupancy import jit
+from keras_route.chip.occupancy import Occupancy, jit
+from keras_route.layout.design import Design
 
-BIN = 4  # micrometres of a square in which neighbours of a shape are looked for
+BIN_UM = 4  # side of the squares in which neighbours of a shape are looked for
+
+
+@dataclasses.dataclass(frozen=True)
+class Entries:
+    """The ways onto the lattice.
+
+    Args:
+        table: (n, 9) integers, those of a net one after another, see `net_router`.
+        spans: index of each net that can be routed, to the first of its entries and the one behind
+            the last.
+        unreached: index of each net that cannot, to the reason.
+    """
+
+    table: np.ndarray
+    spans: dict[int, tuple[int, int]]
+    unreached: dict[int, str]
+
+
+def find_entries(
+    design: Design, lattice: Lattice, at: Occupancy, around: np.ndarray, via_price: int
+) -> Entries:
+    """Return the entries of all nets with two pins or more.
+
+    Args:
+        design: the design.
+        lattice: its lattice.
+        at: the occupancy, with the fixed shapes.
+        around: the `spaces` of the design.
+        via_price: of a via to a pin, in database units of wire.
+    """
+    shapes = design.shapes
+    planes = shapes.layer // 2 - lattice.lowest
+    metal = (shapes.layer % 2 == 0) & (shapes.pin >= 0) & (planes >= -1)
+    order = np.flatnonzero(metal & (planes < lattice.planes))
+    order = order[np.lexsort((shapes.pin[order], shapes.net[order]))]
+    under = np.flatnonzero(shapes.layer == 2 * (lattice.lowest - 1))
+    under_boxes = shapes.box[under].astype(np.int64)
+    vias = np.array(_entry_vias(design, lattice), np.int64)
+    left, bottom, right, top = design.die
+    size = BIN_UM * design.dbu_per_um
+    columns, rows = max(1, -(-(right - left) // size)), max(1, -(-(top - bottom) // size))
+    table, ends = entries_of(
+        at,
+        planes[order],
+        shapes.box[order].astype(np.int64),
+        shapes.net[order].astype(np.int64),
+        shapes.pin[order].astype(np.int64),
+        lattice.entry_boxes[vias],
+        vias,
+        via_price,
+        under_boxes,
+        shapes.net[under].astype(np.int64),
+        around[under],
+        *bins(under_boxes, size, columns, rows, left, bottom),
+        size,
+        columns,
+        rows,
+        left,
+        bottom,
+    )
+    return Entries(table, *_spans(design, ends))
+
+
+def _entry_vias(design, lattice):
+    """Return the vias that may reach a pin: those that look like the best one from above."""
+    if lattice.via[0] < 0:
+        return []
+    technology = design.technology
+    best = technology.vias[lattice.via[0]]
+    upper = technology.metals[lattice.lowest].name
+    others = [
+        v
+        for v in fitting_vias(technology, lattice.lowest - 1)
+        if v != lattice.via[0]
+        and technology.vias[v].boxes_um[upper] == best.boxes_um[upper]
+        and technology.vias[v].default == best.default
+    ]
+    return [int(lattice.via[0]), *others]
+
+
+def _spans(design, ends):
+    pins: dict[int, list[tuple[int, int]]] = {}
+    for net, first, last in ends.tolist():
+        pins.setdefault(net, []).append((first, last))
+    spans, unreached = {}, {}
+    for net, (name, wanted) in enumerate(design.nets.items()):
+        found = pins.get(net, [])
+        if len(wanted) < 2:
+            continue
+        if len(found) < len(wanted):
+            unreached[net] = f"{len(wanted) - len(found)} of its pins have no metal on these layers"
+        elif any(first == last for first, last in found):
+            at = next(k for k, (first, last) in enumerate(found) if first == last)
+            pin = " ".join(wanted[at])
+            unreached[net] = f"no track and via reach its pin {pin}"
+        else:
+            spans[net] = found[0][0], found[-1][1]
+    return spans, unreached
 
 
 @jit

@@ -25,8 +25,9 @@ class Window(NamedTuple):
         goal_stamp: (places,) int32, the last search for which it is a goal.
         goal_cost: (places,) int32, what arriving there costs.
         own_stamp: (places,) int32, the last search in which a via of the net is too close.
+        open_stamp: (places,) int32, the last search whose guides hold the place.
         search: (1,) int32, the number of searches so far.
-        keys, places: the heap; grown by `_push`.
+        keys, heap: the heap, keys and places.
     """
 
     corner: np.ndarray
@@ -37,6 +38,7 @@ class Window(NamedTuple):
     goal_stamp: np.ndarray
     goal_cost: np.ndarray
     own_stamp: np.ndarray
+    open_stamp: np.ndarray
     search: np.ndarray
     keys: np.ndarray
     heap: np.ndarray
@@ -70,7 +72,8 @@ def window_of(places: int) -> Window:
         goal_stamp=np.zeros(places, np.int32),
         goal_cost=np.zeros(places, np.int32),
         own_stamp=np.zeros(places, np.int32),
-        search=np.zeros(4, np.int32),
+        open_stamp=np.zeros(places, np.int32),
+        search=np.zeros(1, np.int32),
         keys=np.zeros(2 * places + 16, np.int64),
         heap=np.zeros(2 * places + 16, np.int64),
     )
@@ -155,7 +158,7 @@ def _bound(at, low, high, least, haste, plane, row, column):
 
 
 @jit
-def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
+def cheapest_path(at, window, prices, net, sources, goals, own_vias, guides, path):
     """Find the cheapest path from the sources to a goal.
 
     Args:
@@ -166,6 +169,8 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
         sources: (s, 4) integers: plane, row, column, and the cost of starting there.
         goals: (g, 4) integers: plane, row, column, and the cost of arriving there.
         own_vias: (v, 3) integers: level, row, column of vias that the net has.
+        guides: (b, 5) integers, boxes in which the path stays: plane, first row and column, and the
+            row and column behind the last; empty for none.
         path: (n, 3) integers, gets plane, row, column of the places, from the goal to the source.
 
     Returns:
@@ -192,6 +197,9 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
         low[0], low[1] = min(low[0], x), min(low[1], y)
         high[0], high[1] = max(high[0], x), max(high[1], y)
     _mark_own_vias(at, window, own_vias, search)
+    _open_guides(window, guides, search)
+    guided = len(guides) > 0
+    open_stamp = window.open_stamp
     least = _least_vias(at, prices, on_goal)
     fixed_wire, fixed_via = at.fixed_wire, at.fixed_via
     use_wire, use_via = at.use_wire, at.use_via
@@ -216,7 +224,6 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
         if (key >> 20) >= best:
             break
         count = _pop(keys, heap, count)
-        window.search[1] += 1
         i, j, p = packed & 0xFFFF, (packed >> 16) & 0xFFFF, packed >> 32
         place = (p * rows + j) * columns + i
         cost = np.int64(costs[place])
@@ -258,6 +265,8 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, path):
                 price = abs(at.y[to_j + row0] - at.y[j + row0]) * prices.wire[p]
             total = cost + price
             if stamp[to] == search and costs[to] <= total:
+                continue
+            if guided and open_stamp[to] != search:
                 continue
             owner = fixed_wire[to_p, to_j + row0, to_i + column0]
             if owner != FREE and owner != net:
@@ -308,6 +317,18 @@ def _before(step, p, j, i, rows, columns):
     else:
         p -= 2 * step - 9
     return (p * rows + j) * columns + i
+
+
+@jit
+def _open_guides(window, guides, search):
+    """Mark the places of the window that the guides hold."""
+    _, rows, columns = window.size
+    row0, column0 = window.corner
+    for k in range(len(guides)):
+        for j in range(max(guides[k, 1] - row0, 0), min(guides[k, 3] - row0, rows)):
+            start = (guides[k, 0] * rows + j) * columns
+            for i in range(max(guides[k, 2] - column0, 0), min(guides[k, 4] - column0, columns)):
+                window.open_stamp[start + i] = search
 
 
 @jit
