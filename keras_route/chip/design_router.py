@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -55,31 +55,24 @@ class DesignRouter:
         design: with tracks on these metals.
         lowest: index of the lowest metal that has wires, in `Technology.metals`.
         highest: index of the highest one.
-        guides: index of a net to boxes (b, 5) in which its paths stay if they can: plane, first row
-            and column, and the row and column behind the last.
 
     Attributes:
+        guides: index of a net to boxes (b, 5) in which its paths stay if they can: plane, first row
+            and column, and the row and column behind the last; see `guides_on`.
         routes: index of each routed net to its `Route`.
         reasons: index of each net that is not routed, to the reason.
         trees: index of each net to the points and edges of its tree.
     """
 
-    def __init__(
-        self,
-        design: Design,
-        lowest: int,
-        highest: int,
-        guides: Mapping[int, np.ndarray] | None = None,
-    ):
-        self.design, self.guides = design, guides or {}
+    def __init__(self, design: Design, lowest: int, highest: int):
+        self.design = design
+        self.guides: dict[int, np.ndarray] = {}
         self.lattice = Lattice.of(design, lowest, highest)
         self.at = empty(self.lattice)
         around = spaces(design)
         block(design, self.lattice, self.at, around)
         self.via_prices = self._via_prices()
-        self.entries = find_entries(
-            design, self.lattice, self.at, around, int(self.via_prices[0])
-        )
+        self.entries = find_entries(design, self.lattice, self.at, around, int(self.via_prices[0]))
         self.reasons = dict(self.entries.unreached)
         self.trees = {net: self._tree(net) for net in self.entries.spans}
         self.routes: dict[int, Route] = {}
@@ -168,6 +161,17 @@ class DesignRouter:
                 self._count(net, 1)
             else:
                 self.reasons[net] = "no way is free"
+
+    def restore(self, routes: Mapping[int, Route]) -> None:
+        """Take routes that an earlier router of the same design found."""
+        for net, route in routes.items():
+            self.routes[net] = route
+            self._count(net, 1)
+
+    def tree_length(self, nets: Iterable[int]) -> int:
+        """Return the length of the trees of nets, in database units."""
+        trees = (self.trees[net] for net in nets)
+        return int(sum(np.abs(p[e[:, 0]] - p[e[:, 1]]).sum() for p, e in trees))
 
     def _count(self, net, change):
         route = self.routes[net]

@@ -73,9 +73,7 @@ class Lattice:
         flat = np.array([metal.horizontal for metal in metals])
         x = _union([line for line, h in zip(lines, flat, strict=True) if not h])
         y = _union([line for line, h in zip(lines, flat, strict=True) if h])
-        vias = [
-            best_via(technology, k - 1) if k else -1 for k in range(lowest, highest + 1)
-        ]
+        vias = [best_via(technology, k - 1) if k else -1 for k in range(lowest, highest + 1)]
         boxes = np.array([_via_boxes(technology, via, dbu) for via in vias])
         cuts = [technology.cuts[k - 1] if k else None for k in range(lowest, highest + 1)]
         under = technology.metals[lowest - 1] if lowest else metals[0]
@@ -84,9 +82,7 @@ class Lattice:
             y=y,
             lowest=lowest,
             horizontal=flat,
-            on_column=np.array(
-                [h | np.isin(x, line) for line, h in zip(lines, flat, strict=True)]
-            ),
+            on_column=np.array([h | np.isin(x, line) for line, h in zip(lines, flat, strict=True)]),
             on_row=np.array([~h | np.isin(y, line) for line, h in zip(lines, flat, strict=True)]),
             half_width=np.array([round(m.width_um * dbu / 2) for m in metals]),
             space=np.array([_space(m, dbu) for m in metals]),

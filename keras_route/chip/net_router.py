@@ -222,7 +222,11 @@ def _ends(at, prices, net, entries, points, part, which, places, used, taken):
             price = _entry_price(at, prices, net, entries[k], taken)
             if price >= LOST:
                 continue
-            ends[n, 0], ends[n, 1], ends[n, 2] = entries[k, PLANE], entries[k, ROW], entries[k, COLUMN]
+            ends[n, 0], ends[n, 1], ends[n, 2] = (
+                entries[k, PLANE],
+                entries[k, ROW],
+                entries[k, COLUMN],
+            )
             ends[n, 3] = price
             chosen[n] = k
             n += 1
@@ -231,7 +235,7 @@ def _ends(at, prices, net, entries, points, part, which, places, used, taken):
             i = _nearest(at.x, at.on_column[p], points[which, 0])
             j = _nearest(at.y, at.on_row[p], points[which, 1])
             owner = at.fixed_wire[p, j, i]
-            if owner == FREE or owner == net:
+            if owner in (FREE, net):
                 ends[n, 0], ends[n, 1], ends[n, 2] = p, j, i
                 n += 1
     return ends[:n], chosen[:n]

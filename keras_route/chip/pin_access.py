@@ -95,7 +95,7 @@ def _spans(design, ends):
     for net, first, last in ends.tolist():
         pins.setdefault(net, []).append((first, last))
     spans, unreached = {}, {}
-    for net, (name, wanted) in enumerate(design.nets.items()):
+    for net, (_name, wanted) in enumerate(design.nets.items()):
         found = pins.get(net, [])
         if len(wanted) < 2:
             continue
@@ -182,8 +182,24 @@ def _add(table, count, pin, plane, row, column, price, via, x, y, out):
 
 @jit
 def entries_of(
-    at, planes, boxes, nets, pins, via_boxes, via_ids, price, under, under_nets, under_spaces,
-    first, found, size, columns, rows, x0, y0,
+    at,
+    planes,
+    boxes,
+    nets,
+    pins,
+    via_boxes,
+    via_ids,
+    price,
+    under,
+    under_nets,
+    under_spaces,
+    first,
+    found,
+    size,
+    columns,
+    rows,
+    x0,
+    y0,
 ):
     """Return the entries of all pins, those of a net one after another, and their nets.
 
@@ -225,14 +241,34 @@ def entries_of(
                     if strict == 0:
                         table, count = _on_tracks(at, table, count, pins[k], planes[k], boxes[k])
                     if strict == 1:
-                        table, count = _beside_tracks(at, table, count, pins[k], planes[k], boxes[k])
+                        table, count = _beside_tracks(
+                            at, table, count, pins[k], planes[k], boxes[k]
+                        )
                     continue
                 if planes[k] != -1:
                     continue
                 own = boxes[start:stop][planes[start:stop] == -1]
                 table, count = _by_vias(
-                    at, table, count, pins[k], boxes[k], own, nets[k], via_boxes, via_ids, price,
-                    under, under_nets, under_spaces, first, found, size, columns, rows, x0, y0,
+                    at,
+                    table,
+                    count,
+                    pins[k],
+                    boxes[k],
+                    own,
+                    nets[k],
+                    via_boxes,
+                    via_ids,
+                    price,
+                    under,
+                    under_nets,
+                    under_spaces,
+                    first,
+                    found,
+                    size,
+                    columns,
+                    rows,
+                    x0,
+                    y0,
                     strict,
                 )
         ends[done, 0], ends[done, 1], ends[done, 2] = nets[start], before, count
@@ -243,8 +279,27 @@ def entries_of(
 
 @jit
 def _by_vias(
-    at, table, count, pin, box, own, net, via_boxes, via_ids, price, under, under_nets,
-    under_spaces, first, found, size, columns, rows, x0, y0, strict,
+    at,
+    table,
+    count,
+    pin,
+    box,
+    own,
+    net,
+    via_boxes,
+    via_ids,
+    price,
+    under,
+    under_nets,
+    under_spaces,
+    first,
+    found,
+    size,
+    columns,
+    rows,
+    x0,
+    y0,
+    strict,
 ):
     i0, i1 = np.searchsorted(at.x, box[0]), np.searchsorted(at.x, box[2], side="right")
     j0, j1 = np.searchsorted(at.y, box[1]), np.searchsorted(at.y, box[3], side="right")
@@ -261,8 +316,16 @@ def _by_vias(
             if (not upright or strict < 2) and not at.on_row[0, j]:
                 continue
             for v in range(len(via_ids)):
-                x = at.x[i] if upright or strict < 2 else _third(box[0], box[2], i, via_boxes[v, 0], via_boxes[v, 2])
-                y = at.y[j] if not upright or strict < 2 else _third(box[1], box[3], j, via_boxes[v, 1], via_boxes[v, 3])
+                x = (
+                    at.x[i]
+                    if upright or strict < 2
+                    else _third(box[0], box[2], i, via_boxes[v, 0], via_boxes[v, 2])
+                )
+                y = (
+                    at.y[j]
+                    if not upright or strict < 2
+                    else _third(box[1], box[3], j, via_boxes[v, 1], via_boxes[v, 3])
+                )
                 metal = (
                     x + via_boxes[v, 0],
                     y + via_boxes[v, 1],
@@ -275,13 +338,26 @@ def _by_vias(
                     if strict == 0:
                         continue
                     if not _clear(
-                        metal, net, under, under_nets, under_spaces, first, found, size, columns,
-                        rows, x0, y0, at.under_space,
+                        metal,
+                        net,
+                        under,
+                        under_nets,
+                        under_spaces,
+                        first,
+                        found,
+                        size,
+                        columns,
+                        rows,
+                        x0,
+                        y0,
+                        at.under_space,
                     ):
                         continue
                     extra = price
                 if strict < 2:
-                    table, count = _add(table, count, pin, 0, j, i, price + extra, via_ids[v], x, y, not inside)
+                    table, count = _add(
+                        table, count, pin, 0, j, i, price + extra, via_ids[v], x, y, not inside
+                    )
                     break
                 column, row = i, j
                 if upright:
@@ -290,7 +366,17 @@ def _by_vias(
                     column = _nearest_on(at.x, at.on_column[0], x)
                 stub = abs(at.x[column] - x) + abs(at.y[row] - y)
                 table, count = _add(
-                    table, count, pin, 0, row, column, price + extra + stub, via_ids[v], x, y, not inside
+                    table,
+                    count,
+                    pin,
+                    0,
+                    row,
+                    column,
+                    price + extra + stub,
+                    via_ids[v],
+                    x,
+                    y,
+                    not inside,
                 )
                 break
     return table, count

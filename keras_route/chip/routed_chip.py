@@ -1,180 +1,100 @@
-"""The routed nets of a chip, with the proof that no two of them touch."""
+"""The routed nets of a design: lengths, vias, and files."""
 
 import dataclasses
-import functools
 import os
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from keras_route.chip.grid import Grid
-from keras_route.chip.placement import Place, Placed, off_tracks, shorts
-from keras_route.formats.gds import write_gds
-from keras_route.formats.lefdef import write_def
-from keras_route.layout.checking import Violation, check
-from keras_route.layout.net import Net
-from keras_route.layout.pictures import write_png
-from keras_route.layout.steiner import MOST_POINTS
-from keras_route.technology.layers import LAYERS
-
-PICTURE_DOTS = 2000  # along a side, about
-
-
-@dataclasses.dataclass(frozen=True)
-class Access:
-    """The way from the pins of a chip to the tracks.
-
-    Args:
-        pins: number of pins of all nets.
-        moved: pins that take a pixel beside their own, because another net's pin has it.
-        farthest_um: largest distance in x or y from a pin to the centre of its pixel. m2 has to
-            bridge it, and no file shows that.
-    """
-
-    pins: int
-    moved: int
-    farthest_um: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Decisions:
-    """The number of routed nets by what decided their route.
-
-    Args:
-        by_scores: the network's scores, as `decode` reads them.
-        by_search: a search near the network's scores.
-        by_resistance: a search by resistance alone, for nets larger than the network's window.
-        pushed: times that a net pushed others aside.
-    """
-
-    by_scores: int
-    by_search: int
-    by_resistance: int
-    pushed: int
+from keras_route.formats.lefdef import write_routed
+from keras_route.layout.design import Design, Wires
 
 
 @dataclasses.dataclass(frozen=True)
 class RoutedChip:
-    """The nets of a chip, routed on one grid by `route_chip`.
+    """A design and the wires that were found for it.
 
     Args:
-        grid: the tracks.
-        die_um: left, bottom, right and top of the die in micrometres.
-        placed: the routed nets, each at its place on the grid.
-        given_up: the nets without a free way, with their pins only.
-        not_routed: name of each net that is not routed, to the reason.
-        access: the way from the pins to the tracks.
-        decisions: what decided how many nets.
+        design: the placed design.
+        wires: of the routed nets.
+        routed: names of the routed nets.
+        not_routed: name of each net without wires, to the reason. Nets with fewer than two pins
+            need none, and are in neither.
+        tree_um: length of short trees that join the pins of the routed nets, without regard to
+            other nets, in micrometres: what the wires would be at best, within about 1 %.
+        seconds: of the search.
     """
 
-    grid: Grid
-    die_um: tuple[float, ...]
-    placed: tuple[Placed, ...]
-    given_up: tuple[Placed, ...]
+    design: Design
+    wires: Wires
+    routed: tuple[str, ...]
     not_routed: Mapping[str, str]
-    access: Access
-    decisions: Decisions
+    tree_um: float
+    seconds: float
 
     @property
-    def nets(self) -> list[Net]:
-        """The routed nets, each in a window of its own."""
-        return [item.net for item in self.placed]
+    def length_um(self) -> float:
+        """Length of all wires in micrometres."""
+        return sum(self.lengths_um.values())
 
     @property
-    def origins_um(self) -> list[tuple[float, float]]:
-        """Lower left corner of each net's window in micrometres, y upwards."""
-        return [item.corner_um(self.grid) for item in self.placed]
-
-    @functools.cached_property
-    def shorts(self) -> dict[Place, list[str]]:
-        """Each place `(layer, x, y)` that more than one net takes, with their names.
-
-        They are counted anew from wires, vias and pins; the router's own grid does not count.
-        """
-        items = (*self.placed, *self.given_up)
+    def lengths_um(self) -> dict[str, float]:
+        """Length of the wires of each metal in micrometres."""
+        wires = self.wires.wires
+        length = wires[:, 4] - wires[:, 2] + wires[:, 5] - wires[:, 3]
+        metals = self.design.technology.metals
+        sums = np.bincount(wires[:, 1], weights=length, minlength=len(metals))
         return {
-            place: [items[index].net.name for index in nets]
-            for place, nets in shorts(items).items()
+            metal.name: total / self.design.dbu_per_um
+            for metal, total in zip(metals, sums.tolist(), strict=True)
         }
 
-    @functools.cached_property
-    def violations(self) -> list[Violation]:
-        """The violations of all routed nets, see `check`."""
-        return [violation for net in self.nets for violation in check(net)]
+    @property
+    def via_counts(self) -> dict[str, int]:
+        """Number of vias of each layer of cuts, those to the pins included."""
+        technology = self.design.technology
+        counts = {cut.name: 0 for cut in technology.cuts}
+        kinds = np.bincount(self.wires.vias[:, 1], minlength=len(technology.vias))
+        for via, count in zip(technology.vias, kinds.tolist(), strict=True):
+            for layer in counts.keys() & via.boxes_um.keys():
+                counts[layer] += count
+        return counts
 
-    @functools.cached_property
-    def off_die(self) -> list[tuple[str, str, int, int]]:
-        """Each place off the tracks that a net takes: `(net, layer, x, y)`."""
-        return off_tracks(self.placed, self.grid)
-
-    @functools.cached_property
-    def faults(self) -> list[str]:
-        """A line for each short, violation and place off the die; a legal chip has none."""
-        return [
-            *(f"{place}: {', '.join(names)}" for place, names in self.shorts.items()),
-            *(str(fault) for fault in (*self.violations, *self.off_die)),
-        ]
-
-    def to_labels(self) -> np.ndarray:
-        """Return the label image of the whole chip, uint8 (size, size, 8)."""
-        image = np.zeros((self.grid.size, self.grid.size, len(LAYERS)), "uint8")
-        for item in self.placed:
-            rows = slice(item.y, item.y + item.net.height)
-            columns = slice(item.x, item.x + item.net.width)
-            image[rows, columns] |= item.net.to_labels()
-        return image
-
-    def write(self, path: str | os.PathLike) -> None:
-        """Write the routed nets as GDSII, DEF or PNG, as the suffix of `path` says.
-
-        Raises:
-            ImportError: gdstk, for GDSII, or matplotlib, for PNG, is not installed.
-            ValueError: the suffix is another one, or the format cannot hold a net's name.
-        """
-        suffix = pathlib.Path(path).suffix.lower()
-        if suffix == ".gds":
-            write_gds(self.nets, path, self.origins_um)
-        elif suffix == ".def":
-            write_def(self.nets, path, self.origins_um, self.die_um)
-        elif suffix == ".png":
-            write_png(self.to_labels(), path, max(1, PICTURE_DOTS // self.grid.size))
-        else:
-            raise ValueError(
-                "A chip is written to files that end in .gds, .def or .png. "
-                f"Received: path={os.fspath(path)!r}"
-            )
+    def metrics(self) -> dict[str, float]:
+        """Return figures by the names that open flows use, lengths in micrometres."""
+        lengths = {f"route__wirelength__layer:{k}": v for k, v in self.lengths_um.items()}
+        vias = {f"route__vias__layer:{k}": v for k, v in self.via_counts.items()}
+        return {
+            "route__nets": len(self.routed) + len(self.not_routed),
+            "route__nets__routed": len(self.routed),
+            "route__wirelength": self.length_um,
+            **lengths,
+            "route__wirelength__trees": self.tree_um,
+            "route__vias": len(self.wires.vias),
+            **vias,
+            "route__seconds": self.seconds,
+        }
 
     def report(self) -> str:
-        """Return the figures of the chip and its faults as text."""
-        done, count = len(self.placed), len(self.placed) + len(self.not_routed)
-        access, decisions, faults = self.access, self.decisions, self.faults
+        """Return what was routed, in lines of text."""
+        total = len(self.routed) + len(self.not_routed)
+        ratio = f", {self.length_um / self.tree_um:.4f} of short trees" if self.tree_um else ""
+        lengths = [f"{name} {um:.0f}" for name, um in self.lengths_um.items() if um]
+        vias = [f"{name} {count}" for name, count in self.via_counts.items() if count]
         return "\n".join(
             [
-                f"{access.pins} pins: {access.moved} take a pixel beside their own; none is over "
-                f"{access.farthest_um:.2f} um from its pixel in x or y, a jog on m2 in no file",
-                f"connected: {done} of {count} nets ({done / count:.2%})",
-                *(f"  not routed: {name}: {why}" for name, why in self.not_routed.items()),
-                f"{decisions.by_scores} as the network's scores favour, {decisions.by_search} by a "
-                f"search near them, {decisions.by_resistance} by resistance alone; nets were "
-                f"pushed aside {decisions.pushed} times",
-                _lengths(self.nets),
-                f"shorts between nets: {len(self.shorts)}; broken rules: "
-                f"{len(self.violations)}; off the die: {len(self.off_die)}",
-                *(f"  {fault}" for fault in faults),
+                f"{len(self.routed)} of {total} nets are routed, in {self.seconds:.1f} s",
+                f"length: {self.length_um:.0f} um{ratio}; {', '.join(lengths) or 'none'}",
+                f"vias: {len(self.wires.vias)}; {', '.join(vias) or 'none'}",
+                *(f"not routed: {name}: {why}" for name, why in self.not_routed.items()),
             ]
         )
 
+    def write_def(self, placed: str | os.PathLike, path: str | os.PathLike) -> None:
+        """Write the DEF file of the placed design again, with the wires, see `write_routed`.
 
-def _lengths(nets: Sequence[Net]) -> str:
-    """Return the length of all wires, and its ratio to the shortest trees."""
-    compared = [net for net in nets if len(net.pins) <= MOST_POINTS]
-    length = sum(net.wire_length for net in compared)
-    shortest = sum(net.steiner_length for net in compared)
-    ratio = (
-        f"{length / shortest:.4f} of the shortest trees for the {len(compared)} nets of up to "
-        f"{MOST_POINTS} pins"
-        if compared
-        else f"none has as few as {MOST_POINTS} pins, to compare with the shortest trees"
-    )
-    return f"length: {sum(net.wire_length for net in nets):.0f} um; {ratio}"
+        Args:
+            placed: the DEF file that the design was read from.
+            path: the file to write.
+        """
+        write_routed(placed, path, self.wires, self.design)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_route.chip.occupancy import FREE, Occupancy, jit
+from keras_route.chip.occupancy import FREE, jit
 
 LEFT, RIGHT, DOWN, UP, FALL, RISE, START = range(7)
 NONE = np.int32(-1)
@@ -284,7 +284,9 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, guides, pat
             came[to] = step + 2 if step >= 2 else (step if horizontal else step + 2)
             rest = _bound(at, low, high, least, prices.haste, to_p, to_j + row0, to_i + column0)
             packed = (to_p << 32) | (to_j << 16) | to_i
-            count = _push(keys, heap, count, ((total + rest) << 20) + min(rest >> 4, 1048575), packed)
+            count = _push(
+                keys, heap, count, ((total + rest) << 20) + min(rest >> 4, 1048575), packed
+            )
     if best_place < 0:
         return 0
     return _traced(window, best_place, path)
@@ -300,7 +302,11 @@ def _traced(window, place, path):
         i = place % columns
         j = place // columns % rows
         p = place // columns // rows
-        path[count, 0], path[count, 1], path[count, 2] = p, j + window.corner[0], i + window.corner[1]
+        path[count, 0], path[count, 1], path[count, 2] = (
+            p,
+            j + window.corner[0],
+            i + window.corner[1],
+        )
         count += 1
         step = window.came[place]
         if step == START:

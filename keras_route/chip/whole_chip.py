@@ -1,125 +1,116 @@
-"""From the pins of a placed chip to its routed nets."""
+"""From a placed design to its routed nets."""
 
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from keras_route.chip.access import access_points
-from keras_route.chip.chip_router import ChipRouter
-from keras_route.chip.grid import Grid
-from keras_route.chip.guide import guides
-from keras_route.chip.placement import Placed
-from keras_route.chip.routed_chip import Access, Decisions, RoutedChip
-from keras_route.layout.net import Net
-from keras_route.pins import PinSets
+from keras_route.chip import checkpoint
+from keras_route.chip.design_router import DesignRouter
+from keras_route.chip.guides import guides_on
+from keras_route.chip.routed_chip import RoutedChip
+from keras_route.formats.lefdef import Guide
+from keras_route.layout.design import Design
+
+SAVED_EVERY = 30  # seconds
+MOST_METALS = 5  # that have wires by default
 
 
 def route_chip(
-    model,
-    nets: Mapping[str, np.ndarray],
-    die_um: Sequence[float],
-    pitch_um: float = 0.19,
-    side: int = 32,
-    batch_size: int = 128,
+    design: Design,
+    layers: tuple[str, str] | None = None,
+    guides: Mapping[str, Sequence[Guide]] | None = None,
+    time_limit: float | None = None,
+    partial: str | os.PathLike | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RoutedChip:
-    """Route all nets of a placed chip on one grid, so that no two of them touch.
+    """Route all nets of a placed design, so that they keep the rules of its technology.
 
-    The network decides nets that fit its window. If an earlier wire is in the way, the cheapest
-    free way near the decision is searched. Resistance alone decides larger nets, because the
-    network never saw such spans. A net without a free way pushes others aside where that costs
-    least, and they are routed again.
+    Wires run on the tracks of the design, vias are those of the LEF file, and pins are reached on
+    their own metal. Supply, obstructions, blockages, pins without a net and wires that are there
+    already are kept clear of.
 
-        design = read_def("gcd.def", "Nangate45.lef")  # of keras_route.formats.lefdef
-        chip = keras_route.route_chip(router, design.nets, design.die_um)
+        design = read_design("placed.def", "tech.lef", "cells.lef")  # of formats.lefdef
+        chip = keras_route.route_chip(design)
         print(chip.report())
-        chip.write("gcd.gds")
+        chip.write_def("placed.def", "routed.def")
 
-    All pins count as pins on m2. Supply wires, blockages and obstacles in cells are not known here.
+    The first call compiles the search, which takes about a minute; later ones find it compiled.
 
     Args:
-        model: Keras model from images of pins to scores, as for `route`.
-        nets: name of each net to the positions of its pins: array (pins, 2) of x and y in
-            micrometres, y upwards.
-        die_um: left, bottom, right and top of the die in micrometres.
-        pitch_um: pitch of the tracks in micrometres.
-        side: pixels along a side of the network's window.
-        batch_size: nets that the network sees at once.
-        progress: called after each attempt with the number of nets that are routed.
+        design: the placed design.
+        layers: names of the lowest and the highest metal that get wires. By default, the second
+            metal and up to four above it.
+        guides: name of a net to the boxes in which its wires are to run, see `read_guides`. Where
+            they leave no way, the net leaves them.
+        time_limit: seconds after which the search ends; nets that are not routed legally by then
+            are not routed.
+        partial: a file for what is routed so far, written every 30 seconds. If it exists, the
+            search goes on from it; it is removed at the end.
+        progress: called with the number of nets that have a route so far.
 
     Returns:
-        `RoutedChip`: its `nets` and `origins_um`, those `not_routed` with the reasons, its `faults`
-        (none if the chip is legal), a `report`, and files by `write`.
+        `RoutedChip`: its wires, `not_routed` nets with the reasons, a `report`, and files.
 
     Raises:
-        ValueError: there are no nets, positions are no array (pins, 2), a pin lies off the die, the
-            die is narrower than a wire, or the pitch is too small.
+        ImportError: numba is not installed.
+        ValueError: a layer has no tracks or vias, `layers` are not metals of the technology from
+            below, the time limit is not positive, or `partial` is of another design.
     """
-    positions = {name: _checked(name, places) for name, places in nets.items()}
-    if not positions:
-        raise ValueError("A chip to route has a net or more. Received: nets={}")
-    grid = Grid.over(die_um, pitch_um)
-    pins, not_routed, access = _pin_pixels(grid, positions)
-    sets = PinSets.of(pins.values())
-    router = ChipRouter(grid, sets, guides(model, grid, sets, side, batch_size), list(pins))
-    given_up = router.route(progress or (lambda routed: None))
-    return RoutedChip(
-        grid=grid,
-        die_um=tuple(map(float, die_um)),
-        placed=tuple(router.placed.values()),
-        given_up=tuple(_bare(router, net) for net in given_up),
-        not_routed=not_routed | {router.names[net]: why for net, why in given_up.items()},
-        access=access,
-        decisions=_decisions(router),
-    )
-
-
-def _checked(name, places):
-    places = np.asarray(places, float)
-    if places.ndim != 2 or places.shape[1] != 2:
+    lowest, highest = _range(design, layers)
+    if time_limit is not None and not time_limit > 0:
         raise ValueError(
-            "The pins of a net are positions (x, y) in micrometres, an array of shape (pins, 2). "
-            f"Received: net {name!r} with positions of shape {places.shape}"
+            "`time_limit` is a number of seconds above 0, or None for no limit. "
+            f"Received: time_limit={time_limit}"
         )
-    return places
-
-
-def _pin_pixels(grid, positions):
-    """Return the pixels of each net to route, the reasons why others cannot be, and `Access`."""
-    owners = np.repeat(np.arange(len(positions)), [len(net) for net in positions.values()])
-    exact = grid.pixels(np.concatenate(list(positions.values())))
-    points = access_points(exact, owners, grid)
-    away = np.abs(points + 0.5 - exact).max(axis=1, initial=0.0)[points[:, 0] >= 0]
-    access = Access(
-        pins=len(exact),
-        moved=int(np.count_nonzero(away > 0.5 + 1e-6)),
-        farthest_um=float(grid.um_per_px * away.max(initial=0.0)),
+    started = time.monotonic()
+    router = DesignRouter(design, lowest, highest)
+    router.guides = guides_on(router.lattice, design, guides or {})
+    if partial is not None and os.path.exists(partial):
+        checkpoint.restore(router, partial)
+    deadline = np.inf if time_limit is None else started + time_limit
+    router.route(deadline, _saving(router, partial, progress or (lambda routed: None)))
+    if partial is not None and os.path.exists(partial):
+        os.remove(partial)
+    names = list(design.nets)
+    return RoutedChip(
+        design=design,
+        wires=router.wires(),
+        routed=tuple(names[net] for net in sorted(router.routes)),
+        not_routed={names[net]: why for net, why in sorted(router.reasons.items())},
+        tree_um=router.tree_length(router.routes) / design.dbu_per_um,
+        seconds=time.monotonic() - started,
     )
-    pins, left_out = {}, {}
-    for i, name in enumerate(positions):
-        places = np.unique(points[owners == i], axis=0)
-        if (places < 0).any():
-            left_out[name] = "other nets' pins have all pixels around one of its pins"
-        elif len(places) < 2:
-            left_out[name] = "has fewer than two pixels to join"
-        else:
-            pins[name] = places
-    return pins, left_out, access
 
 
-def _bare(router, net):
-    """Return a net without wires, in a window as large as the grid."""
-    size = router.grid.size
-    pins = tuple((x, y) for x, y in router.pins[net].tolist())
-    return Placed(Net(pins, (), (), size, size, name=router.names[net]), 0, 0)
+def _range(design, layers):
+    """Return the indices of the lowest and the highest metal with wires."""
+    names = [metal.name for metal in design.technology.metals]
+    if layers is None:
+        first = min(1, len(names) - 1)
+        return first, min(first + MOST_METALS, len(names)) - 1
+    if (
+        len(layers) != 2
+        or not set(layers) <= set(names)
+        or names.index(layers[0]) > names.index(layers[1])
+    ):
+        raise ValueError(
+            f"`layers` are the lowest and the highest metal with wires, of {', '.join(names)}. "
+            f"Received: layers={layers}"
+        )
+    return names.index(layers[0]), names.index(layers[1])
 
 
-def _decisions(router):
-    routed, guided = set(router.placed), set(router.guides)
-    searched = routed & router.searched
-    return Decisions(
-        by_scores=len(routed - searched),
-        by_search=len(searched & guided),
-        by_resistance=len(searched - guided),
-        pushed=router.takes.total(),
-    )
+def _saving(router, partial, progress):
+    """Return a function that tells progress, and saves the routes from time to time."""
+    saved = time.monotonic()
+
+    def told(routed):
+        nonlocal saved
+        progress(routed)
+        if partial is not None and time.monotonic() - saved > SAVED_EVERY:
+            checkpoint.save(router, partial)
+            saved = time.monotonic()
+
+    return told
