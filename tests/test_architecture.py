@@ -42,7 +42,7 @@ LAYERS = {
         {"layout"},
         {"data", "models", "random_design"},
         {"losses", "metrics", "routing", "formats"},
-        {"evaluation", "callbacks", "chip"},
+        {"evaluation", "callbacks", "chip", "drc"},
         {"training"},
         {"__init__"},
         {"cli"},
