@@ -24,7 +24,7 @@ def legalize(
     """Return a legal route that avoids what is blocked.
 
     The cost of a route is its resistance, plus a cost for each pixel that the network says is off.
-    Up to six pins, the result is the cheapest of all connected routes (see `maze.cheapest_tree`),
+    Up to ten pins, the result is the cheapest of all connected routes (see `maze.cheapest_tree`),
     with one trunk or without.
 
     Args:
