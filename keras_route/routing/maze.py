@@ -1,5 +1,7 @@
 """The cheapest trees that join pins on the tracks of four metals."""
 
+import functools
+
 import numpy as np
 
 from keras_route.technology.layers import METALS
@@ -27,29 +29,28 @@ class Maze:
         self.pixels, self.vias = pixels, vias
         self.free = pixels < BLOCKED
 
+    @functools.cached_property
+    def _costs(self):
+        """Costs of pixels and vias, and a larger one than that of any tree, of 32 bits if it fits.
+
+        A tree has each pixel and via once at most; the stacks below pins are counted in addition.
+        """
+        dearest = int(self.pixels[self.pixels < BLOCKED].sum()) + 2 * int(self.vias.sum())
+        kind, far = ("int32", 1 << 29) if dearest < 1 << 28 else ("int64", 1 << 60)
+        pixels, vias = (np.ascontiguousarray(a, kind) for a in (self.pixels, self.vias))
+        return pixels, vias, np.array([far], kind)
+
     def arguments(self, pins: np.ndarray, within: np.ndarray | None = None) -> tuple:
         """Return the arguments of the compiled functions; see `compiled.trees`.
-
-        Costs are of 32 bits where all sums fit, because these take half the time.
 
         Args:
             pins: pin array.
             within: booleans (4, height, width), the pixels for the tree; by default all.
         """
+        pixels, vias, far = self._costs
         usable = self.free if within is None else self.free & within
-        # A tree has each pixel and via once at most; the stacks below pins are counted in addition.
-        dearest = int(self.pixels[usable].sum()) + 2 * int(self.vias.sum())
-        kind, far = ("int32", 1 << 29) if dearest < 1 << 28 else ("int64", 1 << 60)
-        return (
-            np.ascontiguousarray(self.pixels, kind),
-            np.ascontiguousarray(self.vias, kind),
-            self.free,
-            usable,
-            HORIZONTAL,
-            np.ascontiguousarray(pins[:, 0]),
-            np.ascontiguousarray(pins[:, 1]),
-            np.array([far], kind),
-        )
+        x, y = np.ascontiguousarray(pins.T)
+        return pixels, vias, self.free, usable, HORIZONTAL, x, y, far
 
 
 def cheapest_tree(
@@ -82,7 +83,7 @@ def tree_with_cost(
     """Return the cost and the metal of a tree; see `cheapest_tree`. The cost of none is 0."""
     from keras_route.routing.compiled import trees
 
-    if len(pins) < 2 or len(np.unique(pins, axis=0)) < len(pins):
+    if len(pins) < 2 or len(set(map(tuple, pins.tolist()))) < len(pins):
         raise ValueError(f"A tree joins two or more different pins. Received: pins={pins.tolist()}")
     arguments = maze.arguments(pins, within)
     subsets = 1 << (len(pins) - 1)

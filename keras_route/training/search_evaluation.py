@@ -1,7 +1,7 @@
 """The quality of nets beside obstacles, compared with the search for cheapest routes."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -123,13 +123,11 @@ def grouped(windows: Sequence[Window], nets: Sequence[Net]) -> dict[str, SearchF
     for pins in sorted({len(window.pins) for window in windows}):
         groups[f"{pins} pins"] = lambda window, pins=pins: len(window.pins) == pins
     pairs = list(zip(windows, nets, strict=True))
-    return {
-        name: search_figures((window, net) for window, net in pairs if belongs(window))
-        for name, belongs in groups.items()
-    }
+    members = {name: [p for p in pairs if belongs(p[0])] for name, belongs in groups.items()}
+    return {name: search_figures(chosen) for name, chosen in members.items() if chosen}
 
 
-def search_figures(pairs: Iterable[tuple[Window, Net]]) -> SearchFigures:
+def search_figures(pairs: Sequence[tuple[Window, Net]]) -> SearchFigures:
     """Return the figures of nets in their windows."""
     rows = []
     for window, net in pairs:
