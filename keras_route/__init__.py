@@ -16,4 +16,5 @@ from keras_route.layout.checking import check as check
 from keras_route.layout.net import Net as Net
 from keras_route.models import FCNRouter as FCNRouter
 from keras_route.models import Router as Router
+from keras_route.models import SearchRouter as SearchRouter
 from keras_route.routing.pins_to_nets import route as route

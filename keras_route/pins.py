@@ -171,8 +171,7 @@ def checked_pins(pins, height: int, width: int) -> np.ndarray:
 
 def without_repeats(pins: np.ndarray) -> np.ndarray:
     """Return a pin array with each pin once, in the order of its first appearance."""
-    _, first = np.unique(pins, axis=0, return_index=True)
-    return pins[np.sort(first)]
+    return np.array(list(dict.fromkeys(map(tuple, pins.tolist()))), pins.dtype)
 
 
 def _mix(code):

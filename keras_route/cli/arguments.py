@@ -34,15 +34,36 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_generate(commands):
-    parser = _command(commands, "generate", "write random nets to an HDF5 file")
+    parser = _command(commands, "generate", "write random nets with their labels to a file")
+    parser.description += (
+        ". With obstacles: keras-route generate windows.npz --labels search --count 24000 "
+        "--split train --processes 2"
+    )
     parser.epilog += "keras-route generate nets.h5 --count 50000 --split train"
     parser.add_argument(
-        "file", type=pathlib.Path, help="of the published format; it appears when it is complete"
+        "file",
+        type=pathlib.Path,
+        help="HDF5 of the published format, or .npz for labels by search; it appears when it is "
+        "complete",
+    )
+    parser.add_argument(
+        "--labels",
+        choices=("rule", "search"),
+        default="rule",
+        help="the published layout rule draws nets in free windows (default); or the search finds "
+        "the cheapest routes beside obstacles, 2 to 10 pins, and goes on after an interruption",
     )
     parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
     parser.add_argument("--seed", type=_natural, default=0)
-    parser.add_argument("--batch-size", type=_positive, default=128, help="nets of a chunk")
-    _add_nets(parser, "repeated pins count, as published")
+    parser.add_argument("--batch-size", type=_positive, default=128, help="nets of a chunk of HDF5")
+    parser.add_argument("--processes", type=_positive, default=1, help="that search at once")
+    parser.add_argument(
+        "--most-blocked",
+        type=_share,
+        default=argparse.SUPPRESS,
+        help="largest share of blocked pixels of a window to search; default: 0.4",
+    )
+    _add_nets(parser, "repeated pins count, as published; the search leaves them out")
     parser.add_argument(
         "--split",
         choices=("train", "validation"),
@@ -197,6 +218,13 @@ def _positive_float(text):
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return value
+
+
+def _share(text):
+    value = _positive_float(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
     return value
 
 

@@ -26,6 +26,7 @@ from keras_route.random_design.files import write_random_design
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST, train
+from keras_route.training.search_labels import SearchFamily, write_search_labels
 
 INTERRUPTED = 130  # exit status
 
@@ -52,9 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _generate(options):
-    write_hdf5(
-        options.file, options.count, options.seed, options.batch_size, **_given(options, NetFamily)
-    )
+    if options.labels == "search":
+        nets = _given(options, SearchFamily)
+        progress = progress_bar(options.count).update
+        processes = options.processes
+        write_search_labels(options.file, options.count, options.seed, processes, progress, **nets)
+    else:
+        nets = _given(options, NetFamily)
+        write_hdf5(options.file, options.count, options.seed, options.batch_size, **nets)
     return 0
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import keras
 
 from keras_route.files import written_whole
+from keras_route.models.training_range import declare
 
 PACKAGED = pathlib.Path(__file__).parents[1] / "presets"
 TOLD = ("recipe", "seed", "hardware", "hours", "metrics")
@@ -45,6 +46,7 @@ def from_preset(cls, name: str | os.PathLike) -> keras.Model:
         )
     model = cls.from_config(card["config"])
     model.load_weights(weights)
+    declare(model, card)
     return model
 
 
@@ -78,7 +80,8 @@ def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping) -> N
         model: of a registered class whose `from_config` builds the variables.
         name: a bare name writes into this package; or a path without suffix.
         card: facts for the reader, as JSON: at least "recipe", "seed", "hardware", "hours" and
-            "metrics".
+            "metrics". With "trained_on", the fields of `TrainingRange`, `route` warns outside of
+            them.
 
     Raises:
         ValueError: the card lacks one of these, or has an entry that comes from the model.

@@ -24,7 +24,7 @@ def legalize(
     """Return a legal route that avoids what is blocked.
 
     The cost of a route is its resistance, plus a cost for each pixel that the network says is off.
-    Up to six pins, the result is the cheapest of all connected routes (see `maze.cheapest_tree`),
+    Up to ten pins, the result is the cheapest of all connected routes (see `maze.cheapest_tree`),
     with one trunk or without.
 
     Args:
@@ -48,12 +48,17 @@ def legalize(
     maze = route_costs(log_odds, taboo, (window_um / width, window_um / height))
     metal = cheapest_tree(maze, without_repeats(pins))
     if metal is None:
-        raise ValueError(
-            "Pins can be joined where a way is free: block less, or enlarge the window. "
-            f"Received: pins={[tuple(pin) for pin in pins.tolist()]}, "
-            f"blocked={int(taboo.sum())} of {taboo.size} pixels"
-        )
+        raise separated(pins, taboo)
     return drawn(metal, pins)
+
+
+def separated(pins: np.ndarray, blocked: np.ndarray) -> ValueError:
+    """Return the error that blocked pixels (height, width, 4) separate the pins of a net."""
+    return ValueError(
+        "Pins can be joined where a way is free: block less, or enlarge the window. "
+        f"Received: pins={[tuple(pin) for pin in pins.tolist()]}, "
+        f"blocked={int(blocked.sum())} of {blocked.size} pixels"
+    )
 
 
 def route_costs(
@@ -78,6 +83,20 @@ def route_costs(
     pixels = _steps(surprise[METAL_CHANNELS] + extra, wire)
     pixels[np.moveaxis(blocked, -1, 0)] = BLOCKED
     return Maze(np.maximum(pixels, 1), _steps(surprise[VIA_CHANNELS], via))
+
+
+def resistance_maze(blocked: np.ndarray, um_per_px: tuple[float, float]) -> Maze:
+    """Return the maze in which a route costs its resistance: `route_costs` without a network.
+
+    Args:
+        blocked: bool array (height, width, 4).
+        um_per_px: micrometres of a pixel along x and along y.
+    """
+    height, width, _ = blocked.shape
+    undecided = route_costs(np.zeros((1, 1, len(LAYERS))), np.zeros((1, 1, 4), bool), um_per_px)
+    pixels = np.broadcast_to(undecided.pixels, (len(METALS), height, width)).copy()
+    pixels[np.moveaxis(blocked, -1, 0)] = BLOCKED
+    return Maze(pixels, np.broadcast_to(undecided.vias, (len(VIAS), height, width)))
 
 
 def _steps(surprise, ohm):

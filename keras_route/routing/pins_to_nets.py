@@ -1,16 +1,18 @@
-"""From pins to legal nets: the network scores, `decode` and `legalize` route."""
+"""From pins to legal nets: the network scores, and a decoder or a search routes."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from keras_route.data.random_nets import NetFamily
-from keras_route.layout.blocked import blocked_metal, footprint
+from keras_route.layout.blocked import METAL_CHANNELS, blocked_metal, footprint
 from keras_route.layout.net import Net
 from keras_route.models.comparator import SCORES, log_odds
+from keras_route.models.training_range import sees_obstacles, warn_outside_of_training
 from keras_route.pins import PinSets, checked_pins, pins_of
 from keras_route.routing.decode import decode
 from keras_route.routing.legalize import legalize
+from keras_route.routing.pruned_search import pruned_search
 
 BLOCK = 1024
 
@@ -27,13 +29,20 @@ def route(
 ) -> list[Net]:
     """Return a net for each set of pins; every net is connected and legal.
 
-    The network scores all nets in batches. Each net becomes the single-trunk route with the best
-    scores (see `decode`). If something blocked is in its way, it becomes the cheapest route around
-    that (see `legalize`).
+    The network scores all nets in batches. What follows depends on what the network sees:
+
+    - Pins alone (`Router`, `FCNRouter`): each net becomes the single-trunk route with the best
+      scores (see `decode`). If something blocked is in its way, it becomes the cheapest route
+      around that (see `legalize`).
+    - Pins and what is blocked (`SearchRouter`): each net becomes the route of least resistance on
+      the pixels that the network holds likely (see `pruned_search`).
+
+    A network of a preset knows what it was trained on. Outside of that, `route` warns.
 
     Args:
-        model: Keras model from images of pins (N, height, width, 1) to scores
-            (N, height, width, 16), channel 2k off and 2k+1 on for layer k of `LAYERS`.
+        model: Keras model from images (N, height, width, 1) of pins, or (N, height, width, 5) of
+            pins and blocked m3, m4, m5, m6, to scores (N, height, width, 16), channel 2k off and
+            2k+1 on for layer k of `LAYERS`.
         pins: list of nets, each (n, 2) integers `(x, y)`; or images (N, height, width, 1) of zeros
             and ones, which then set height and width.
         height: rows of the window.
@@ -61,24 +70,37 @@ def route(
     # Checks every net before any is routed.
     nets = PinSets.of(checked_pins(net, height, width) for net in pins)
     taboo = _blocked_for_each(blocked, len(nets), height, width)
+    warn_outside_of_training(model, nets, taboo, height, width, window_um)
+    completed = searched if sees_obstacles(model) else finish
     routed: list[Net] = []
     for start in range(0, len(nets), BLOCK):
-        part = nets.part(start, start + BLOCK)
-        decided = log_odds_of(model, part, height, width, batch_size)
-        routed += finish(decided, part, taboo[start : start + BLOCK], window_um)
+        part, taken = nets.part(start, start + BLOCK), taboo[start : start + BLOCK]
+        decided = log_odds_of(model, part, height, width, batch_size, taken)
+        routed += completed(decided, part, taken, window_um)
         if progress is not None:
             progress(len(routed))
     return routed
 
 
-def log_odds_of(model, pins: PinSets, height: int, width: int, batch_size: int) -> np.ndarray:
+def log_odds_of(
+    model,
+    pins: PinSets,
+    height: int,
+    width: int,
+    batch_size: int,
+    blocked: Sequence[np.ndarray | None] = (),
+) -> np.ndarray:
     """Return a network's score of on minus its score of off, (N, height, width, 8).
 
     Raises:
         ValueError: the network returns another shape.
     """
-    images = np.zeros((len(pins), height, width, 1), "float32")
-    images[pins.net, pins.y, pins.x] = 1
+    obstacles = len(METAL_CHANNELS) if sees_obstacles(model) else 0
+    images = np.zeros((len(pins), height, width, 1 + obstacles), "float32")
+    images[pins.net, pins.y, pins.x, 0] = 1
+    for image, taken in zip(images, blocked if obstacles else (), strict=False):
+        if taken is not None:
+            image[..., 1:] = taken
     scores = np.asarray(model.predict(images, batch_size=batch_size, verbose=0))
     expected = (len(pins), height, width, SCORES)
     if scores.shape != expected:
@@ -111,6 +133,24 @@ def finish(
     for i, taken in enumerate(blocked):
         if taken is not None and (footprint(labels[i], nets[i]) & taken).any():
             labels[i] = legalize(decided[i], nets[i], taken, window_um)
+    return _as_nets(labels, nets, decided, window_um)
+
+
+def searched(
+    decided: np.ndarray,
+    pins: PinSets,
+    blocked: Sequence[np.ndarray | None],
+    window_um: float = 11.0,
+) -> list[Net]:
+    """Return nets of least resistance on the pixels that a network holds likely; see `finish`."""
+    taboo = np.zeros((*decided.shape[:3], len(METAL_CHANNELS)), bool)
+    for one, taken in zip(taboo, blocked, strict=True):
+        if taken is not None:
+            one[:] = taken
+    return _as_nets(pruned_search(decided, pins, taboo, window_um), list(pins), decided, window_um)
+
+
+def _as_nets(labels, nets, decided, window_um):
     changed = np.count_nonzero(labels.astype(bool) != (decided > 0), axis=(1, 2, 3)).tolist()
     return [
         Net.from_labels(label, net, window_um=window_um, changed=count)

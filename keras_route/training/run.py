@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import os
 import pathlib
 import time
@@ -15,6 +14,7 @@ from keras_route.data.random_nets import NetFamily, generate
 from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.files import written_whole
 from keras_route.training.recipes import Recipe
+from keras_route.training.settings import keep_to
 
 PREVIEWED = 9  # nets in a picture
 LAST = "last.keras"
@@ -63,7 +63,7 @@ def train(
     nets = dataclasses.asdict(family)
     last = output / LAST
     told = {**recipe.told(), **nets, "seed": seed, "validation": validation}
-    _keep_to(output / RECIPE, told)
+    keep_to(output / RECIPE, told)
     if last.exists():
         model = keras.models.load_model(last)
     else:
@@ -81,10 +81,10 @@ def train(
         validation_batch_size=100,
         callbacks=[
             best,
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: _save(model, last)),
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: save(model, last)),
             TrainingCurves(output),
             RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
-            _Clock(output / SECONDS),
+            Clock(output / SECONDS),
             *callbacks,
         ],
         shuffle=False,  # nets are random already, and a continued run gets the same batches
@@ -95,28 +95,13 @@ def train(
     return model
 
 
-def _keep_to(path, told):
-    """Write the settings of a new run; a run that continues must have the same."""
-    if not path.exists():
-        with written_whole(path) as temporary:
-            pathlib.Path(temporary).write_text(json.dumps(told, indent=1))
-    earlier = json.loads(path.read_text())
-    changed = [key for key in earlier | told if earlier.get(key) != told.get(key)]
-    if changed:
-        raise ValueError(
-            f"A run goes on as it began, which '{path}' tells: repeat its call, or choose another "
-            f"folder. Received: {', '.join(f'{key}={told.get(key)!r}' for key in changed)}; it "
-            f"began with {', '.join(f'{key}={earlier.get(key)!r}' for key in changed)}"
-        )
-
-
 def hours(output: str | os.PathLike) -> float:
     """Return the hours that the epochs of a run took, without interruptions."""
     with open(pathlib.Path(output) / SECONDS, newline="") as file:
         return sum(float(seconds) for _, seconds in csv.reader(file)) / 3600
 
 
-class _Clock(keras.callbacks.Callback):
+class Clock(keras.callbacks.Callback):
     """Appends the seconds of each epoch to a file."""
 
     def __init__(self, path):
@@ -131,6 +116,7 @@ class _Clock(keras.callbacks.Callback):
             csv.writer(file).writerow([epoch + 1, round(time.perf_counter() - self.started, 1)])
 
 
-def _save(model, path):
+def save(model: keras.Model, path: pathlib.Path) -> None:
+    """Write a model as a whole or not at all."""
     with written_whole(path) as temporary:
         model.save(temporary)

@@ -21,6 +21,7 @@ from keras_route.progress import LINES
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST
+from keras_route.training.search_labels import SearchFamily, read_search_labels, search_labels
 
 PINS = "a, 3, 5\na, 20, 9\nb, 0, 0\nb, 31, 31\nb, 8, 30\n"
 COMMANDS = ("generate", "train", "evaluate", "route", "check")
@@ -85,6 +86,19 @@ def test_generate_writes_the_nets_of_the_function(run, tmp_path):
     )
     for a, b in zip(written, expected, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_generate_writes_windows_with_labels_by_search(run, tmp_path):
+    options = ["--height", 16, "--width", 16, "--max-pins", 3, "--most-blocked", 0.1]
+    path = tmp_path / "windows.npz"
+    out = succeed(run("generate", path, "--labels", "search", "--count", 3, "--seed", 5, *options))
+
+    assert "3/3" in out
+    family = SearchFamily(height=16, width=16, max_pins=3, most_blocked=0.1)
+    written, expected = read_search_labels(path), search_labels(family, 5, 0, 3)
+    assert written.family == family
+    for name, packed in expected.packed.items():
+        np.testing.assert_array_equal(written.packed[name], packed)
 
 
 def test_evaluate_tells_the_figures_of_the_function(run, network, tmp_path):
@@ -261,6 +275,7 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
         ("train run --rate nan", "expected a positive number, got 'nan'"),
         ("train run --split train", "unrecognized arguments: --split"),
         ("route pins.csv", "required: --output"),
+        ("generate out.npz --most-blocked 1", "expected a number between 0 and 1, got '1'"),
         ("generate out.h5 --window-um -1", "expected a positive number, got '-1'"),
         ("route pins.csv --output a.gds --window-um 0", "expected a positive number, got '0'"),
     ],

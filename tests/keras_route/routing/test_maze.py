@@ -1,11 +1,10 @@
 import heapq
-import itertools
 
 import numpy as np
 import pytest
 
-from keras_route.routing import maze as mazes
-from keras_route.routing.maze import BLOCKED, Maze, cheapest_tree
+from keras_route.routing.compiled import tracks, trees
+from keras_route.routing.maze import BLOCKED, DEAREST, Maze, cheapest_tree, tree_with_cost
 
 pytestmark = pytest.mark.check
 
@@ -14,10 +13,10 @@ pytestmark = pytest.mark.check
 def terrain(rng):
     """Return random mazes, a part of which is blocked."""
 
-    def build(blocked, height=9, width=11, vias=9):
-        pixels = rng.integers(1, 9, (4, height, width))
+    def build(blocked, height=9, width=11, vias=9, unit=1):
+        pixels = unit * rng.integers(1, 9, (4, height, width))
         pixels[rng.random(pixels.shape) < blocked] = BLOCKED
-        return Maze(pixels, rng.integers(0, vias, (3, height, width)))
+        return Maze(pixels, unit * rng.integers(0, vias, (3, height, width)))
 
     return build
 
@@ -67,40 +66,52 @@ def joins(maze, metal, pins):
     )
 
 
+def paths_from(maze, pin):
+    """Return the nodes of a maze and the cost of the path from a pin to each, compiled."""
+    pixels, vias, free, usable, horizontal, x, y, far = maze.arguments(pin[None])
+    nodes = tracks.graph(pixels, vias, usable, horizontal, far)
+    stacks = tracks.landings(vias, free, x, y, far)
+    return nodes, trees.costs_of_trees(1, nodes, x, y, stacks, far, 1)[1], far[0]
+
+
+# The costs of the second unit need 64 bits.
+@pytest.mark.parametrize("unit", [1, DEAREST // 8])
 @pytest.mark.parametrize("blocked", [0, 0.2, 0.4])
-def test_flooding_finds_what_dijkstra_finds(terrain, blocked, rng):
+def test_flooding_finds_what_dijkstra_finds(terrain, blocked, unit, rng):
     for _ in range(20):
-        maze = terrain(blocked)
+        maze = terrain(blocked, unit=unit)
         (pin,) = random_pins(rng, 1)
 
-        cost = maze.flood(maze.from_pin(pin))
+        (_, place, *_), cost, far = paths_from(maze, pin)
 
-        found = {
-            tuple(map(int, node)): int(cost[tuple(node)]) for node in np.argwhere(cost < BLOCKED)
-        }
-        assert found == dijkstra(maze, pin)
+        reached = cost < far
+        nodes = map(tuple, place[reached].tolist())
+        assert dict(zip(nodes, cost[reached].tolist(), strict=True)) == dijkstra(maze, pin)
 
 
-def test_paths_cost_what_flooding_says(terrain, rng):
-    maze = terrain(0.2)
-    (pin,) = random_pins(rng, 1)
-    cost = maze.flood(maze.from_pin(pin))
+def test_two_pins_are_joined_by_the_cheapest_path(terrain, rng):
+    for _ in range(20):
+        maze, pins = terrain(0.2), random_pins(rng, 2)
+        reached = [dijkstra(maze, pin) for pin in pins]
+        least = min(
+            (
+                reached[0][n] + reached[1][n] - int(maze.pixels[n])
+                for n in reached[0]
+                if n in reached[1]
+            ),
+            default=None,
+        )
 
-    for node in np.argwhere(cost < BLOCKED):
-        path = maze.path(cost, tuple(map(int, node)))
-        total = sum(int(maze.pixels[step]) for step in path)
-        for a, b in itertools.pairwise(path):
-            assert sum(abs(i - j) for i, j in zip(a, b, strict=True)) == 1
-            total += int(maze.vias[min(a[0], b[0]), a[1], a[2]]) if a[0] != b[0] else 0
-        start, x, y = path[-1][0], path[-1][2], path[-1][1]
-        assert [x, y] == pin.tolist()
-        assert total + maze.landing(pin)[start] == cost[tuple(node)]
+        cost, metal = tree_with_cost(maze, pins)
+
+        assert (metal is None) == (least is None)
+        assert metal is None or cost == least
 
 
 @pytest.mark.parametrize("blocked", [0, 0.2, 0.35])
 def test_three_pins_meet_where_the_ways_cost_least(terrain, blocked, rng):
     for _ in range(20):
-        maze, pins = terrain(blocked, vias=1), random_pins(rng, 3)
+        maze, pins = terrain(blocked), random_pins(rng, 3)
         reached = [dijkstra(maze, pin) for pin in pins]
         shared = set.intersection(*map(set, reached))
         least = min(
@@ -108,13 +119,55 @@ def test_three_pins_meet_where_the_ways_cost_least(terrain, blocked, rng):
             default=None,
         )
 
-        found = mazes._exact(maze, pins)
+        cost, metal = tree_with_cost(maze, pins)
 
-        assert (found is None) == (least is None)
-        if found:
-            nodes, landings = found
-            assert sum(int(maze.pixels[node]) for node in set(nodes)) == least
-            assert len(landings) == 3
+        assert (metal is None) == (least is None)
+        assert metal is None or cost == least
+
+
+def test_the_tree_through_a_pixel_costs_what_the_ways_that_meet_there_cost(terrain, rng):
+    for blocked in (0, 0.2):
+        maze, pins = terrain(blocked), random_pins(rng, 2)
+        reached = [dijkstra(maze, pin) for pin in pins]
+        arguments = maze.arguments(pins)
+
+        through = trees.costs_through(*arguments)
+
+        for node, cost in np.ndenumerate(through):
+            if all(node in r for r in reached):
+                assert cost == sum(r[node] for r in reached) - int(maze.pixels[node])
+            else:
+                assert cost >= arguments[-1][0]
+
+
+@pytest.mark.parametrize("count", [3, 5, 7])
+def test_the_cheapest_of_the_trees_through_all_pixels_is_the_cheapest_tree(terrain, count, rng):
+    for _ in range(5):
+        maze, pins = terrain(0.1), random_pins(rng, count)
+        cost, metal = tree_with_cost(maze, pins)
+        if metal is None:
+            continue
+
+        through = trees.costs_through(*maze.arguments(pins))
+
+        assert through.min() == cost
+        kept = tree_with_cost(maze, pins, through == cost)[0]
+        assert kept == cost
+
+
+def test_a_tree_stays_within_the_pixels_that_are_given(terrain, rng):
+    for _ in range(10):
+        maze, pins = terrain(0), random_pins(rng, 4)
+        within = rng.random(maze.pixels.shape) < 0.8
+        within[:, pins[:, 1], pins[:, 0]] = True
+        whole, _ = tree_with_cost(maze, pins)
+
+        cost, metal = tree_with_cost(maze, pins, within)
+
+        if metal is not None:
+            assert cost >= whole
+            assert not (metal & ~within).any()
+            assert joins(maze, metal, pins)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5, 6, 9])
@@ -128,7 +181,7 @@ def test_trees_join_their_pins_and_touch_nothing_blocked(terrain, count, blocked
         if metal is None:
             reached = dijkstra(maze, pins[0])
             ends = [[(k, y, x) in reached for k in range(4)] for x, y in pins]
-            lifts = [maze.landing(pin) < BLOCKED for pin in pins]
+            lifts = tracks.landings(maze.vias, maze.free, *pins.T, np.array([BLOCKED])) < BLOCKED
             ways = [(np.array(end) & lift).any() for end, lift in zip(ends, lifts, strict=True)]
             assert not all(ways)
         else:
@@ -139,10 +192,11 @@ def test_trees_join_their_pins_and_touch_nothing_blocked(terrain, count, blocked
 def test_growing_a_tree_costs_no_less_than_the_cheapest(terrain, rng):
     for _ in range(10):
         maze, pins = terrain(0, vias=1), random_pins(rng, 5)
+        arguments = maze.arguments(pins)
 
         cheapest, grown = (
-            sum(int(maze.pixels[node]) for node in set(find(maze, pins)[0]))
-            for find in (mazes._exact, mazes._nearest_first)
+            int(maze.pixels[search(*arguments)[1]].sum())
+            for search in (trees.cheapest, trees.nearest_first)
         )
 
         assert cheapest <= grown

@@ -1,0 +1,1 @@
+"""Searches that numba compiles: import these modules where they are used."""

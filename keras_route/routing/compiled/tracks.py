@@ -1,0 +1,206 @@
+"""The cheapest paths on the tracks of four metals."""
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def graph(pixels, vias, usable, horizontal, far):
+    """Return the nodes of usable pixels and what steps between them cost.
+
+    Nodes are sorted by metal and along the tracks, so the neighbours of a node on its track are the
+    nodes before and after it. Costs have the type of `far`, which is larger than all of them.
+
+    Returns:
+        `(number, place, first, cost, ahead, back, low, high, up, down, first_via)`:
+        `number` (4, height, width) is the node of each pixel or -1; `place` (N, 3) is its metal, y
+        and x; nodes of metal k are `first[k]` to `first[k + 1]`. A step to node i costs `ahead[i]`
+        from i - 1 and `back[i]` from i + 1. Via j from `low[j]` to `high[j]` costs `up[j]`, and
+        `down[j]` the other way, with the node; those above metal k are `first_via[k]` to
+        `first_via[k + 1]`.
+    """
+    metals, height, width = pixels.shape
+    number = np.full(pixels.shape, -1, np.int32)
+    size = 0
+    for k in range(metals):
+        for y in range(height):
+            for x in range(width):
+                size += usable[k, y, x]
+    place = np.empty((size, 3), np.int32)
+    first = np.zeros(metals + 1, np.int64)
+    cost = np.empty(size, far.dtype)
+    ahead = np.full(size, far[0], far.dtype)
+    back = np.full(size, far[0], far.dtype)
+    low, high = np.empty(size, np.int32), np.empty(size, np.int32)
+    up, down = np.empty(size, far.dtype), np.empty(size, far.dtype)
+    first_via = np.zeros(metals, np.int64)
+    i = j = 0
+    for k in range(metals):
+        lines, length = (height, width) if horizontal[k] else (width, height)
+        for line in range(lines):
+            joined = False
+            for step in range(length):
+                y, x = (line, step) if horizontal[k] else (step, line)
+                if not usable[k, y, x]:
+                    joined = False
+                    continue
+                number[k, y, x] = i
+                place[i, 0], place[i, 1], place[i, 2] = k, y, x
+                cost[i] = pixels[k, y, x]
+                if joined:
+                    ahead[i] = cost[i]
+                    back[i - 1] = cost[i - 1]
+                if k and number[k - 1, y, x] >= 0:
+                    low[j], high[j] = number[k - 1, y, x], i
+                    up[j] = vias[k - 1, y, x] + cost[i]
+                    down[j] = vias[k - 1, y, x] + cost[low[j]]
+                    j += 1
+                joined = True
+                i += 1
+        first[k + 1] = i
+        if k:
+            first_via[k] = j
+    return number, place, first, cost, ahead, back, low[:j], high[:j], up[:j], down[:j], first_via
+
+
+@njit(cache=True, nogil=True)
+def landings(vias, free, x, y, far):
+    """Return the costs of the stacks of vias from pins to each metal, (pins, 4).
+
+    A stack passes the metals below. If one of them is blocked there, the cost is `far`.
+    """
+    stacks = np.full((len(x), len(free)), far[0], far.dtype)
+    for pin in range(len(x)):
+        column, row = x[pin], y[pin]
+        stacks[pin, 0] = 0
+        for k in range(len(free) - 1):
+            if not free[k, row, column]:
+                break
+            stacks[pin, k + 1] = stacks[pin, k] + vias[k, row, column]
+    return stacks
+
+
+@njit(cache=True, nogil=True)
+def _scan(paths, ahead, back, start, stop):
+    """Extend paths along the tracks of the nodes `start` to `stop`, in both directions."""
+    cast = paths.dtype.type  # of sums, which numba would widen
+    lanes = paths.shape[1]
+    if lanes == 1:
+        cost = paths[:, 0]
+        for i in range(start + 1, stop):
+            cost[i] = min(cost[i], cast(cost[i - 1] + ahead[i]))
+        for i in range(stop - 2, start - 1, -1):
+            cost[i] = min(cost[i], cast(cost[i + 1] + back[i]))
+        return
+    for i in range(start + 1, stop):
+        here, before, step = paths[i], paths[i - 1], ahead[i]
+        for lane in range(lanes):
+            here[lane] = min(here[lane], cast(before[lane] + step))
+    for i in range(stop - 2, start - 1, -1):
+        here, before, step = paths[i], paths[i + 1], back[i]
+        for lane in range(lanes):
+            here[lane] = min(here[lane], cast(before[lane] + step))
+
+
+@njit(cache=True, nogil=True)
+def _climb(paths, source, target, price, start, stop):
+    """Extend paths by the vias `start` to `stop`; return whether that makes one cheaper."""
+    cast = paths.dtype.type
+    lanes = paths.shape[1]
+    gain = np.zeros(lanes, paths.dtype)
+    for j in range(start, stop):
+        here, before, step = paths[target[j]], paths[source[j]], price[j]
+        for lane in range(lanes):
+            least = min(here[lane], cast(before[lane] + step))
+            gain[lane] |= here[lane] ^ least
+            here[lane] = least
+    found = False
+    for lane in range(lanes):
+        found |= gain[lane] != 0
+    return found
+
+
+@njit(cache=True, nogil=True)
+def flood(paths, first, ahead, back, low, high, up, down, first_via):
+    """Lower `paths` (N, subsets), in place, to the costs of the cheapest paths to all nodes.
+
+    A path's cost counts its nodes and vias. A metal is scanned again only after a via made a path
+    on it cheaper, so the number of rounds grows with the bends of paths, not with their length.
+    """
+    metals = len(first) - 1
+    stale = np.ones(metals, np.bool_)  # metals to scan
+    rising, falling = np.ones(metals, np.bool_), np.ones(metals, np.bool_)
+    waiting = True
+    while waiting:
+        for k in range(metals):
+            if k and rising[k - 1]:
+                rising[k - 1] = False
+                if _climb(paths, low, high, up, first_via[k - 1], first_via[k]):
+                    stale[k] = True
+            if stale[k]:
+                _scan(paths, ahead, back, first[k], first[k + 1])
+                stale[k], rising[k], falling[k] = False, True, True
+        for k in range(metals - 2, -1, -1):
+            if falling[k + 1]:
+                falling[k + 1] = False
+                if _climb(paths, high, low, down, first_via[k], first_via[k + 1]):
+                    stale[k] = True
+            if stale[k]:
+                _scan(paths, ahead, back, first[k], first[k + 1])
+                stale[k], rising[k], falling[k] = False, True, True
+        waiting = False
+        for k in range(metals - 1):
+            waiting |= rising[k]
+
+
+@njit(cache=True, nogil=True)
+def arrival(cost, number, x, y, landing, far):
+    """Return the least cost of reaching a pin, with its stack, and the node where it lands."""
+    least, at = far[0], -1
+    for k in range(len(landing)):
+        i = number[k, y, x]
+        if i >= 0 and cost[i] < far[0] and cost[i] + landing[k] < least:
+            least, at = cost[i] + landing[k], i
+    return least, at
+
+
+@njit(cache=True, nogil=True)
+def _before(cost, node, nodes, vias):
+    """Return the node before `node` on the path that `cost` describes; -1 at its start."""
+    number, place, first, node_cost, ahead, back, low, high, up, down, first_via = nodes
+    rest = cost[node] - node_cost[node]
+    if ahead[node] == node_cost[node] and cost[node - 1] == rest:
+        return node - 1
+    if back[node] == node_cost[node] and cost[node + 1] == rest:
+        return node + 1
+    k, y, x = place[node]
+    below = number[k - 1, y, x] if k else -1
+    if below >= 0 and cost[below] + vias[k - 1, y, x] == rest:
+        return below
+    above = number[k + 1, y, x] if k < len(number) - 1 else -1
+    if above >= 0 and cost[above] + vias[k, y, x] == rest:
+        return above
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def trace(cost, node, nodes, vias, metal):
+    """Draw the path to `node`; return its start, and whether that was drawn already."""
+    place = nodes[1]
+    while True:
+        k, y, x = place[node]
+        drawn = metal[k, y, x]
+        metal[k, y, x] = True
+        before = _before(cost, node, nodes, vias)
+        if before < 0:
+            return node, drawn
+        node = before
+
+
+@njit(cache=True, nogil=True)
+def seed(cost, number, node_cost, x, y, landing):
+    """Lower `cost` to that of the nodes above a pin."""
+    for k in range(len(landing)):
+        i = number[k, y, x]
+        if i >= 0 and landing[k] < cost[i]:
+            cost[i] = landing[k] + node_cost[i]

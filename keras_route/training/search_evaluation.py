@@ -1,0 +1,155 @@
+"""The quality of nets beside obstacles, compared with the search for cheapest routes."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from keras_route.evaluation import HELD_OUT_SEED
+from keras_route.layout.blocked import METAL_CHANNELS
+from keras_route.layout.checking import check
+from keras_route.layout.net import Net
+from keras_route.routing.legalize import drawn, resistance_maze
+from keras_route.routing.maze import tree_with_cost
+from keras_route.routing.pins_to_nets import route
+from keras_route.technology.layers import VIAS
+from keras_route.training.search_labels import SearchFamily
+
+SHARES = (0.0, 0.1, 0.2, 0.4)
+VIA_CHANNELS = [via.channel for via in VIAS.values()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """A window that no network was trained on.
+
+    Args:
+        share: of its pixels that are to be blocked.
+        pins: pin array.
+        blocked: bool array (height, width, 4).
+        net: a cheapest net, as the search finds it.
+    """
+
+    share: float
+    pins: np.ndarray
+    blocked: np.ndarray
+    net: Net
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchFigures:
+    """What was measured on nets beside obstacles.
+
+    Args:
+        nets: number of nets.
+        cost: sum of their costs, as a multiple of that of the cheapest nets.
+        cheapest: share of the nets that cost as little as the cheapest.
+        legal: share of the nets without a violation of `check`.
+        um: length of the wires of a net, on average.
+        cuts: number of its vias, with those of the stacks below the pins.
+        ohm: sum of its resistances.
+    """
+
+    nets: int
+    cost: float
+    cheapest: float
+    legal: float
+    um: float
+    cuts: float
+    ohm: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.nets} nets  cost {self.cost:.4f}  cheapest {self.cheapest:.1%}  "
+            f"legal {self.legal:.2%}  {self.um:.2f} um  {self.cuts:.2f} cuts  {self.ohm:.1f} ohm"
+        )
+
+
+def evaluate_search(
+    model,
+    count: int = 30,
+    seed: int = HELD_OUT_SEED,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, SearchFigures]:
+    """Return the figures of the nets that `route` makes with a network.
+
+    Windows of the validation split have 0, 10, 20 or 40 % of their pixels blocked, and 2 to 10
+    pins; there are `count` of each kind.
+
+    Args:
+        model: Keras model, as for `route`.
+        count: windows of each kind.
+        seed: of the windows.
+        progress: called with the number of nets done so far.
+
+    Returns:
+        Figures for `"all"`, for each share of blocked pixels, and for each number of pins.
+    """
+    windows = held_out_windows(count, seed)
+    blocked = np.stack([window.blocked for window in windows])
+    nets = route(model, [window.pins for window in windows], blocked=blocked, progress=progress)
+    return grouped(windows, nets)
+
+
+def held_out_windows(count: int, seed: int = HELD_OUT_SEED) -> list[Window]:
+    """Return the windows of `evaluate_search`, 36 times `count` of them."""
+    family = SearchFamily()
+    windows = []
+    for share in SHARES:
+        for pins in range(family.min_pins, family.max_pins + 1):
+            kind = SearchFamily(
+                min_pins=pins,
+                max_pins=pins,
+                least_blocked=share,
+                most_blocked=share,
+                split="validation",
+            )
+            drawn_windows = [kind.window(seed, index) for index in range(count)]
+            windows += [Window(share, p, b, searched_net(p, b)) for p, b in drawn_windows]
+    return windows
+
+
+def searched_net(pins: np.ndarray, blocked: np.ndarray) -> Net:
+    """Return the cheapest net, by the search alone."""
+    maze = resistance_maze(blocked, _um_per_px(blocked))
+    return Net.from_labels(drawn(tree_with_cost(maze, pins)[1], pins), pins)
+
+
+def grouped(windows: Sequence[Window], nets: Sequence[Net]) -> dict[str, SearchFigures]:
+    """Return the figures of a net for each window: of all, by blocked share and by pins."""
+    groups = {"all": lambda window: True}
+    for share in SHARES:
+        groups[f"{share:.0%} blocked"] = lambda window, share=share: window.share == share
+    for pins in sorted({len(window.pins) for window in windows}):
+        groups[f"{pins} pins"] = lambda window, pins=pins: len(window.pins) == pins
+    pairs = list(zip(windows, nets, strict=True))
+    members = {name: [p for p in pairs if belongs(p[0])] for name, belongs in groups.items()}
+    return {name: search_figures(chosen) for name, chosen in members.items() if chosen}
+
+
+def search_figures(pairs: Sequence[tuple[Window, Net]]) -> SearchFigures:
+    """Return the figures of nets in their windows."""
+    rows = []
+    for window, net in pairs:
+        cost, least = route_cost(net, window.blocked), route_cost(window.net, window.blocked)
+        legal = not check(net, window.blocked)
+        rows.append(
+            (cost, least, cost <= least, legal, net.wire_length, len(net.cuts()), net.resistance())
+        )
+    cost, least, cheapest, legal, um, cuts, ohm = np.mean(rows, axis=0).tolist()
+    return SearchFigures(len(rows), cost / least, cheapest, legal, um, cuts, ohm)
+
+
+def route_cost(net: Net, blocked: np.ndarray) -> int:
+    """Return the cost of a net, as the search counts it, whatever is blocked."""
+    maze = resistance_maze(np.zeros_like(blocked), _um_per_px(blocked))
+    labels = np.moveaxis(net.to_labels().astype(bool), -1, 0)
+    metal = labels[METAL_CHANNELS]
+    stacks = sum(maze.vias[: metal[:, y, x].argmax(), y, x].sum() for x, y in set(net.pins))
+    return int(maze.pixels[metal].sum() + maze.vias[labels[VIA_CHANNELS]].sum() + stacks)
+
+
+def _um_per_px(blocked):
+    height, width, _ = blocked.shape
+    window_um = SearchFamily().window_um
+    return window_um / width, window_um / height
