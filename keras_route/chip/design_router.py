@@ -1,6 +1,8 @@
 """The router of all nets of a design: nets that come too close to others are routed again."""
 
+import concurrent.futures
 import dataclasses
+import queue
 import time
 from collections.abc import Callable, Iterable, Mapping
 
@@ -12,7 +14,8 @@ from keras_route.chip.lattice import Lattice
 from keras_route.chip.net_router import COLUMN, PIN, ROW, route_net
 from keras_route.chip.occupancy import empty, fights, use
 from keras_route.chip.pin_access import find_entries
-from keras_route.chip.search import Prices, window_of
+from keras_route.chip.search import Prices, Window, window_of
+from keras_route.chip.strips import strips
 from keras_route.chip.topology import steiner_tree
 from keras_route.layout.design import Design, Wires
 
@@ -76,7 +79,9 @@ class DesignRouter:
         self.reasons = dict(self.entries.unreached)
         self.trees = {net: self._tree(net) for net in self.entries.spans}
         self.routes: dict[int, Route] = {}
+        self.margin = int(MARGIN_UM * design.dbu_per_um)
         self.window = window_of(min(self.at.fixed_wire.size, MOST_PLACES))
+        self.stuck: set[int] = set()  # nets that fixed shapes keep apart
 
     def _via_prices(self):
         """Return the price of a via of each level: the wire of plane 0 with its resistance."""
@@ -104,39 +109,92 @@ class DesignRouter:
         self,
         deadline: float = np.inf,
         progress: Callable[[int], None] = lambda routed: None,
+        jobs: int = 1,
     ) -> None:
-        """Route all nets; `routes` and `reasons` have the results.
+        """Route all nets; `routes` and `reasons` have the results, which do not depend on `jobs`.
 
         Args:
             deadline: value of `time.monotonic` at which the work ends; nets that fight then are
                 taken out.
             progress: called with the number of nets that have a route.
+            jobs: number of threads.
         """
         extent = {net: int(np.ptp(points, axis=0).sum()) for net, (points, _) in self.trees.items()}
         order = sorted(self.trees, key=lambda net: (extent[net], net))
         price = FIRST_FIGHT * float(np.median(self.via_prices[self.via_prices > 0]))
-        for _ in range(MOST_ROUNDS):
-            if not self._round(order, int(price), deadline, progress):
-                break
-            price = min(price * GROWTH, CLOSED / 1024)
+        divisions, others = strips(order, self._reaches(), self.at.x, self.design.dbu_per_um)
+        windows = self._windows(divisions, jobs)
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            for _ in range(MOST_ROUNDS):
+                found = 0
+                for division in divisions:
+                    works = [
+                        pool.submit(self._strip, strip, windows, int(price), deadline)
+                        for strip in division
+                    ]
+                    for work in concurrent.futures.as_completed(works):
+                        found += work.result()
+                        progress(len(self.routes))
+                found += self._rest(order, others, int(price), deadline, progress)
+                if not found or time.monotonic() > deadline:
+                    break
+                price = min(price * GROWTH, CLOSED / 1024)
         self._finish(order, deadline)
 
-    def _round(self, order, price, deadline, progress):
-        """Route each net that has no route or fights with others; return whether there was one."""
-        found = False
+    def _reaches(self):
+        """Return the least and the largest x that each net may need at first."""
+        return {
+            net: (points[:, 0].min() - self.margin, points[:, 0].max() + self.margin)
+            for net, (points, _) in self.trees.items()
+        }
+
+    def _windows(self, divisions, jobs):
+        """Return a queue of rooms for searches within strips, one for each thread."""
+        windows: queue.SimpleQueue[Window] = queue.SimpleQueue()
+        columns = [strip.behind - strip.first for strips in divisions for strip in strips]
+        for _ in range(min(jobs, len(columns))):
+            places = self.lattice.planes * len(self.at.y) * max(columns)
+            windows.put(window_of(min(places, MOST_PLACES)))
+        return windows
+
+    def _strip(self, strip, windows, price, deadline):
+        window = windows.get()
+        try:
+            return self._work(strip.nets, window, price, deadline, (strip.first, strip.behind))
+        finally:
+            windows.put(window)
+
+    def _rest(self, order, others, price, deadline, progress):
+        """Route the nets that belong to no strip, and those that found no way within theirs."""
+        apart = {net for net in order if net not in self.routes or not self.routes[net].joined}
+        wanted = (apart | set(others)) - self.stuck
+        everywhere = (0, len(self.at.x))
+        found = 0
         for net in order:
+            if net in wanted:
+                found += self._work([net], self.window, price, deadline, everywhere)
+                if net in self.routes and not self.routes[net].joined:
+                    self.stuck.add(net)
+                progress(len(self.routes))
+        return found
+
+    def _work(self, nets, window, price, deadline, columns):
+        """Route those of some nets that have no route or fight; return their number."""
+        found = 0
+        for net in nets:
             if time.monotonic() > deadline:
-                return False
+                break
             route = self.routes.get(net)
+            if net in self.stuck:
+                continue
             if route is not None:
                 self._count(net, -1)
-                if not fights(self.at, route.wires, route.vias, 1):
+                if route.joined and not fights(self.at, route.wires, route.vias, 1):
                     self._count(net, 1)
                     continue
-            found = True
-            self.routes[net] = self._routed(net, price)
+            found += 1
+            self.routes[net] = self._routed(net, window, price, columns)
             self._count(net, 1)
-            progress(len(self.routes))
         return found
 
     def _finish(self, order, deadline):
@@ -144,6 +202,8 @@ class DesignRouter:
         taken_out = []
         for net in order:
             route = self.routes.get(net)
+            if net in self.stuck:
+                continue
             if route is not None:
                 self._count(net, -1)
                 if route.joined and not fights(self.at, route.wires, route.vias, 0):
@@ -155,7 +215,8 @@ class DesignRouter:
             if time.monotonic() > deadline:
                 self.reasons[net] = "the time was up"
                 continue
-            route = self._routed(net, CLOSED)
+            everywhere = (0, len(self.at.x))
+            route = self._routed(net, self.window, CLOSED, everywhere)
             if route.joined and not fights(self.at, route.wires, route.vias, 0):
                 self.routes[net] = route
                 self._count(net, 1)
@@ -177,20 +238,20 @@ class DesignRouter:
         route = self.routes[net]
         use(self.at, route.wires, route.vias, change)
 
-    def _routed(self, net, price):
+    def _routed(self, net, window: Window, price, columns):
         begin, end = self.entries.spans[net]
         entries = self.entries.table[begin:end]
         prices = Prices(np.ones(self.lattice.planes, np.int64), self.via_prices, price, HASTE)
         steps, used, parts = route_net(
             self.at,
-            self.window,
+            window,
             prices,
             net,
             entries,
             *self.trees[net],
             self.guides.get(net, NO_GUIDES),
-            int(MARGIN_UM * self.design.dbu_per_um),
-            np.array([0, 0, len(self.at.y), len(self.at.x)]),
+            self.margin,
+            np.array([0, columns[0], len(self.at.y), columns[1]]),
         )
         wires, vias = geometry(self.at, entries, used, steps, self.lattice.via)
         return Route(wires, vias, parts == 1)

@@ -197,10 +197,11 @@ def patches(at, wires, vias):
                 continue
             if (boxes[b, across] + boxes[b, across + 2]) // 2 != middle:
                 continue
-            if boxes[b, along] <= boxes[a, along + 2] <= boxes[b, along + 2] and a != b:
-                if boxes[b, along + 2] > boxes[a, along + 2] or b > a:
-                    best = 0  # the metal goes on
-                    break
+            goes_on = boxes[b, along + 2] > boxes[a, along + 2]
+            goes_on |= boxes[b, along + 2] == boxes[a, along + 2] and b > a
+            if boxes[b, along] <= boxes[a, along + 2] and goes_on:
+                best = 0
+                break
             gap = boxes[b, along] - boxes[a, along + 2]
             if 0 < gap < best:
                 best = gap

@@ -262,9 +262,9 @@ def _chosen(ends, chosen, place):
     """Return the entry with which a path starts or ends at a place; -1 for none."""
     best = -1
     for k in range(len(ends)):
-        if ends[k, 0] == place[0] and ends[k, 1] == place[1] and ends[k, 2] == place[2]:
-            if best < 0 or ends[k, 3] < ends[best, 3]:
-                best = k
+        here = ends[k, 0] == place[0] and ends[k, 1] == place[1] and ends[k, 2] == place[2]
+        if here and (best < 0 or ends[k, 3] < ends[best, 3]):
+            best = k
     return chosen[best] if best >= 0 else -1
 
 

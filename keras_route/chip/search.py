@@ -74,8 +74,8 @@ def window_of(places: int) -> Window:
         own_stamp=np.zeros(places, np.int32),
         open_stamp=np.zeros(places, np.int32),
         search=np.zeros(1, np.int32),
-        keys=np.zeros(2 * places + 16, np.int64),
-        heap=np.zeros(2 * places + 16, np.int64),
+        keys=np.zeros(places + 1024, np.int64),
+        heap=np.zeros(places + 1024, np.int64),
     )
 
 

@@ -75,7 +75,7 @@ def steiner_tree(terminals):
 
 @jit
 def _with_medians(points, count, edges, n):
-    """Add the medians that shorten the tree, the best first; return the number of points and edges."""
+    """Add the medians that shorten the tree, best first; return the number of points, and edges."""
     limit = len(points)
     ends = np.zeros((2 * limit, 2), np.int64)
     ends[: len(edges)] = edges

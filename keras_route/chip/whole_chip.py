@@ -6,9 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from keras_route.chip import checkpoint
-from keras_route.chip.design_router import DesignRouter
-from keras_route.chip.guides import guides_on
 from keras_route.chip.routed_chip import RoutedChip
 from keras_route.formats.lefdef import Guide
 from keras_route.layout.design import Design
@@ -24,6 +21,7 @@ def route_chip(
     time_limit: float | None = None,
     partial: str | os.PathLike | None = None,
     progress: Callable[[int], None] | None = None,
+    jobs: int | None = None,
 ) -> RoutedChip:
     """Route all nets of a placed design, so that they keep the rules of its technology.
 
@@ -49,12 +47,12 @@ def route_chip(
         partial: a file for what is routed so far, written every 30 seconds. If it exists, the
             search goes on from it; it is removed at the end.
         progress: called with the number of nets that have a route so far.
+        jobs: threads, by default one for each processor; the result does not depend on them.
 
     Returns:
         `RoutedChip`: its wires, `not_routed` nets with the reasons, a `report`, and files.
 
     Raises:
-        ImportError: numba is not installed.
         ValueError: a layer has no tracks or vias, `layers` are not metals of the technology from
             below, the time limit is not positive, or `partial` is of another design.
     """
@@ -64,13 +62,19 @@ def route_chip(
             "`time_limit` is a number of seconds above 0, or None for no limit. "
             f"Received: time_limit={time_limit}"
         )
+    # Imported here, because they import numba, which takes a second.
+    from keras_route.chip import checkpoint
+    from keras_route.chip.design_router import DesignRouter
+    from keras_route.chip.guides import guides_on
+
     started = time.monotonic()
     router = DesignRouter(design, lowest, highest)
     router.guides = guides_on(router.lattice, design, guides or {})
     if partial is not None and os.path.exists(partial):
         checkpoint.restore(router, partial)
     deadline = np.inf if time_limit is None else started + time_limit
-    router.route(deadline, _saving(router, partial, progress or (lambda routed: None)))
+    told = _saving(router, partial, progress or (lambda routed: None))
+    router.route(deadline, told, jobs or len(os.sched_getaffinity(0)))
     if partial is not None and os.path.exists(partial):
         os.remove(partial)
     names = list(design.nets)
@@ -104,6 +108,8 @@ def _range(design, layers):
 
 def _saving(router, partial, progress):
     """Return a function that tells progress, and saves the routes from time to time."""
+    from keras_route.chip import checkpoint
+
     saved = time.monotonic()
 
     def told(routed):

@@ -1,9 +1,10 @@
 """The grammar of the command line of `keras-route`."""
 
 import argparse
-import math
 import pathlib
 
+from keras_route.cli import chip
+from keras_route.cli.kinds import natural, positive, positive_float, share
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.formats.writers import WRITERS
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     _add_route(commands)
     _add_check(commands)
     _add_random_design(commands)
+    chip.add(_command(commands, "chip", "route a placed design of LEF and DEF files"))
     return root
 
 
@@ -53,13 +55,13 @@ def _add_generate(commands):
         help="the published layout rule draws nets in free windows (default); or the search finds "
         "the cheapest routes beside obstacles, 2 to 10 pins, and goes on after an interruption",
     )
-    parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
-    parser.add_argument("--seed", type=_natural, default=0)
-    parser.add_argument("--batch-size", type=_positive, default=128, help="nets of a chunk of HDF5")
-    parser.add_argument("--processes", type=_positive, default=1, help="that search at once")
+    parser.add_argument("--count", type=positive, default=10_000, help="of nets")
+    parser.add_argument("--seed", type=natural, default=0)
+    parser.add_argument("--batch-size", type=positive, default=128, help="nets of a chunk of HDF5")
+    parser.add_argument("--processes", type=positive, default=1, help="that search at once")
     parser.add_argument(
         "--most-blocked",
-        type=_share,
+        type=share,
         default=argparse.SUPPRESS,
         help="largest share of blocked pixels of a window to search; default: 0.4",
     )
@@ -84,10 +86,10 @@ def _add_train(commands):
         "--network", choices=tuple(RECIPES), default="router", help="and how it is trained"
     )
     for name, kind, meaning in (
-        ("--epochs", _positive, "from one validation to the next"),
-        ("--steps-per-epoch", _positive, "updates of an epoch"),
-        ("--batch-size", _positive, "nets of an update"),
-        ("--rate", _positive_float, "the largest learning rate"),
+        ("--epochs", positive, "from one validation to the next"),
+        ("--steps-per-epoch", positive, "updates of an epoch"),
+        ("--batch-size", positive, "nets of an update"),
+        ("--rate", positive_float, "the largest learning rate"),
     ):
         parser.add_argument(
             name,
@@ -95,8 +97,8 @@ def _add_train(commands):
             default=argparse.SUPPRESS,
             help=f"{meaning}; default: {_defaults(name)}",
         )
-    parser.add_argument("--seed", type=_natural, default=0, help="of weights and nets")
-    parser.add_argument("--validation", type=_positive, default=2000, help="nets of a validation")
+    parser.add_argument("--seed", type=natural, default=0, help="of weights and nets")
+    parser.add_argument("--validation", type=positive, default=2000, help="nets of a validation")
     _add_nets(parser, "repeated pins are left out")
 
 
@@ -104,9 +106,9 @@ def _add_evaluate(commands):
     parser = _command(commands, "evaluate", "measure a network on nets never trained on")
     parser.epilog += "keras-route evaluate router_32 --count 10000 --json figures.json"
     _add_model(parser)
-    parser.add_argument("--count", type=_positive, default=10_000, help="of nets")
-    parser.add_argument("--seed", type=_natural, default=HELD_OUT_SEED)
-    parser.add_argument("--batch-size", type=_positive, default=100)
+    parser.add_argument("--count", type=positive, default=10_000, help="of nets")
+    parser.add_argument("--seed", type=natural, default=HELD_OUT_SEED)
+    parser.add_argument("--batch-size", type=positive, default=100)
     parser.add_argument("--json", type=pathlib.Path, help="file for the same figures")
     _add_nets(parser, "repeated pins count, as published")
 
@@ -145,11 +147,11 @@ def _add_random_design(commands):
     parser.add_argument(
         "folder", type=pathlib.Path, help="existing; gets tech.lef, cells.lef and placed.def"
     )
-    parser.add_argument("--nets", type=_positive, default=2000, help="default: 2000")
-    parser.add_argument("--seed", type=_natural, default=0)
+    parser.add_argument("--nets", type=positive, default=2000, help="default: 2000")
+    parser.add_argument("--seed", type=natural, default=0)
     for name, kind, meaning in (
-        ("--utilization", _positive_float, "share of the rows that cells take; default: 0.68"),
-        ("--clock-pins", _positive, "pins of the largest net, if there are so many; default: 30"),
+        ("--utilization", positive_float, "share of the rows that cells take; default: 0.68"),
+        ("--clock-pins", positive, "pins of the largest net, if there are so many; default: 30"),
     ):
         parser.add_argument(name, type=kind, default=argparse.SUPPRESS, help=meaning)
 
@@ -178,7 +180,7 @@ def _add_nets(parser, repeated):
     """Add the options of random nets; the function that draws them has the defaults."""
     _add_window(parser, **dict.fromkeys(("height", "width", "window_um"), argparse.SUPPRESS))
     for name, meaning in (("--min-pins", "least number"), ("--max-pins", "largest number")):
-        parser.add_argument(name, type=_positive, default=argparse.SUPPRESS, help=meaning)
+        parser.add_argument(name, type=positive, default=argparse.SUPPRESS, help=meaning)
     parser.add_argument(
         "--deduplicate",
         action=argparse.BooleanOptionalAction,
@@ -188,11 +190,11 @@ def _add_nets(parser, repeated):
 
 
 def _add_window(parser, height, width, window_um):
-    parser.add_argument("--height", type=_positive, default=height, help="rows; default: 32")
-    parser.add_argument("--width", type=_positive, default=width, help="columns; default: 32")
+    parser.add_argument("--height", type=positive, default=height, help="rows; default: 32")
+    parser.add_argument("--width", type=positive, default=width, help="columns; default: 32")
     parser.add_argument(
         "--window-um",
-        type=_positive_float,
+        type=positive_float,
         default=window_um,
         help="sides in micrometres; default: 11",
     )
@@ -201,38 +203,3 @@ def _add_window(parser, height, width, window_um):
 def _defaults(option):
     field = option.removeprefix("--").replace("-", "_")
     return ", ".join(f"{getattr(recipe, field):g} ({name})" for name, recipe in RECIPES.items())
-
-
-def _positive(text):
-    return _integer(text, 1)
-
-
-def _natural(text):
-    return _integer(text, 0)
-
-
-def _positive_float(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
-    return value
-
-
-def _share(text):
-    value = _positive_float(text)
-    if value >= 1:
-        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, got {text!r}")
-    return value
-
-
-def _integer(text, least):
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"expected an integer of {least} or more, got {text!r}")
-    return value

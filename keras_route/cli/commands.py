@@ -1,4 +1,4 @@
-"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design."""
+"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design, chip."""
 
 import contextlib
 import dataclasses
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_route.cli import chip
 from keras_route.cli.arguments import WRONG, parser
 from keras_route.cli.tables import figures_table, nets_table
 from keras_route.data.hdf5 import write_hdf5
@@ -176,4 +177,5 @@ COMMANDS = {
     "route": _route,
     "check": _check,
     "random-design": _random_design,
+    "chip": chip.run,
 }

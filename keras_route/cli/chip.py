@@ -1,0 +1,109 @@
+"""The subcommand `chip`: from LEF and DEF files to a routed design that is checked."""
+
+import importlib.util
+import json
+import pathlib
+import sys
+
+from keras_route.chip.whole_chip import route_chip
+from keras_route.cli.kinds import positive_float
+from keras_route.files import written_whole
+from keras_route.formats.lefdef import read_design, read_guides
+from keras_route.progress import progress_bar
+
+MOST_TOLD = 20  # faults on the screen; the files have all
+
+
+def add(parser) -> None:
+    """Add the arguments of the command to its parser."""
+    parser.description += (
+        ". The folder gets routed.def, metrics.json, and, with the packages of the extra [chip], "
+        "chip.png and what an independent check finds, drc.lyrdb. After an interruption, the same "
+        "command goes on where it stopped."
+    )
+    parser.epilog += "keras-route chip placed.def --lef tech.lef cells.lef --output routed"
+    parser.add_argument("design", type=pathlib.Path, help="DEF file of a placed design; .gz too")
+    parser.add_argument(
+        "--lef", type=pathlib.Path, nargs="+", required=True, help="of its technology and cells"
+    )
+    parser.add_argument("--output", type=pathlib.Path, required=True, help="folder")
+    parser.add_argument(
+        "--layers",
+        nargs=2,
+        metavar=("LOWEST", "HIGHEST"),
+        help="metals that get wires; default: the second and four above it",
+    )
+    parser.add_argument("--guides", type=pathlib.Path, help="file of a global router, .guide")
+    parser.add_argument(
+        "--time-limit",
+        type=positive_float,
+        help="seconds after which the search ends; nets that are legal by then are written",
+    )
+
+
+def run(options) -> int:
+    """Route and check a design; return 1 if a net is not routed or a rule is broken."""
+    design = read_design(options.design, *options.lef)
+    if design.technology.unread:
+        _say(f"rules of the LEF files that are not kept: {', '.join(design.technology.unread)}")
+    guides = None if options.guides is None else read_guides(options.guides, design)
+    options.output.mkdir(parents=True, exist_ok=True)
+    chip = route_chip(
+        design,
+        options.layers and tuple(options.layers),
+        guides,
+        options.time_limit,
+        options.output / "partial.npz",
+        progress_bar(len(design.nets)).update,
+    )
+    _say(f"\n{chip.report()}")
+    routed = options.output / "routed.def"
+    chip.write_def(options.design, routed)
+    _say(f"wrote {routed}")
+    _draw(chip, options.output / "chip.png")
+    return _checked(chip, routed, options)
+
+
+def _draw(chip, path):
+    if importlib.util.find_spec("matplotlib") is None:
+        _say("no picture: it needs matplotlib; pip install 'keras-alt[plots]'")
+        return
+    from keras_route.chip.pictures import draw_chip
+
+    draw_chip(chip.design, chip.wires, path)
+    _say(f"wrote {path}")
+
+
+def _checked(chip, routed, options):
+    """Check the written file, if klayout is there; write the metrics; return the exit status."""
+    metrics = chip.metrics()
+    faults = len(chip.not_routed)
+    if importlib.util.find_spec("klayout") is None:
+        _say("not checked: the check needs klayout; pip install 'keras-alt[chip]'")
+    else:
+        from keras_route.drc.check import check_routed_def
+        from keras_route.drc.reports import write_lyrdb
+
+        found = check_routed_def(routed, *options.lef)
+        metrics |= found.metrics
+        faults += not found.clean
+        report = options.output / "drc.lyrdb"
+        write_lyrdb(found, report)
+        for fault in (*found.opens, *found.violations)[:MOST_TOLD]:
+            _say(f"  {fault}")
+        _say(
+            f"checked: {len(found.opens)} opens, {len(found.violations)} violations of routed wires, "
+            f"{len(found.existing)} elsewhere; all in {report}"
+        )
+        if found.unchecked:
+            _say(f"rules that are not checked: {', '.join(found.unchecked)}")
+    path = options.output / "metrics.json"
+    with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        json.dump(metrics, file, indent=1)
+        file.write("\n")
+    _say(f"wrote {path}")
+    return 1 if faults else 0
+
+
+def _say(text):
+    sys.stdout.write(f"{text}\n")
