@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_route.chip.occupancy import FREE, jit
-from keras_route.chip.search import cheapest_path
+from keras_route.chip.search import cheapest_path, via_too_close
 
 # Columns of entries: the ways from the pins of a net onto the lattice.
 PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y, OUT = range(9)
 LOST = np.int64(1) << 40
+MOST_BANNED = 16  # vias that one path may have to leave out
 
 
 @jit
@@ -117,11 +118,11 @@ def route_net(at, window, prices, net, entries, points, edges, guides, margin, l
                 sources, goals = goals, sources
                 from_entry, to_entry = to_entry, from_entry
             whole = _set_window(at, window, sources, goals, reach, limit)
-            found = cheapest_path(
+            found = _legal_path(
                 at, window, prices, net, sources, goals, vias[:drilled], guides, path
             )
             if found == 0 and len(guides) > 0:
-                found = cheapest_path(
+                found = _legal_path(
                     at, window, prices, net, sources, goals, vias[:drilled], guides[:0], path
                 )
             if found < 0:
@@ -169,6 +170,24 @@ def route_net(at, window, prices, net, entries, points, edges, guides, margin, l
                 first = False
         parts += first
     return steps[:made], used, parts
+
+
+@jit
+def _legal_path(at, window, prices, net, sources, goals, own_vias, guides, path):
+    """Find the cheapest path whose vias keep their space to each other, see `cheapest_path`."""
+    banned = np.zeros((MOST_BANNED, 3), np.int64)
+    for tries in range(MOST_BANNED):
+        found = cheapest_path(
+            at, window, prices, net, sources, goals, own_vias, banned[:tries], guides, path
+        )
+        if found <= 0:
+            return found
+        close = via_too_close(at, path, found)
+        if close < 0:
+            return found
+        banned[tries, 0] = max(path[close, 0], path[close - 1, 0])
+        banned[tries, 1], banned[tries, 2] = path[close, 1], path[close, 2]
+    return 0
 
 
 @jit

@@ -158,7 +158,7 @@ def _bound(at, low, high, least, haste, plane, row, column):
 
 
 @jit
-def cheapest_path(at, window, prices, net, sources, goals, own_vias, guides, path):
+def cheapest_path(at, window, prices, net, sources, goals, own_vias, banned, guides, path):
     """Find the cheapest path from the sources to a goal.
 
     Args:
@@ -169,6 +169,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, guides, pat
         sources: (s, 4) integers: plane, row, column, and the cost of starting there.
         goals: (g, 4) integers: plane, row, column, and the cost of arriving there.
         own_vias: (v, 3) integers: level, row, column of vias that the net has.
+        banned: (k, 3) integers: level, row, column of vias that the path must not have.
         guides: (b, 5) integers, boxes in which the path stays: plane, first row and column, and the
             row and column behind the last; empty for none.
         path: (n, 3) integers, gets plane, row, column of the places, from the goal to the source.
@@ -197,6 +198,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, guides, pat
         low[0], low[1] = min(low[0], x), min(low[1], y)
         high[0], high[1] = max(high[0], x), max(high[1], y)
     _mark_own_vias(at, window, own_vias, search)
+    _mark_banned(window, banned, search)
     _open_guides(window, guides, search)
     guided = len(guides) > 0
     open_stamp = window.open_stamp
@@ -355,6 +357,38 @@ def _mark_own_vias(at, window, own_vias, search):
                 if abs(at.x[i] - x) < reach_x and (i != column or j != row):
                     place = (level * rows + j - window.corner[0]) * columns + i - window.corner[1]
                     window.own_stamp[place] = search
+
+
+@jit
+def _mark_banned(window, banned, search):
+    _, rows, columns = window.size
+    for k in range(len(banned)):
+        level, j, i = banned[k, 0], banned[k, 1] - window.corner[0], banned[k, 2] - window.corner[1]
+        if 0 <= j < rows and 0 <= i < columns:
+            window.own_stamp[(level * rows + j) * columns + i] = search
+
+
+@jit
+def via_too_close(at, path, count):
+    """Return the index in a path at which a via is too close to an earlier one; -1 for none.
+
+    A search checks the way that it knows when it takes a via. A cheaper way to the same place that
+    is found later can have another via there.
+    """
+    for k in range(1, count):
+        if path[k, 0] == path[k - 1, 0]:
+            continue
+        level = max(path[k, 0], path[k - 1, 0])
+        wide = at.cut_space[level] + at.cut[level, 2] - at.cut[level, 0]
+        high = at.cut_space[level] + at.cut[level, 3] - at.cut[level, 1]
+        for m in range(1, k):
+            if path[m, 0] == path[m - 1, 0] or max(path[m, 0], path[m - 1, 0]) != level:
+                continue
+            dx = abs(at.x[path[m, 2]] - at.x[path[k, 2]])
+            dy = abs(at.y[path[m, 1]] - at.y[path[k, 1]])
+            if dx < wide and dy < high and dx + dy > 0:
+                return k
+    return -1
 
 
 @jit
