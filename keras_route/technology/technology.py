@@ -109,12 +109,14 @@ class Technology:
         cuts: `cuts[i]` joins `metals[i]` and `metals[i + 1]`.
         vias: the fixed vias of the file.
         grid_um: all coordinates are multiples of it.
+        unread: rules of the file that this value does not hold, by their names.
     """
 
     metals: tuple[RoutingLayer, ...]
     cuts: tuple[CutLayer, ...]
     vias: tuple[ViaShape, ...]
     grid_um: float = 0.005
+    unread: tuple[str, ...] = ()
 
     @property
     def layer_names(self) -> tuple[str, ...]:

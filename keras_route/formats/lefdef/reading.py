@@ -1,168 +1,153 @@
-"""The nets of a placed design, from DEF and LEF files."""
+"""Placed designs from DEF and LEF files."""
 
 import dataclasses
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_route.formats.lefdef.cells import inside, read_cells
+from keras_route.formats.lefdef.areas import add_blockages, add_fills, add_outside, tracks
+from keras_route.formats.lefdef.def_file import DefFile, read_file
+from keras_route.formats.lefdef.instances import CellShapes, ViaPlaces
+from keras_route.formats.lefdef.library import Library, read_library, technology, via_shape
+from keras_route.formats.lefdef.nets import net_items
+from keras_route.formats.lefdef.placed import components, die, terminals
+from keras_route.formats.lefdef.shape_table import ShapeTable
+from keras_route.formats.lefdef.terminal_shapes import add_terminal, owners
+from keras_route.formats.lefdef.vias import def_via
+from keras_route.formats.lefdef.wire_rules import WireRules
+from keras_route.formats.lefdef.wiring import net_options, regular_wiring, special_wiring
+from keras_route.layout.design import NO_NET, Design
+from keras_route.technology.technology import Technology
 
-TURNS = {  # the matrix of each orientation, applied to (x, y)
-    "N": ((1, 0), (0, 1)),
-    "W": ((0, -1), (1, 0)),
-    "S": ((-1, 0), (0, -1)),
-    "E": ((0, 1), (-1, 0)),
-    "FN": ((-1, 0), (0, 1)),
-    "FW": ((0, 1), (1, 0)),
-    "FS": ((1, 0), (0, -1)),
-    "FE": ((0, -1), (-1, 0)),
+UNREAD = {  # rules of sections, by the words that start them
+    "COMPONENTS": {"ROUTEHALO"},
+    "PINS": {"SPACING", "DESIGNRULEWIDTH"},
+    "BLOCKAGES": {"SPACING", "DESIGNRULEWIDTH"},
+    "NETS": {"NONDEFAULTRULE", "SHIELDNET", "STYLE"},
+    "SPECIALNETS": {"STYLE"},
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Design:
-    """The nets of a placed design.
+def read_design(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
+    """Return a placed design.
 
     Args:
-        name: of the design.
-        die_um: left, bottom, right and top of the die in micrometres, y upwards.
-        nets: name of each net to the positions of its pins: array (pins, 2) of x and y in
-            micrometres.
-    """
-
-    name: str
-    die_um: tuple[float, float, float, float]
-    nets: dict[str, np.ndarray]
-
-
-def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
-    """Return the nets of a placed design.
-
-    The position of a pin is the centre of the first rectangle of its geometry. A pin without
-    rectangle lies inside its first polygon. The pin's layer is not read. Nor are `SPECIALNETS` (the
-    supply), existing wires, blockages, and obstacles in cells.
-
-    Args:
-        path: the DEF file.
-        lef_paths: LEF files with the cells of the design.
+        path: the DEF file; a name that ends in `.gz` is unpacked, as with LEF files.
+        lef_paths: LEF files with the technology and the cells of the design.
 
     Raises:
-        ValueError: a file lacks a statement that it must have, or a net has a pin that is not
-            placed or that the LEF files do not describe.
+        ValueError: a file is damaged or cut short, or the files do not fit each other.
     """
-    cells = {name: cell for lef in lef_paths for name, cell in read_cells(lef).items()}
-    statements = list(_statements(path))
-    heads: dict[str, list[str]] = {}
-    for statement in statements:
-        if statement[0] in ("DESIGN", "UNITS", "DIEAREA"):
-            heads.setdefault(statement[0], statement)  # properties start with DESIGN, too
-    if len(heads) < 3:
-        raise ValueError(
-            "A DEF file states DESIGN, UNITS and DIEAREA: write it out of a placed design. "
-            f"Received: path={os.fspath(path)!r}, which states {', '.join(heads) or 'none'}"
+    return Reading.of(path, lef_paths).design()
+
+
+class Reading:
+    """The files of a design, while they are read.
+
+    Args:
+        file: the DEF file.
+        library: what the LEF files define.
+        plain: the technology of the library.
+    """
+
+    @classmethod
+    def of(cls, path: str | os.PathLike, lef_paths: Sequence[str | os.PathLike]) -> "Reading":
+        """Return the reading of files."""
+        library = read_library(lef_paths)
+        return cls(read_file(path), library, technology(library))
+
+    def __init__(self, file: DefFile, library: Library, plain: Technology):
+        self.file, self.library = file, library
+        self.dbu_per_um = file.dbu_per_um
+        self.die = die(file)
+        order = {name: i for i, name in enumerate(plain.layer_names)}
+        self.table = ShapeTable(order, library.layers)
+        self.vias = ViaPlaces(library, file, self.table)
+        more = [
+            via_shape(statement, def_via(statement), self.dbu_per_um, order, False)
+            for statement in file.items("VIAS")
+        ]
+        self.technology = dataclasses.replace(plain, vias=(*plain.vias, *more))
+        self.rules = WireRules(library, file, plain, self.vias)
+        self.items = net_items(file)
+        self.routed = {
+            name: i for i, name in enumerate(n for n, item in self.items.items() if not item.supply)
+        }
+
+    def design(self) -> Design:
+        """Return the design."""
+        self._components()
+        self._terminals()
+        self._special_nets()
+        self._wires()
+        add_blockages(self.file, self.table)
+        add_fills(self.file, self.table, self.vias)
+        add_outside(self.file, self.table)
+        self.vias.draw()
+        nets = {name: self.items[name].pins for name in self.routed}
+        shapes = self.table.shapes()
+        self._check_inside(shapes, list(nets.items()))
+        unread = dict.fromkeys((*self.technology.unread, *_unread(self.file)))
+        return Design(
+            name=self.file.name,
+            dbu_per_um=self.dbu_per_um,
+            die=self.die,
+            technology=dataclasses.replace(self.technology, unread=tuple(unread)),
+            tracks=tracks(self.file, self.table),
+            nets=nets,
+            shapes=shapes,
         )
-    sections = _sections(statements)
-    units = int(heads["UNITS"][3])  # in a micrometre
-    die = np.array(_pairs(heads["DIEAREA"])) / units
-    places = {("PIN", item[1]): _terminal(item, units) for item in sections.get("PINS", ())}
-    for item in sections.get("COMPONENTS", ()):
-        for pin, at in _component(item, cells, units).items():
-            places[item[1], pin] = at
-    pins: dict[str, list] = {}  # a net may be listed in several entries
-    for item in sections.get("NETS", ()):
-        pins.setdefault(item[1], []).extend(_pins(item))
-    return Design(
-        name=heads["DESIGN"][1],
-        die_um=(*die.min(axis=0).tolist(), *die.max(axis=0).tolist()),
-        nets={net: _positions(net, dict.fromkeys(found), places) for net, found in pins.items()},
-    )
 
+    def _components(self):
+        found = components(self.file)
+        shapes = CellShapes(self.library, found, self.dbu_per_um, self.table, self.vias)
+        for name, i in self.routed.items():
+            item = self.items[name]
+            for j, (component, pin) in enumerate(item.pins):
+                if component != "PIN":
+                    shapes.connect(item.statement, i, j, component, pin)
+        shapes.draw()
 
-def _statements(path) -> Iterator[list[str]]:
-    """Yield the statements of a DEF file, without the `END name` of sections."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        text = re.sub(r"#.*", "", file.read())
-    statement: list[str] = []
-    for token in re.findall(r'"[^"]*"|[^\s"]+', text):
-        if token != ";":
-            statement.append(token)
-            continue
-        while statement[:1] == ["END"]:
-            statement = statement[2:]
-        if statement:
-            yield statement
-        statement = []
+    def _terminals(self):
+        found = terminals(self.file)
+        owner = owners(self.items, self.routed, found)
+        for name, terminal in found.items():
+            add_terminal(terminal, owner[name], self.table, self.vias)
 
-
-def _sections(statements: list[list[str]]) -> dict[str, list[list[str]]]:
-    """Return the items of each section, the statements that start with a dash.
-
-    A section that is there twice has the items of both.
-    """
-    sections: dict[str, list[list[str]]] = {}
-    items: list[list[str]] = []
-    for statement in statements:
-        if statement[0] == "-":
-            items.append(statement)
-        else:
-            items = sections.setdefault(statement[0], [])
-    return sections
-
-
-def _pairs(tokens):
-    """Return the numbers of each `( x y )`."""
-    found = re.findall(r"\( (-?\d+) (-?\d+) \)", " ".join(tokens))
-    return [(int(x), int(y)) for x, y in found]
-
-
-def _placement(item):
-    """Return position and orientation matrix of an item; None if it is not placed."""
-    for i, word in enumerate(item):
-        if word in ("PLACED", "FIXED", "COVER") and item[i - 1] == "+":
-            x, y, _, orientation = item[i + 2 : i + 6]
-            return np.array((int(x), int(y))), np.array(TURNS[orientation])
-    return None
-
-
-def _terminal(item, units):
-    """Return the position of a pin of the design in micrometres; None if it is not placed."""
-    placement = _placement(item)
-    shapes = [word for word in item if word in ("LAYER", "POLYGON")]
-    if placement is None or not shapes:
-        return None
-    position, turn = placement
-    start = item.index(shapes[0])
-    end = next((i for i in range(start, len(item)) if item[i] == "+"), len(item))
-    corners = np.array(_pairs(item[start:end]))
-    at = corners.mean(axis=0) if shapes[0] == "LAYER" else inside(corners)
-    return (position + turn @ at) / units
-
-
-def _component(item, cells, units):
-    """Return the positions of a component's pins; DEF places its lower left corner."""
-    placement, cell = _placement(item), cells.get(item[2])
-    if placement is None or cell is None:
-        return {}
-    position, turn = placement
-    corner = np.minimum(turn @ cell.size, 0)
-    return {pin: position / units + turn @ at - corner for pin, at in cell.pins.items()}
-
-
-def _pins(item):
-    """Return the pins that an entry of `NETS` connects, as pairs of component and pin."""
-    connections = f" {' '.join(item[2:])}".replace(" + SYNTHESIZED", "").split(" + ")[0]
-    return re.findall(r"\( (\S+) (\S+) \)", connections)
-
-
-def _positions(net, pins, places):
-    for pin in pins:
-        if places.get(pin) is None:
-            raise ValueError(
-                "Each pin of a net belongs to a placed component, of a cell in the LEF files, or "
-                "is a placed pin of the design, and has a rectangle or polygon: place it, or add "
-                "the LEF file that has the geometry of its cell. "
-                f"Received: net {net} with ( {' '.join(pin)} )"
+    def _check_inside(self, shapes, nets):
+        left, bottom, right, top = self.die
+        x0, y0, x1, y1 = shapes.box.T
+        outside = (x1 < left) | (x0 > right) | (y1 < bottom) | (y0 > top)
+        for i in np.flatnonzero(outside & (shapes.pin >= 0))[:1]:
+            name, pins = nets[shapes.net[i]]
+            raise self.items[name].statement.error(
+                "The pins of nets lie in the die: correct DIEAREA, or the place of the pin.",
+                f"net {name} with ( {' '.join(pins[shapes.pin[i]])} ) at {shapes.box[i].tolist()}, "
+                f"die {list(self.die)}",
             )
-    return np.array([places[pin] for pin in pins], float).reshape(-1, 2)
+
+    def _special_nets(self):
+        for statement in self.file.items("SPECIALNETS"):
+            options = net_options(statement, statement.words[2:])
+            wiring = special_wiring(statement, options, self.rules)
+            self._add(wiring, self.routed.get(statement.words[1], NO_NET))
+
+    def _wires(self):
+        for name, item in self.items.items():
+            wiring = regular_wiring(item.statement, item.options, self.rules)
+            self._add(wiring, self.routed.get(name, NO_NET))
+
+    def _add(self, wiring, net):
+        for layer in dict.fromkeys(box[0] for box in wiring.boxes):
+            boxes = [box[1:] for box in wiring.boxes if box[0] == layer]
+            self.table.add(self.table.index(layer, wiring.statement), boxes, net)
+        for via in wiring.vias:
+            self.vias.add(*via, net, wiring.statement)
+
+
+def _unread(file):
+    """Yield the rules of a DEF file that a design does not hold."""
+    for section, rules in UNREAD.items():
+        there = set().union(*(rules & set(item.words) for item in file.items(section)))
+        yield from (f"{section} {rule}" for rule in sorted(there))

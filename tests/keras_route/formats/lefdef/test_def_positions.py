@@ -4,8 +4,8 @@ import pytest
 from keras_route.data.random_nets import draw_net, generate
 from keras_route.formats import gds
 from keras_route.formats.lefdef import read_def, write_def
-from keras_route.formats.lefdef.cells import inside
-from keras_route.formats.lefdef.reading import TURNS
+from keras_route.formats.lefdef.orientations import TURNS
+from keras_route.formats.lefdef.polygons import inside
 from keras_route.formats.nanometres import centre_nm, origins_nm
 from keras_route.layout.net import Net
 
@@ -115,19 +115,25 @@ def test_a_placed_design_is_read(files):
     assert design.nets["lonely"].shape == (0, 2)
 
 
-@pytest.mark.parametrize("heads", ["", "END NETS\nNETS 1 ;\n"])
-def test_a_net_listed_twice_has_the_pins_of_both_entries(tmp_path, heads):
+@pytest.mark.parametrize(
+    ("count", "heads", "complaint"),
+    [
+        (3, "", "net n for the second time"),
+        (2, "END NETS\nNETS 1 ;\n", "is there once"),
+        (2, "", "NETS 2, and 3 items"),
+    ],
+)
+def test_a_net_listed_twice_is_refused(tmp_path, count, heads, complaint):
     pins = "".join(
         f"- p{k} + NET n + LAYER M1 ( 0 0 ) ( 2 2 ) + PLACED ( {k} 0 ) N ;\n" for k in range(4)
     )
     (tmp_path / "design.def").write_text(
         "DESIGN t ;\nUNITS DISTANCE MICRONS 1 ;\nDIEAREA ( 0 0 ) ( 9 9 ) ;\n"
-        f"PINS 4 ;\n{pins}END PINS\nNETS 3 ;\n- n ( PIN p0 ) ( PIN p1 ) ;\n- m ( PIN p3 ) ;\n"
+        f"PINS 4 ;\n{pins}END PINS\nNETS {count} ;\n- n ( PIN p0 ) ( PIN p1 ) ;\n- m ( PIN p3 ) ;\n"
         f"{heads}- n ( PIN p2 ) ( PIN p1 ) ;\nEND NETS\nEND DESIGN\n"
     )
-    nets = read_def(tmp_path / "design.def").nets
-    np.testing.assert_array_equal(nets["n"], [(1, 1), (2, 1), (3, 1)])
-    np.testing.assert_array_equal(nets["m"], [(4, 1)])
+    with pytest.raises(ValueError, match=complaint):
+        read_def(tmp_path / "design.def")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,8 @@ def test_a_net_listed_twice_has_the_pins_of_both_entries(tmp_path, heads):
         ("( u1 A )", "( u1 B )", r"net n1 with \( u1 B \)"),
         ("- u1 NAND2", "- u1 NOR2", r"net n1 with \( u1 A \)"),
         ("+ FIXED ( 100000 0 ) N", "", r"net clk with \( PIN clk \)"),
-        ("DIEAREA", "AREA", "which states DESIGN, UNITS"),
+        ("DIEAREA", "AREA", "Received.*'AREA'"),
+        ("DIEAREA", "HISTORY", "which states DESIGN, UNITS"),
         (DESIGN_DEF, "\x00 no design", "which states none"),
     ],
 )
@@ -182,7 +189,7 @@ def test_properties_of_designs_do_not_rename_it(files):
 
 
 def test_a_cell_without_a_size_is_named(files):
-    (files / "cells.lef").write_text("MACRO X\n PIN A\n END A\nEND X\n")
+    (files / "cells.lef").write_text("MACRO X\n PIN A\n END A\nEND X\nEND LIBRARY\n")
     with pytest.raises(ValueError, match=r"states its SIZE.*macro X"):
         read_def(files / "design.def", files / "cells.lef")
 
