@@ -6,6 +6,7 @@ checked between all edges, also within a net.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 
 from keras_route.drc.flat_layout import NET, FlatLayout
@@ -24,13 +25,13 @@ def geometry_violations(
         rules: of each of its layers.
         grid_um: all coordinates must be multiples of it; 0 without such a rule.
     """
-    for number, rule in enumerate(rules):
-        layer = _Layer(flat, number, rule.name)
+    layers = [_Layer(flat, number, rule.name) for number, rule in enumerate(rules)]
+    for number, (layer, rule) in enumerate(zip(layers, rules, strict=True)):
         if layer.merged.is_empty():
             continue
         yield from _shorts(layer)
         if rule.cut:
-            yield from _cuts(layer, rule, [_Layer(flat, number + i, rule.name) for i in (-1, 1)])
+            yield from _cuts(layer, rule, layers[number - 1 : number + 2 : 2])
         else:
             yield from _width_and_area(layer, rule)
         if rule.spacing is not None:
@@ -45,13 +46,19 @@ class _Layer:
     """The shapes of one layer as regions."""
 
     def __init__(self, flat, number, name):
-        kdb = klayout()
         self.flat, self.number, self.name = flat, number, name
-        shapes = flat.cell.begin_shapes_rec(number)
-        self.merged = kdb.Region(shapes).merged()
-        labelled = kdb.Region(shapes)
-        labelled.enable_properties()
-        self.by_net = labelled.merged()
+
+    @functools.cached_property
+    def merged(self):
+        """All shapes as one region."""
+        return klayout().Region(self.flat.cell.begin_shapes_rec(self.number)).merged()
+
+    @functools.cached_property
+    def by_net(self):
+        """The shapes of each net, with its number as property."""
+        region = klayout().Region(self.flat.cell.begin_shapes_rec(self.number))
+        region.enable_properties()
+        return region.merged()
 
     def dbu(self, um):
         """Return a length in database units."""

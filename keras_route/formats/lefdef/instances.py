@@ -98,6 +98,12 @@ class CellShapes:
             name: {pin: k for k, pin in enumerate(cell.pins)} for name, cell in self.cells.items()
         }
         self.owners: dict[str, list[tuple[int, int, int]]] = {}
+        for name, component in components.items():
+            if component.cell not in self.cells:
+                raise component.statement.error(
+                    "Each component is of a cell in the LEF files: add the LEF file that has it.",
+                    f"component {name} of cell {component.cell}",
+                )
 
     def connect(self, statement, net: int, pin: int, component: str, name: str) -> None:
         """Say that a pin of a component is a pin of a net.
@@ -121,11 +127,6 @@ class CellShapes:
         """Add the shapes of all placed components to the table."""
         groups: dict[tuple[str, str], list[str]] = {}
         for name, component in self.components.items():
-            if component.cell not in self.cells:
-                raise component.statement.error(
-                    "Each component is of a cell in the LEF files: add the LEF file that has it.",
-                    f"component {name} of cell {component.cell}",
-                )
             if component.place is not None:
                 groups.setdefault((component.cell, component.place[2]), []).append(name)
         shapes = {

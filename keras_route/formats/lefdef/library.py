@@ -201,8 +201,9 @@ def via_shape(place, boxes, dbu_per_um, order, default) -> ViaShape:
         ValueError: it is no metal, cuts and metal.
     """
     name = place.name if isinstance(place, Block) else place.words[1]
-    names = sorted(boxes, key=order.get)
-    places = [order[layer] for layer in names]
+    unknown = [layer for layer in boxes if layer not in order]
+    names = unknown or sorted(boxes, key=order.get)
+    places = [order[layer] for layer in names if not unknown]
     if len(places) != 3 or places[0] % 2 or places[2] - places[0] != 2:
         raise place.error(
             "A via consists of metal, cuts, and metal, on three neighbouring layers: correct it.",

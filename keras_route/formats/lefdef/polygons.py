@@ -14,7 +14,8 @@ def rectangles(*contours: np.ndarray) -> np.ndarray:
     What lies in two contours is in none.
     """
     found = _stretches([edge for corners in contours for edge in _edges(corners)])
-    return _boxes([(min(left), low, max(right), high) for low, high, left, right in found])
+    outer = ((min(left), low, max(right), high) for low, high, left, right in found)
+    return _boxes([box for box in outer if box[0] < box[2]])
 
 
 def inner_rectangles(corners: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from keras_route.formats.lefdef.orientations import TURNS
 from keras_route.formats.lefdef.placed import components, die, terminals
 from keras_route.formats.lefdef.polygons import inside
 from keras_route.formats.lefdef.terminal_shapes import owners
-from keras_route.formats.lefdef.vias import points
+from keras_route.formats.lefdef.vias import corners_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,34 +49,34 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
     cells = read_library(lef_paths).cells
     file = read_file(path)
     units = file.dbu_per_um
-    pins = terminals(file)
-    places = {("PIN", name): _of_terminal(pin) for name, pin in pins.items()}
-    placed = components(file)
-    nets = net_items(file)
+    pins, placed, nets = terminals(file), components(file), net_items(file)
     owners(nets, {}, pins)
-    left, bottom, right, top = die(file)
+    edges = die(file)
 
     def position(net, pin):
-        at = places.get(pin) if pin[0] == "PIN" else None
-        if pin[0] in placed:
-            at = _of_component(placed[pin[0]], cells, pin[1], units)
-        if at is None:
+        component, name = pin
+        if component == "PIN":
+            found = _of_terminal(pins[name])
+        else:
+            found = _of_component(placed.get(component), cells, name, units)
+        if found is None:
             raise net.statement.error(
                 "Each pin of a net belongs to a placed component, of a cell in the LEF files, or "
                 "is a placed pin of the design, and has a rectangle or polygon: place it, or add "
                 "the LEF file that has the geometry of its cell.",
-                f"net {net.statement.words[1]} with ( {' '.join(pin)} )",
+                f"net {net.statement.words[1]} with ( {component} {name} )",
             )
-        if not (left <= at[0] <= right and bottom <= at[1] <= top):
+        corners, at = found
+        if (corners.max(axis=0) < edges[:2]).any() or (corners.min(axis=0) > edges[2:]).any():
             raise net.statement.error(
                 "The pins of nets lie in the die: correct DIEAREA, or the place of the pin.",
-                f"net {net.statement.words[1]} with ( {' '.join(pin)} ) at {at.tolist()}",
+                f"net {net.statement.words[1]} with ( {component} {name} )",
             )
         return at / units
 
     return Design(
         name=file.name,
-        die_um=tuple(edge / units for edge in (left, bottom, right, top)),
+        die_um=tuple(edge / units for edge in edges),
         nets={
             name: np.array([position(net, pin) for pin in net.pins], float).reshape(-1, 2)
             for name, net in nets.items()
@@ -85,25 +85,30 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
 
 
 def _of_terminal(terminal):
-    """Return the position of a pin of the design; None if it is not placed or has no shape."""
+    """Return corners and position of a pin of the design; None without place or shape."""
     for port in terminal.ports:
         drawn = [words for words in port.shapes if words[0] != "VIA"]
         if port.place is not None and drawn:
-            words = drawn[0]
-            corners = np.array(points(terminal.statement, words[words.index("(") :]))
-            at = inside(corners) if words[0] == "POLYGON" else corners.mean(axis=0)
-            return port.place[:2] + np.array(TURNS[port.place[2]]) @ at
+            corners = corners_of(terminal.statement, drawn[0])
+            turn = np.array(TURNS[port.place[2]])
+            return tuple(port.place[:2] + at @ turn.T for at in (corners, _point(corners)))
     return None
 
 
 def _of_component(component, cells, pin, units):
-    """Return the position of a component's pin; DEF places its lower left corner."""
-    cell = cells.get(component.cell)
-    if component.place is None or cell is None or not cell.pins.get(pin):
+    """Return corners and position of a component's pin; DEF places its lower left corner."""
+    cell = cells.get(component.cell) if component else None
+    if cell is None or component.place is None or not cell.pins.get(pin):
         return None
     drawn = cell.pins[pin]
     first = next((figure for figure in drawn if len(figure.corners) == 2), drawn[0])
-    at = first.corners.mean(axis=0) if len(first.corners) == 2 else inside(first.corners)
     turn = np.array(TURNS[component.place[2]])
     corner = np.minimum(turn @ cell.size, 0)
-    return component.place[:2] + (turn @ (at + cell.origin) - corner) * units
+    return tuple(
+        component.place[:2] + ((at + cell.origin) @ turn.T - corner) * units
+        for at in (first.corners, _point(first.corners))
+    )
+
+
+def _point(corners):
+    return corners.mean(axis=0) if len(corners) == 2 else inside(corners)

@@ -69,15 +69,21 @@ def def_via(statement: Statement) -> Boxes:
 
 def corners_as_boxes(statement: Statement, words: list[str]) -> np.ndarray:
     """Return the boxes of `RECT layer ( x y ) ( x y )` or `POLYGON layer ( x y ) ...`."""
-    corners = np.array(points(statement, words[words.index("(") :] if "(" in words else []))
-    least = 2 if words[0] != "POLYGON" else 3
-    if len(corners) < least or (least == 2 and len(corners) > 2):
+    corners = corners_of(statement, words)
+    if words[0] == "POLYGON":
+        return rectangles(corners)
+    return np.concatenate((corners.min(axis=0), corners.max(axis=0)))[None]
+
+
+def corners_of(statement: Statement, words: list[str]) -> np.ndarray:
+    """Return the corners (n, 2) of `RECT layer ( x y ) ( x y )` or `POLYGON layer ( x y ) ...`."""
+    start = words.index("(") if "(" in words else len(words)
+    corners = np.array(points(statement, words[start:]))
+    if len(corners) < 3 if words[0] == "POLYGON" else len(corners) != 2:
         raise statement.error(
             "A rectangle has two corners ( x y ) ( x y ), and a polygon three or more: correct it."
         )
-    if least == 3:
-        return rectangles(corners)
-    return np.concatenate((corners.min(axis=0), corners.max(axis=0)))[None]
+    return corners
 
 
 def points(statement: Statement, words: list[str]) -> list[tuple[int, int]]:
