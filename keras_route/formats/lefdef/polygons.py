@@ -31,19 +31,20 @@ def is_rectilinear(corners: np.ndarray) -> bool:
 
 
 def _edges(corners):
-    """Return the sides that are not horizontal, as (lower end, upper end)."""
+    """Return the sides that are not horizontal, as lists (x0, y0, x1, y1) with y0 < y1."""
     ends = zip(corners.tolist(), np.roll(corners, -1, axis=0).tolist(), strict=True)
-    return [(a, b) if a[1] < b[1] else (b, a) for a, b in ends if a[1] != b[1]]
+    return [(*a, *b) if a[1] < b[1] else (*b, *a) for a, b in ends if a[1] != b[1]]
 
 
 def _stretches(edges):
     """Yield (low, high, left side's x at both, right side's x at both) of stripes of a polygon."""
-    slanted = any(a[0] != b[0] for a, b in edges)
-    for low, high in _stripes({y for edge in edges for _, y in edge}, SLICES if slanted else 1):
+    x0, y0, x1, y1 = np.array(edges, np.int64).reshape(-1, 4).T
+    slices = SLICES if (x0 != x1).any() else 1
+    for low, high in _stripes({*y0.tolist(), *y1.tolist()}, slices):
+        crossed = np.flatnonzero((y0 <= low) & (y1 >= high))
         crossings = sorted(
             (_at(edge, low) + _at(edge, high), _at(edge, low), _at(edge, high))
-            for edge in edges
-            if edge[0][1] <= low and edge[1][1] >= high
+            for edge in (edges[i] for i in crossed)
         )
         for left, right in zip(crossings[::2], crossings[1::2], strict=False):
             yield low, high, left[1:], right[1:]
@@ -57,7 +58,7 @@ def _stripes(levels, slices):
 
 
 def _at(edge, y):
-    (x0, y0), (x1, y1) = edge
+    x0, y0, x1, y1 = edge
     return x0 + (x1 - x0) * (y - y0) / (y1 - y0)
 
 
