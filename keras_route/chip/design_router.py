@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from keras_route.chip.drawn_net import geometry, patches
+from keras_route.chip.compiled.drawn_net import geometry, patches
+from keras_route.chip.compiled.net_router import COLUMN, PIN, ROW, route_net
+from keras_route.chip.compiled.occupancy import empty, fights, use
+from keras_route.chip.compiled.topology import steiner_tree
+from keras_route.chip.compiled.window import Prices, Window, window_of
 from keras_route.chip.fixed_shapes import block, spaces
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.net_router import COLUMN, PIN, ROW, route_net
-from keras_route.chip.occupancy import empty, fights, use
 from keras_route.chip.pin_access import find_entries
-from keras_route.chip.search import Prices, Window, window_of
 from keras_route.chip.strips import strips
-from keras_route.chip.topology import steiner_tree
 from keras_route.layout.design import Design, Wires
 
 # A search may pay a quarter of a via for a place that another net needs; the price grows by half

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_route.chip.compiled.occupancy import TAKEN, Occupancy, block_all
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.occupancy import TAKEN, Occupancy, block_all
 from keras_route.layout.design import NO_NET, Design
 
 

@@ -92,8 +92,8 @@ def _checked(chip, routed, options):
         for fault in (*found.opens, *found.violations)[:MOST_TOLD]:
             _say(f"  {fault}")
         _say(
-            f"checked: {len(found.opens)} opens, {len(found.violations)} violations of routed wires, "
-            f"{len(found.existing)} elsewhere; all in {report}"
+            f"checked: {len(found.opens)} opens, {len(found.violations)} violations of routed "
+            f"wires, {len(found.existing)} elsewhere; all in {report}"
         )
         if found.unchecked:
             _say(f"rules that are not checked: {', '.join(found.unchecked)}")

@@ -1,4 +1,4 @@
-"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design, chip."""
+"""What the subcommands of `keras-route` do."""
 
 import contextlib
 import dataclasses

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 
 from keras_route.layout.net import Net
+from keras_route.technology.published import CUT_UM, WIRE_UM
 
 NM_PER_UM = 1000
-WIRE_NM = 40  # width of every wire, and of the metal around a via
-CUT_NM = 30  # enclosed by 5 nm of both metals
+WIRE_NM = round(WIRE_UM * NM_PER_UM)
+CUT_NM = round(CUT_UM * NM_PER_UM)
 
 
 def origins_nm(

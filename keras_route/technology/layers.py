@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from keras_route.technology.published import PUBLISHED
+
 LAYERS = ("pin", "m3", "via3", "m4", "via4", "m5", "via5", "m6")
 
 
@@ -53,25 +55,31 @@ class ViaLayer:
 
 
 PIN_COLOUR = (0, 0, 0)
+COLOURS = {  # of the published pictures
+    "m3": (50, 205, 50),
+    "m4": (255, 99, 71),
+    "m5": (169, 169, 169),
+    "m6": (0, 191, 255),
+    "via2": PIN_COLOUR,
+    "via3": (0, 0, 255),
+    "via4": (0, 255, 0),
+    "via5": (255, 0, 0),
+}
 
 METALS = {
-    metal.name: metal
-    for metal in (
-        Metal("m3", False, 30.555, (50, 205, 50)),
-        Metal("m4", True, 24.077, (255, 99, 71)),
-        Metal("m5", False, 18.368, (169, 169, 169)),
-        Metal("m6", True, 16.950, (0, 191, 255)),
-    )
+    metal.name: Metal(metal.name, metal.horizontal, metal.ohm_per_um, COLOURS[metal.name])
+    for metal in PUBLISHED.metals
+    if metal.name in COLOURS
 }
 
-VIAS = {
-    via.name: via
-    for via in (
-        ViaLayer("via3", "m3", "m4", 30.0, (0, 0, 255)),
-        ViaLayer("via4", "m4", "m5", 12.0, (0, 255, 0)),
-        ViaLayer("via5", "m5", "m6", 12.0, (255, 0, 0)),
+_ALL_VIAS = [
+    ViaLayer(cut.name, below.name, above.name, cut.ohm, COLOURS[cut.name])
+    for below, cut, above in zip(
+        PUBLISHED.metals, PUBLISHED.cuts, PUBLISHED.metals[1:], strict=False
     )
-}
+]
 
 # Between the pins on m2 and the lowest routing metal; no label shows it.
-PIN_VIA = ViaLayer("via2", "m2", "m3", 40.0, PIN_COLOUR)
+PIN_VIA = _ALL_VIAS[0]
+
+VIAS = {via.name: via for via in _ALL_VIAS[1:]}

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from keras_route.chip.occupancy import FREE, jit
-from keras_route.chip.search import cheapest_path, via_too_close
+from keras_route.chip.compiled.occupancy import FREE, jit
+from keras_route.chip.compiled.search import cheapest_path
+from keras_route.chip.compiled.via_spacing import via_too_close
 
 # Columns of entries: the ways from the pins of a net onto the lattice.
 PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y, OUT = range(9)

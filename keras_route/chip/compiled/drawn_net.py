@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, OUT, PLANE, ROW, VIA
-from keras_route.chip.occupancy import jit
+from keras_route.chip.compiled.net_router import AT_X, AT_Y, COLUMN, OUT, PLANE, ROW, VIA
+from keras_route.chip.compiled.occupancy import jit
 
 
 @jit

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_route.chip.occupancy import jit
+from keras_route.chip.compiled.occupancy import jit
 
 
 @jit
