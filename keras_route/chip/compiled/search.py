@@ -6,7 +6,7 @@ from keras_route.chip.compiled.bounds import bound, least_vias
 from keras_route.chip.compiled.heap import pop, push
 from keras_route.chip.compiled.occupancy import FREE, jit
 from keras_route.chip.compiled.via_spacing import mark_banned, mark_own_vias, too_close
-from keras_route.chip.compiled.window import FALL, START, place_before
+from keras_route.chip.compiled.window import DOWN, FALL, LEFT, START, place_before
 
 DEAREST = 1 << 30  # of a path
 NEVER = np.int64(1) << 40
@@ -32,7 +32,7 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, banned, gui
     Returns:
         The number of places of the path; 0 if there is none, -1 if `path` is too short.
     """
-    _, rows, columns = window.size
+    planes, rows, columns = window.size
     row0, column0 = window.corner
     window.search[0] += 1
     search = window.search[0]
@@ -41,8 +41,18 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, banned, gui
     mark_banned(window, banned, search)
     _open_guides(window, guides, search)
     least = least_vias(at, prices, on_goal)
-    keys, heap, stamp, costs = window.keys, window.heap, window.stamp, window.cost
+    # One loop without calls for each step, because a call hands over some thirty arrays.
+    fixed_wire, fixed_via = at.fixed_wire, at.fixed_via
+    use_wire, use_via = at.use_wire, at.use_via
+    keys, heap, stamp, costs, came = (
+        window.keys,
+        window.heap,
+        window.stamp,
+        window.cost,
+        window.came,
+    )
     count = _start(at, window, prices, sources, search, low, high, least)
+    guided = len(guides) > 0
     best, best_place = NEVER, np.int64(-1)
     while count > 0:
         key, packed = keys[0], heap[0]
@@ -50,30 +60,59 @@ def cheapest_path(at, window, prices, net, sources, goals, own_vias, banned, gui
             break
         count = pop(keys, heap, count)
         i, j, p = packed & 0xFFFF, (packed >> 16) & 0xFFFF, packed >> 32
+        row, column = j + row0, i + column0
         place = (p * rows + j) * columns + i
         cost = np.int64(costs[place])
         if window.goal_stamp[place] == search and cost + window.goal_cost[place] < best:
             best, best_place = cost + window.goal_cost[place], place
-        left = bound(at, low, high, least, prices.haste, p, j + row0, i + column0)
+        left = bound(at, low, high, least, prices.haste, p, row, column)
         if (key >> 20) > cost + left:
             continue  # reached at less cost since
-        for step in range(4):
-            came, to_p, to_j, to_i, length = _step(at, window, prices, p, j, i, step)
-            if length < 0:
+        horizontal = at.horizontal[p]
+        for step in range(LEFT, START):
+            to_p, to_j, to_i = p, j, i
+            if step >= FALL:
+                to_p += 2 * step - 9
+                if to_p < 0 or to_p >= planes:
+                    continue
+                level = max(p, to_p)
+                total = cost + prices.via[level]
+            elif (step < DOWN) != horizontal:
                 continue
+            elif horizontal:
+                to_i += 2 * step - 1
+                if to_i < 0 or to_i >= columns:
+                    continue
+                total = cost + abs(at.x[to_i + column0] - at.x[column]) * prices.wire[p]
+            else:
+                to_j += 2 * step - 5
+                if to_j < 0 or to_j >= rows:
+                    continue
+                total = cost + abs(at.y[to_j + row0] - at.y[row]) * prices.wire[p]
             to = (to_p * rows + to_j) * columns + to_i
-            if stamp[to] == search and costs[to] <= cost + length:
+            if stamp[to] == search and costs[to] <= total:
                 continue
-            if len(guides) > 0 and window.open_stamp[to] != search:
+            if guided and window.open_stamp[to] != search:
                 continue
-            total = cost + length + _surcharge(at, window, prices, net, p, to_p, to_j, to_i)
+            owner = fixed_wire[to_p, to_j + row0, to_i + column0]
+            if owner != FREE and owner != net:
+                continue
+            if use_wire[to_p, to_j + row0, to_i + column0] > 0:
+                past = np.int64(at.past_wire[to_p, to_j + row0, to_i + column0])
+                total += prices.fight * (1 + past)
+            if step >= FALL:
+                owner = fixed_via[level, row, column]
+                if owner != FREE and owner != net:
+                    continue
+                if use_via[level, row, column] > 0:
+                    total += prices.fight * (1 + np.int64(at.past_via[level, row, column]))
             if total > DEAREST or count >= len(keys):
                 continue
             if stamp[to] == search and costs[to] <= total:
                 continue
-            if came >= FALL and too_close(at, window, search, place, max(p, to_p), j, i):
+            if step >= FALL and too_close(at, window, search, place, level, j, i):
                 continue
-            stamp[to], costs[to], window.came[to] = search, total, came
+            stamp[to], costs[to], came[to] = search, total, step
             left = bound(at, low, high, least, prices.haste, to_p, to_j + row0, to_i + column0)
             packed = (to_p << 32) | (to_j << 16) | to_i
             count = push(keys, heap, count, _key(total, left), packed)
@@ -126,50 +165,6 @@ def _start(at, window, prices, sources, search, low, high, least):
         left = bound(at, low, high, least, prices.haste, p, sources[k, 1], sources[k, 2])
         count = push(keys, heap, count, _key(cost, left), (p << 32) | (j << 16) | i)
     return count
-
-
-@jit
-def _step(at, window, prices, p, j, i, step):
-    """Return the step, the place that it leads to, and its price; the price is -1 for none.
-
-    Steps 0 and 1 go along the track, back and ahead, 2 and 3 down and up by a via.
-    """
-    planes, rows, columns = window.size
-    if step >= 2:
-        to_p = p + 2 * step - 5
-        if to_p < 0 or to_p >= planes:
-            return step, p, j, i, np.int64(-1)
-        return step + 2, to_p, j, i, prices.via[max(p, to_p)]
-    ahead = 2 * step - 1
-    if at.horizontal[p]:
-        if i + ahead < 0 or i + ahead >= columns:
-            return step, p, j, i, np.int64(-1)
-        x = i + window.corner[1]
-        return step, p, j, i + ahead, abs(at.x[x + ahead] - at.x[x]) * prices.wire[p]
-    if j + ahead < 0 or j + ahead >= rows:
-        return step, p, j, i, np.int64(-1)
-    y = j + window.corner[0]
-    return step + 2, p, j + ahead, i, abs(at.y[y + ahead] - at.y[y]) * prices.wire[p]
-
-
-@jit
-def _surcharge(at, window, prices, net, p, to_p, j, i):
-    """Return what a place costs beside its length: nothing, a fight, or more than any path."""
-    row, column = j + window.corner[0], i + window.corner[1]
-    price = np.int64(0)
-    owner = at.fixed_wire[to_p, row, column]
-    if owner != FREE and owner != net:
-        return NEVER
-    if at.use_wire[to_p, row, column] > 0:
-        price += prices.fight * (1 + np.int64(at.past_wire[to_p, row, column]))
-    if to_p != p:
-        level = max(p, to_p)
-        owner = at.fixed_via[level, row, column]
-        if owner != FREE and owner != net:
-            return NEVER
-        if at.use_via[level, row, column] > 0:
-            price += prices.fight * (1 + np.int64(at.past_via[level, row, column]))
-    return price
 
 
 @jit
