@@ -43,13 +43,13 @@ def write_routed(
         )
     text, done, pieces = file.source.text, 0, []
     line_end = "\r\n" if "\r\n" in text else "\n"
-    for net, rows in _rows_of_nets(wires).items():
+    for net, (lines, vias) in _rows_of_nets(wires).items():
         item = items[names[net]]
         start = item.statement.start
         end = file.source.plain.index(";", start)
         # Wires have the width of their layer, whatever rule the net has.
         taper = " TAPER" if any(words[0] == "NONDEFAULTRULE" for words in item.options) else ""
-        routed = f"{line_end}      NEW ".join(_paths(*rows, design, taper))
+        routed = f"{line_end}      NEW ".join(_paths(lines, vias, design, taper))
         kept = _without_wires(text[start:end], file.source.plain[start:end])
         pieces += [text[done:start], kept, f"{line_end}      + ROUTED {routed} "]
         done = end
@@ -85,10 +85,10 @@ def _rows_of_nets(wires):
     return dict(sorted(found.items()))
 
 
-def _paths(wires, vias, design, taper):
+def _paths(lines, vias, design, taper):
     """Yield the paths of a net, which `NEW` separates."""
     technology = design.technology
-    for metal, x0, y0, x1, y1 in wires:
+    for metal, x0, y0, x1, y1 in lines:
         layer = technology.metals[metal]
         if (x0, y0) == (x1, y1):
             half = -(-round(layer.width_um * design.dbu_per_um) // 2)
