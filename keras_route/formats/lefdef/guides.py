@@ -31,7 +31,9 @@ def read_guides(path: str | os.PathLike, design: Design) -> dict[str, tuple[Guid
     source = Source(os.fspath(path), text, text)
     layers = {metal.name for metal in design.technology.metals}
     found: dict[str, tuple[Guide, ...]] = {}
-    net, boxes, at = None, None, 0
+    net: str | None = None
+    boxes: list[Guide] | None = None
+    at = 0
     for line in text.splitlines(keepends=True):
         words = line.split()
         if not words:

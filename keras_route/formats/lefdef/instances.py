@@ -10,6 +10,7 @@ from keras_route.formats.lefdef.library import Cell, Library
 from keras_route.formats.lefdef.orientations import turned
 from keras_route.formats.lefdef.placed import Component
 from keras_route.formats.lefdef.shape_table import ShapeTable
+from keras_route.formats.lefdef.statements import Statement
 from keras_route.formats.lefdef.vias import def_via, lef_via
 from keras_route.layout.design import NO_NET
 
@@ -25,7 +26,7 @@ class ViaPlaces:
 
     def __init__(self, library: Library, file: DefFile, table: ShapeTable):
         self.library, self.table, self.dbu_per_um = library, table, file.dbu_per_um
-        self.own = {}
+        self.own: dict[str, Statement] = {}
         for statement in file.items("VIAS"):
             if statement.words[1] in self.own or statement.words[1] in library.via_blocks:
                 raise statement.error(
@@ -155,11 +156,11 @@ class CellShapes:
             for layer, boxes in self.vias.of(via.name, via.statement):
                 parts.append((layer, boxes + np.tile(at, 2), number, True))
         counts = [len(boxes) for _, boxes, _, _ in parts]
-        layer, number, ends = (
+        columns = [
             np.repeat(np.array([part[k] for part in parts], np.int64), counts) for k in (0, 2, 3)
-        )
-        boxes = np.concatenate([boxes for _, boxes, _, _ in parts] or [np.zeros((0, 4), np.int64)])
-        return layer, boxes, number, ends.astype(bool)
+        ]
+        boxes = np.concatenate([part[1] for part in parts] or [np.zeros((0, 4), np.int64)])
+        return columns[0], boxes, columns[1], columns[2].astype(bool)
 
     def _draw(self, cell, shapes, turn, names):
         layer, boxes, number, ends = shapes

@@ -76,7 +76,7 @@ def read_def(path: str | os.PathLike, *lef_paths: str | os.PathLike) -> Design:
 
     return Design(
         name=file.name,
-        die_um=tuple(edge / units for edge in edges),
+        die_um=(edges[0] / units, edges[1] / units, edges[2] / units, edges[3] / units),
         nets={
             name: np.array([position(net, pin) for pin in net.pins], float).reshape(-1, 2)
             for name, net in nets.items()

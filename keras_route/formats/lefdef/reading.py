@@ -24,7 +24,7 @@ UNREAD = {  # rules of sections, by the words that start them
     "COMPONENTS": {"ROUTEHALO"},
     "PINS": {"SPACING", "DESIGNRULEWIDTH"},
     "BLOCKAGES": {"SPACING", "DESIGNRULEWIDTH"},
-    "NETS": {"NONDEFAULTRULE", "SHIELDNET", "STYLE"},
+    "NETS": {"NONDEFAULTRULE", "SHIELDNET", "STYLE", "VPIN"},
     "SPECIALNETS": {"STYLE"},
 }
 

@@ -43,13 +43,13 @@ def write_routed(
         )
     text, done, pieces = file.source.text, 0, []
     line_end = "\r\n" if "\r\n" in text else "\n"
-    for net, places in _rows_of_nets(wires).items():
+    for net, (lines, vias) in _rows_of_nets(wires).items():
         item = items[names[net]]
         start = item.statement.start
         end = file.source.plain.index(";", start)
         # Wires have the width of their layer, whatever rule the net has.
         taper = " TAPER" if any(words[0] == "NONDEFAULTRULE" for words in item.options) else ""
-        routed = f"{line_end}      NEW ".join(_paths(wires, *places, design, taper))
+        routed = f"{line_end}      NEW ".join(_paths(lines, vias, design, taper))
         kept = _without_wires(text[start:end], file.source.plain[start:end])
         pieces += [text[done:start], kept, f"{line_end}      + ROUTED {routed} "]
         done = end
@@ -78,17 +78,17 @@ def _without_wires(text, plain):
 
 def _rows_of_nets(wires):
     """Return the index of each net that has wires to the rows of its wires and of its vias."""
-    found: dict[int, tuple[list[int], list[int]]] = {}
+    found: dict[int, tuple[list[list[int]], list[list[int]]]] = {}
     for k, rows in enumerate((wires.wires, wires.vias)):
-        for i, net in enumerate(np.asarray(rows).reshape(len(rows), -1)[:, :1].ravel().tolist()):
-            found.setdefault(net, ([], []))[k].append(i)
+        for net, *row in np.asarray(rows).tolist():
+            found.setdefault(net, ([], []))[k].append(row)
     return dict(sorted(found.items()))
 
 
-def _paths(wires, wire_rows, via_rows, design, taper):
+def _paths(lines, vias, design, taper):
     """Yield the paths of a net, which `NEW` separates."""
     technology = design.technology
-    for _, metal, x0, y0, x1, y1 in np.asarray(wires.wires)[wire_rows].tolist():
+    for metal, x0, y0, x1, y1 in lines:
         layer = technology.metals[metal]
         if (x0, y0) == (x1, y1):
             half = -(-round(layer.width_um * design.dbu_per_um) // 2)
@@ -96,7 +96,7 @@ def _paths(wires, wire_rows, via_rows, design, taper):
         else:
             way = f"( {'*' if x0 == x1 else x1} {'*' if y0 == y1 else y1} )"
         yield f"{layer.name}{taper} ( {x0} {y0} ) {way}"
-    for _, via, x, y in np.asarray(wires.vias)[via_rows].tolist():
+    for via, x, y in vias:
         shape = technology.vias[via]
         lowest = min(shape.boxes_um, key=technology.layer_names.index)
         yield f"{lowest}{taper} ( {x} {y} ) {shape.name}"

@@ -89,7 +89,8 @@ def _short(text):
 
 def mistake(source: Source, place: int, expected: str, received: str) -> ValueError:
     """Return an error with the line of a place in a file."""
-    place = re.compile(r"\s*").match(source.plain, place).end()
+    while place < len(source.plain) and source.plain[place].isspace():
+        place += 1
     line = source.text.count("\n", 0, place) + 1
     received = received if len(received) <= 200 else f"{received[:180]}..."
     return ValueError(f"{expected} Received: path={source.path!r}, line {line}: {received}")

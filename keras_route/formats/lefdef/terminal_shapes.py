@@ -42,7 +42,7 @@ def owners(
             )
     found = {}
     for pin, terminal in terminals.items():
-        net, j = listed.get(pin) or listed.get(re.sub(r"\.extra\d+$", "", pin), (None, -1))
+        net, j = listed.get(pin) or listed.get(re.sub(r"\.extra\d+$", "", pin), ("", -1))
         if net != terminal.net and terminal.net in items:
             raise terminal.statement.error(
                 "A pin that states a net is one of the pins of this net: correct one of the two.",

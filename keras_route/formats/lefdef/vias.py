@@ -98,8 +98,10 @@ def points(statement: Statement, words: list[str]) -> list[tuple[int, int]]:
 
 def point(statement: Statement, x: str, y: str, before: tuple[int, int] | None) -> tuple[int, int]:
     """Return a point; an asterisk is the number of the point before."""
-    if before is None and "*" in (x, y):
-        raise statement.error("The first of several points has two numbers: correct it.")
+    if before is None:
+        if "*" in (x, y):
+            raise statement.error("The first of several points has two numbers: correct it.")
+        return statement.integer(x), statement.integer(y)
     return (
         before[0] if x == "*" else statement.integer(x),
         before[1] if y == "*" else statement.integer(y),
