@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _add_route(commands)
     _add_check(commands)
     _add_random_design(commands)
+    _add_drc(commands)
     return root
 
 
@@ -131,6 +132,19 @@ def _add_random_design(commands):
         ("--clock-pins", _positive, "pins of the largest net, if there are so many; default: 30"),
     ):
         parser.add_argument(name, type=kind, default=argparse.SUPPRESS, help=meaning)
+
+
+def _add_drc(commands):
+    parser = _command(commands, "drc", "check a routed DEF file by klayout")
+    parser.description += (
+        " against its LEF files: opens, shorts, width, spacing, cuts, enclosure and grid. "
+        "The exit status is 1 if routed wires break a rule or a net is open."
+    )
+    parser.epilog += "keras-route drc routed.def tech.lef cells.lef --report routed.lyrdb"
+    parser.add_argument("routed", type=pathlib.Path, help="DEF file, or .def.gz")
+    parser.add_argument("lef", type=pathlib.Path, nargs="+", help="LEF files")
+    parser.add_argument("--report", type=pathlib.Path, help="file for klayout, .lyrdb")
+    parser.add_argument("--json", type=pathlib.Path, help="file for the metrics")
 
 
 def _command(commands, name, does):

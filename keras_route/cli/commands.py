@@ -1,4 +1,4 @@
-"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design."""
+"""The subcommands of `keras-route`: generate, train, evaluate, route, check, random-design, drc."""
 
 import contextlib
 import dataclasses
@@ -13,6 +13,8 @@ from keras_route.cli.arguments import WRONG, parser
 from keras_route.cli.tables import figures_table, nets_table
 from keras_route.data.hdf5 import write_hdf5
 from keras_route.data.random_nets import NetFamily
+from keras_route.drc.check import check_routed_def
+from keras_route.drc.reports import write_lyrdb, write_metrics
 from keras_route.evaluation import evaluate
 from keras_route.files import written_whole
 from keras_route.formats.net_files import read_nets
@@ -132,6 +134,26 @@ def _random_design(options):
     return 0
 
 
+def _drc(options):
+    found = check_routed_def(options.routed, *options.lef)
+    for fault in (*found.opens, *found.violations):
+        _say(fault)
+    for rule in found.unchecked:
+        _say(f"not checked, because the check does not know it: {rule}")
+    for path, write in ((options.report, write_lyrdb), (options.json, write_metrics)):
+        if path is not None:
+            write(found, path)
+            _say(f"wrote {path}")
+    metrics = found.metrics
+    _say(
+        f"{metrics['route__nets__connected']} of {metrics['route__nets']} nets are connected, "
+        f"{metrics['route__shorts']} shorts, {metrics['route__drc_errors']} errors of wires; "
+        f"{len(found.existing)} were there before. {metrics['route__wirelength']:.1f} um of wire, "
+        f"{metrics['route__vias']} vias"
+    )
+    return 0 if found.clean else 1
+
+
 def _legal(nets, blocked):
     """Print each violation; return the number of nets without one."""
     legal = 0
@@ -170,4 +192,5 @@ COMMANDS = {
     "route": _route,
     "check": _check,
     "random-design": _random_design,
+    "drc": _drc,
 }
