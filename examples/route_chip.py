@@ -15,12 +15,13 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from keras_route.chip.pictures import draw_chip
 
 import keras_route
 from keras_route.drc.check import check_routed_def
 from keras_route.drc.reports import write_lyrdb, write_metrics
 from keras_route.formats.lefdef import read_design
+from keras_route.formats.lefdef.outlines import read_outlines
+from keras_route.layout.chip_picture import write_chip_picture
 from keras_route.progress import progress_bar
 from keras_route.random_design.files import write_random_design
 
@@ -34,7 +35,8 @@ def main():
     chip = keras_route.route_chip(design, progress=progress_bar(len(design.nets)).update)
     print(f"\n{chip.report()}")
     chip.write_def(placed, folder / "routed.def")
-    draw_chip(design, chip.wires, folder / "chip.png")
+    outlines = read_outlines(placed, technology, cells)
+    write_chip_picture(design, chip.wires, folder / "chip.png", outlines)
     found = check_routed_def(folder / "routed.def", technology, cells)
     write_metrics(found, folder / "metrics.json")
     write_lyrdb(found, folder / "drc.lyrdb")

@@ -3,7 +3,7 @@
 import argparse
 import pathlib
 
-from keras_route.cli import chip
+from keras_route.cli import chip, drc
 from keras_route.cli.kinds import natural, positive, positive_float, share
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import HELD_OUT_SEED
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_random_design(commands)
     chip.add(_command(commands, "chip", "route a placed design of LEF and DEF files"))
+    drc.add(_command(commands, "drc", "check a routed DEF file by klayout"))
     return root
 
 

@@ -6,12 +6,15 @@ import pathlib
 import sys
 
 from keras_route.chip.whole_chip import route_chip
+from keras_route.cli import drc
 from keras_route.cli.kinds import positive_float
+from keras_route.drc.check import check_routed_def
+from keras_route.drc.reports import write_lyrdb
 from keras_route.files import written_whole
 from keras_route.formats.lefdef import read_design, read_guides
+from keras_route.formats.lefdef.outlines import read_outlines
+from keras_route.layout.chip_picture import write_chip_picture
 from keras_route.progress import progress_bar
-
-MOST_TOLD = 20  # faults on the screen; the files have all
 
 
 def add(parser) -> None:
@@ -60,17 +63,17 @@ def run(options) -> int:
     routed = options.output / "routed.def"
     chip.write_def(options.design, routed)
     _say(f"wrote {routed}")
-    _draw(chip, options.output / "chip.png")
+    _draw(chip, options)
     return _checked(chip, routed, options)
 
 
-def _draw(chip, path):
+def _draw(chip, options):
     if importlib.util.find_spec("matplotlib") is None:
         _say("no picture: it needs matplotlib; pip install 'keras-alt[plots]'")
         return
-    from keras_route.chip.pictures import draw_chip
-
-    draw_chip(chip.design, chip.wires, path)
+    path = options.output / "chip.png"
+    outlines = read_outlines(options.design, *options.lef)
+    write_chip_picture(chip.design, chip.wires, path, outlines)
     _say(f"wrote {path}")
 
 
@@ -81,22 +84,13 @@ def _checked(chip, routed, options):
     if importlib.util.find_spec("klayout") is None:
         _say("not checked: the check needs klayout; pip install 'keras-alt[chip]'")
     else:
-        from keras_route.drc.check import check_routed_def
-        from keras_route.drc.reports import write_lyrdb
-
         found = check_routed_def(routed, *options.lef)
+        drc.tell(found)
         metrics |= found.metrics
         faults += not found.clean
         report = options.output / "drc.lyrdb"
         write_lyrdb(found, report)
-        for fault in (*found.opens, *found.violations)[:MOST_TOLD]:
-            _say(f"  {fault}")
-        _say(
-            f"checked: {len(found.opens)} opens, {len(found.violations)} violations of routed "
-            f"wires, {len(found.existing)} elsewhere; all in {report}"
-        )
-        if found.unchecked:
-            _say(f"rules that are not checked: {', '.join(found.unchecked)}")
+        _say(f"wrote {report}")
     path = options.output / "metrics.json"
     with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         json.dump(metrics, file, indent=1)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_route.cli import chip
+from keras_route.cli import chip, drc
 from keras_route.cli.arguments import WRONG, parser
 from keras_route.cli.tables import figures_table, nets_table
 from keras_route.data.hdf5 import write_hdf5
@@ -178,4 +178,5 @@ COMMANDS = {
     "check": _check,
     "random-design": _random_design,
     "chip": chip.run,
+    "drc": drc.run,
 }

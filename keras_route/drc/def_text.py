@@ -95,6 +95,10 @@ def _net(item, special):
         position = words.index(")", position) + 1
     lines, vias = [], []
     statements = " ".join(words[position:]).split("+ ")
+    for statement in statements:
+        if statement.startswith("VIA "):  # special nets place vias without a path
+            points = re.findall(r"\( (\S+) (\S+) \)", statement)
+            vias += [(_plain(statement.split()[1]), int(x), int(y)) for x, y in points]
     for text in _wirings(statements):
         for path in re.split(r"\bNEW\b", text):
             _path(path.split(), special, lines, vias)
@@ -124,6 +128,7 @@ def _path(words, special, lines, vias):
     if not words:
         return
     layer, x, y, position = words[0], None, None, 2 if special else 1
+    drawn = False  # whether a line leads on to the next point
     while position < len(words):
         word = words[position]
         if word == "(":
@@ -133,13 +138,13 @@ def _path(words, special, lines, vias):
                 x if to_x == "*" else int(float(to_x)),
                 y if to_y == "*" else int(float(to_y)),
             )
-            if x is not None:
+            if drawn:
                 lines.append((layer, min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y)))
-            x, y, position = to_x, to_y, end + 1
+            x, y, position, drawn = to_x, to_y, end + 1, True
         elif word == "RECT":
             position = words.index(")", position) + 1
         elif word == "VIRTUAL":
-            x = None
+            drawn = False
             position += 1
         elif word in ("TAPERRULE", "STYLE", "MASK"):
             position += 2

@@ -172,10 +172,10 @@ class _Flattening:
             if cell.name not in shapes:
                 shapes[cell.name] = self.shapes_of(cell)
             if cell.name.startswith(VIA_PREFIX):
-                move = instance.trans.disp
-                place = (cell.name.removeprefix(VIA_PREFIX), move.x, move.y)
-                places[place] += 1
-                self.add_via(place, shapes[cell.name], instance.trans)
+                for move in instance.cell_inst.each_trans():
+                    place = (cell.name.removeprefix(VIA_PREFIX), move.disp.x, move.disp.y)
+                    places[place] += 1
+                    self.add_via(place, shapes[cell.name], move)
             else:
                 component = instance.property("component")
                 self.add_component(component, shapes[cell.name], instance.trans)

@@ -7,6 +7,7 @@ import re
 import pytest
 from small_chip import NETS, def_text, write_lefs
 
+from keras_route.cli import main
 from keras_route.drc.check import check_routed_def
 from keras_route.drc.reports import write_lyrdb, write_metrics
 
@@ -159,6 +160,18 @@ def test_what_no_wire_is_part_of_is_counted_apart(check):
     assert found.metrics["design__drc_errors__existing"] == len(found.existing)
 
 
+def test_vias_of_supply_are_read_in_all_forms(check):
+    vias = """
+  NEW metal4 0 + SHAPE STRIPE ( 30000 2000 ) via4 DO 1 BY 3 STEP 0 2000
+  NEW metal4 0 ( 30000 12000 ) via4
+  + VIA via4 ( 30000 16000 ) ( 30000 18000 ) ;
+END SPECIALNETS"""
+    found = check(change=lambda text: text.replace(" ;\nEND SPECIALNETS", vias))
+    assert found.clean
+    assert found.metrics["route__vias__layer:via4"] == 0
+    assert {(v.rule, v.layer) for v in found.existing} == set()
+
+
 def test_compressed_files_are_read(lefs, tmp_path):
     path = tmp_path / "routed.def.gz"
     path.write_bytes(gzip.compress(def_text().encode()))
@@ -187,3 +200,16 @@ def test_reports_hold_all_findings(check, tmp_path):
     write_metrics(found, tmp_path / "found.json")
     metrics = json.loads((tmp_path / "found.json").read_text())
     assert metrics["route__shorts"] == found.metrics["route__shorts"] > 0
+
+
+def test_the_command_tells_the_faults_and_exits_with_1(lefs, tmp_path, capsys):
+    path = tmp_path / "routed.def"
+    path.write_text(def_text())
+    report = ["--report", str(tmp_path / "r.lyrdb"), "--json", str(tmp_path / "r.json")]
+    assert main(["drc", str(path), *map(str, lefs), *report]) == 0
+    assert "3 of 3 nets are connected" in capsys.readouterr().out
+    assert (tmp_path / "r.lyrdb").exists()
+    assert json.loads((tmp_path / "r.json").read_text())["route__drc_errors"] == 0
+    path.write_text(def_text(FAULTS["abutted"][0]))
+    assert main(["drc", str(path), *map(str, lefs)]) == 1
+    assert "short on metal3" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from keras_route.cli import main
+from keras_route.formats.lefdef import read_design, read_technology
 from keras_route.random_design.cells import BY_NAME, CELLS
 from keras_route.random_design.files import FILES, write_random_design
 from keras_route.random_design.placement import ROW_HEIGHT, SITE_WIDTH
@@ -123,6 +124,18 @@ def test_klayout_reads_the_files_and_finds_metal1_legal(folder):
     assert metal.merged().count() > NETS
     assert metal.space_check(space).count() == 0
     assert metal.width_check(round(0.07 * DBU_PER_UM)).count() == 0
+
+
+def test_the_reader_gives_the_technology_and_the_nets_back(folder, nets):
+    technology = read_technology(folder / FILES[0])
+    assert technology.metals == GENERIC_45.metals
+    assert technology.cuts == GENERIC_45.cuts
+    assert technology.grid_um == GENERIC_45.grid_um
+    assert [via.name for via in technology.vias] == [via.name for via in GENERIC_45.vias]
+    for via, expected in zip(technology.vias, GENERIC_45.vias, strict=True):
+        assert dict(via.boxes_um) == dict(expected.boxes_um)
+    design = read_design(folder / FILES[2], *(folder / name for name in FILES[:2]))
+    assert design.nets == {name: tuple(pins) for name, pins in nets.items()}
 
 
 @pytest.mark.parametrize("wrong", [{"nets": 29}, {"utilization": 0.95}, {"clock_pins": 0}])
