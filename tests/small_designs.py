@@ -133,6 +133,28 @@ def random_design(count, side_um, seed, straps=False, obstructions=0):
     return design(nets, side, fixed)
 
 
+def odd_pins_design(count, side_um, seed, layers=(0, 0, 0, 4)):
+    """Return a design whose pins have any size and place, most on metal1 and some on metal3.
+
+    Half of them have an obstruction of metal1 close by.
+    """
+    rng = np.random.default_rng(seed)
+    side = round(side_um * DBU)
+    sites = rng.permutation([(i, j) for i in range(side // 1520) for j in range(side // 1400)])
+    nets, fixed, pins = [], [], iter(sites.tolist())
+    for _ in range(count):
+        net = []
+        for _ in range(rng.integers(2, 4)):
+            i, j = next(pins)
+            x, y = np.array((1520 * i + 300, 1400 * j + 200)) + rng.integers(0, (300, 200))
+            w, h = rng.integers((200, 140), (620, 700))
+            net.append([(int(rng.choice(layers)), tuple(map(int, (x, y, x + w, y + h))))])
+            if rng.random() < 0.5:
+                fixed.append((0, (int(x) - 270, int(y), int(x) - 130, int(y + h))))
+        nets.append(net)
+    return design(nets, side, fixed)
+
+
 def supply(side):
     """Return rails of metal1 between the rows of pins, and straps of metal4 with vias below."""
     rails = [(0, (0, y - 70, side, y + 70)) for y in range(1120, side, SITE[1])]
