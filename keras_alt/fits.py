@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.formats import FixedPoint
+from keras_alt.number_checks import require_finite
 from keras_alt.quantizer import Quantizer
 
 SPAN = 4  # the bins go from -SPAN to SPAN clipping limits; further values count at the ends
@@ -45,6 +46,7 @@ class Fit:
         values = np.asarray(ops.convert_to_numpy(values), np.float64)
         if not values.size:
             return
+        require_finite(values, f"The values at quantizer '{quantizer.name}'")
         format, scale = self.format, 2.0**quantizer.exponent
         steps = values / scale
         rounded = np.rint(steps)

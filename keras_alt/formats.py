@@ -20,7 +20,8 @@ class FixedPoint:
             TensorFlow Lite has it for weights: [-127, 127] in 8 bits.
 
     Raises:
-        ValueError: `bits` is out of range, or `narrow` is combined with unsigned codes.
+        ValueError: `bits` is out of range, `signed` or `narrow` is neither True nor False, or
+            `narrow` is combined with unsigned codes.
     """
 
     bits: int
@@ -32,6 +33,11 @@ class FixedPoint:
             raise ValueError(
                 f"`bits` must be an integer from 2 to 32. Received: bits={self.bits!r}"
             )
+        for name in ("signed", "narrow"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"`{name}` must be True or False. Received: {name}={getattr(self, name)!r}"
+                )
         if self.narrow and not self.signed:
             raise ValueError(
                 "`narrow` leaves out the lowest negative code, so it needs `signed=True`. "

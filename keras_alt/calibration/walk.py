@@ -11,17 +11,17 @@ from keras_alt.calibration.adaptive_rounding import AdaptiveRounding
 from keras_alt.calibration.applying import apply, arguments
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.bias_correction import BiasCorrection
-from keras_alt.calibration.channels import constant_thresholds
+from keras_alt.calibration.channels import chosen_threshold, constant_thresholds
 from keras_alt.calibration.float_model import FloatModel
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.order import visits
-from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
+from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum, require_rule
 from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, functional
+from keras_alt.layer_names import listed
 from keras_alt.progress import progress_bar
 from keras_alt.quantizer import (
     Quantizer,
-    checked_threshold,
     quantizer_name,
     quantizers,
     quantizers_of,
@@ -79,6 +79,10 @@ def calibrate(
             training keep their weights, as they keep their biases.
         verbose: whether to show a progress bar.
 
+    Raises:
+        ValueError: the model has no quantizers, `data` does not fit it, or an argument is none of
+            those above.
+
     Returns:
         `{quantizer name: threshold}`. The thresholds of a kernel whose channels have their own are
         an array that broadcasts over the kernel.
@@ -89,6 +93,9 @@ def calibrate(
             "`calibrate` expects a model with quantizers, from `keras_alt.quantize_model` or with "
             f"`keras_alt.layers`. Received: model '{model.name}' without any."
         )
+    for name, rule in (("weights", weights), ("activations", activations)):
+        require_rule(name, rule)
+    keep = _checked_keep(keep, found)
     batches = read_batches(functional(model), data, samples, batch_size)
     graph, correction, rounding = Graph(model), None, None
     if bias_correction or adaptive_rounding:
@@ -112,13 +119,26 @@ def calibrate(
     return {name: quantizer.threshold for name, quantizer in found.items()}
 
 
+def _checked_keep(keep, found) -> set[Quantizer]:
+    kept = list(keep) if isinstance(keep, Iterable) else [keep]
+    for quantizer in kept:
+        if quantizer not in found.values():
+            wanted = quantizer if isinstance(quantizer, str) else getattr(quantizer, "name", "")
+            raise ValueError(
+                "`keep` must hold quantizers of the model, such as "
+                "`keras_alt.quantizers(model)['conv/kernel']`. "
+                f"Received: {quantizer!r} in `keep`, quantizers={listed(found, wanted)}"
+            )
+    return set(kept)
+
+
 class _Walk:
     """Leads the calibration data through the graph once."""
 
     def __init__(self, graph, weights, activations, keep, correction, rounding, verbose):
         self.graph = graph
         self.weights, self.activations = weights, activations
-        self.keep = set(keep)
+        self.keep = keep
         self.correction, self.rounding = correction, rounding  # each may be None
         self.calls_left = {}
         for call in self.graph.calls:
@@ -223,8 +243,7 @@ class _Walk:
 
     def set(self, layer, quantizer, histogram):
         with _named(layer, quantizer):
-            chosen = self.rule(quantizer)(histogram, quantizer.format)
-            threshold = checked_threshold(chosen, quantizer.name)
+            threshold = chosen_threshold(quantizer, histogram, self.rule(quantizer))
         quantizer.set_threshold(threshold)
 
     def rule(self, quantizer):
