@@ -22,6 +22,8 @@ from keras_alt.layer_names import listed
 from keras_alt.progress import progress_bar
 from keras_alt.quantizer import (
     Quantizer,
+    claimed,
+    observed,
     quantizer_name,
     quantizers,
     quantizers_of,
@@ -82,6 +84,7 @@ def calibrate(
     Raises:
         ValueError: the model has no quantizers, `data` does not fit it, or an argument is none of
             those above.
+        RuntimeError: another thread calibrates the model, or measures its report.
 
     Returns:
         `{quantizer name: threshold}`. The thresholds of a kernel whose channels have their own are
@@ -109,14 +112,21 @@ def calibrate(
     variables = [quantizer.log2_threshold for quantizer in found.values()]
     variables += [layer.bias for layer in _changed_by(correction)]
     variables += [layer.kernels()["kernel"] for layer in _changed_by(rounding)]
+    walk = _Walk(graph, weights, activations, keep, correction, rounding, verbose)
+    with claimed(found.values(), "calibrate"), _unchanged_by_errors(variables):
+        walk.run(batches)
+    return {name: quantizer.threshold for name, quantizer in found.items()}
+
+
+@contextlib.contextmanager
+def _unchanged_by_errors(variables):
     before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
     try:
-        _Walk(graph, weights, activations, keep, correction, rounding, verbose).run(batches)
+        yield
     except BaseException:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
         raise
-    return {name: quantizer.threshold for name, quantizer in found.items()}
 
 
 def _checked_keep(keep, found) -> set[Quantizer]:
@@ -229,7 +239,7 @@ class _Walk:
                 histogram = self.histograms.setdefault(quantizer, Histogram())
                 self.update(histogram, values, call.layer, quantizer)
 
-        with _observed(pending, observer):
+        with observed(pending, observer):
             for batch in range(store.count):
                 if isinstance(call.layer, Quantizer):
                     call.layer.observe(*arguments(call, store, batch)[0], **_activation(call))
@@ -280,14 +290,3 @@ def _named(layer, quantizer):
         yield
     except ValueError as error:
         raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
-
-
-@contextlib.contextmanager
-def _observed(watched, observer):
-    for quantizer in watched:
-        quantizer.observer = observer
-    try:
-        yield
-    finally:
-        for quantizer in watched:
-            quantizer.observer = None

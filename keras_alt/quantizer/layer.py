@@ -74,7 +74,8 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
         self.checked_for_training = False  # in the first call that trains
-        self.observer = None  # `calibrate` sets it: called with (quantizer, values)
+        self.observer = None  # `observed` sets it: called with (quantizer, values)
+        self.claimed_by = None  # the function that alone may set the observer now
         self.supports_masking = True
 
     def build(self, input_shape=None):
