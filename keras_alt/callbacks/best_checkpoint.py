@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from keras_alt.callbacks import best_record
-from keras_alt.files import written_whole
+from keras_alt.files import target_of, written_whole
 
 # Matches the names of Keras' losses, and of the metrics that are better the lower they are.
 MINIMIZED = re.compile(
@@ -61,6 +61,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         batch_size: int | None = None,
     ):
         super().__init__()
+        target_of(path)
         path = os.fspath(path)
         if not path.endswith((".keras", ".weights.h5")):
             raise ValueError(f"`path` must end in .keras or .weights.h5. Received: path={path!r}")

@@ -11,7 +11,7 @@ from keras_alt.certificate.facts import Fact, facts_of_step, facts_of_sums
 from keras_alt.certificate.page import page
 from keras_alt.certificate.sums import sums
 from keras_alt.engines.integer.export import Description, as_text
-from keras_alt.files import written_whole
+from keras_alt.files import target_of, written_whole
 from keras_alt.integer import Reading, intervals
 from keras_alt.integer.interval_arithmetic import is_own
 from keras_alt.version import __version__
@@ -51,7 +51,7 @@ def write_certificate(subject: Reading | Unread, path: str | os.PathLike):
     Raises:
         ValueError: it ends otherwise.
     """
-    ending = os.path.splitext(os.fspath(path))[1]
+    ending = os.path.splitext(target_of(path))[1]
     if ending not in WRITERS:
         raise ValueError(
             f"A certificate is JSON or a page: end its path in {' or '.join(WRITERS)}. "

@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from keras_alt.files import beside
+from keras_alt.files import beside, target_of
 
 
 @contextlib.contextmanager
@@ -13,8 +13,9 @@ def folder_written_whole(path: str | os.PathLike):
     Raises:
         FileExistsError: `path` exists and is not an empty folder.
         FileNotFoundError, PermissionError: the parent folder is missing or not writable.
+        TypeError, ValueError: `path` is no path, or that of a device.
     """
-    path = os.path.abspath(os.fspath(path))
+    path = target_of(path)
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         raise FileExistsError(
             "A folder to write must be new or empty: remove what is there, or choose another "
