@@ -30,6 +30,7 @@ from keras_alt.width_search import sensitivity
 
 DIFFERENT = 1  # exit status
 INTERRUPTED = 130
+UNREAD = 141  # as shells tell of a program that wrote to a pipe which nobody reads
 LONGEST = 1000  # characters of an error
 # Errors with a message for users; others are told by their names.
 TOLD = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 for success; 1 if codes differ; 2 for wrong input, with a line on stderr that says what to
-        do; 130 if interrupted.
+        do; 130 if interrupted; 141 if what it writes is not read.
     """
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(words)
@@ -53,7 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             if not options.debug:
                 warnings.showwarning = functools.partial(_warn, options.command)
-            return COMMANDS[options.command](options)
+            status = COMMANDS[options.command](options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _drop_output()
+        return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write(f"\nkeras-alt {options.command}: interrupted\n")
         return INTERRUPTED
@@ -67,6 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _warn(command, message, *where):
     """Show a warning in a line, without the place in the source."""
     sys.stderr.write(f"keras-alt {command}: warning: {' '.join(str(message).split())}\n")
+
+
+def _drop_output():
+    """Let Python write what is left to nowhere when it ends, instead of telling of the pipe."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
 
 
 def _in_one_line(error):
