@@ -103,16 +103,14 @@ def beside(path: str):
 @contextlib.contextmanager
 def _locked(folder):
     """Hold a lock on a folder, which the system releases if the process is killed."""
-    if fcntl is None:
+    with contextlib.ExitStack() as stack:
+        # Not every file system has locks, and a folder may be one that cannot be read.
+        with contextlib.suppress(OSError):
+            if fcntl is not None:
+                handle = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # not every file system has locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _remove_abandoned(start):
