@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -26,6 +26,22 @@ def whole_number(
         ValueError: it is not; True and False are no numbers.
     """
     return int(_checked(name, value, expectation, holds, numbers.Integral))
+
+
+def whole_numbers(
+    name: str, values, expectation: str, holds: Callable[[tuple[int, ...]], bool]
+) -> tuple[int, ...]:
+    """Return the argument called `name` if it is some integers for which `holds` is true.
+
+    Args and errors: as in `whole_number`.
+    """
+    found = tuple(values) if isinstance(values, Iterable) else ()
+    kinds = {type(value) for value in found}
+    integers = all(issubclass(kind, numbers.Integral) and kind is not bool for kind in kinds)
+    if not (found and integers and holds(found)):
+        received = found if isinstance(values, Iterator) else values
+        raise ValueError(f"`{name}` must be {expectation}. Received: {name}={received!r}")
+    return tuple(int(value) for value in found)
 
 
 def real_number(

@@ -47,6 +47,12 @@ NUMBERS = {
     "samples": lambda q: keras_alt.calibrate(q, X, samples=1.5),
     "batch_size ": lambda q: keras_alt.verify(q, X, batch_size=None),
     "sparsity_m_by_n": lambda q: Prune(lambda step: (True, 0.5), sparsity_m_by_n=2),
+    "bits ": lambda q: keras_alt.sensitivity(q, X, bits=4),
+    "bits  ": lambda q: keras_alt.narrow(q, lambda model, width: None, bits=("6", "4")),
+    "batch_size  ": lambda q: keras_alt.compare(q, q, X, batch_size=0.5),
+    "allowed_drop": lambda q: keras_alt.compare(q, q, X, [0] * 4, allowed_drop=np.nan),
+    "epochs": lambda q: keras_alt.recipes.retrain(q, (X, X), "mse", epochs=None),
+    "rate": lambda q: keras_alt.recipes.retrain(q, (X, X), "mse", epochs=1, rate=0),
     "rounding": lambda q: keras_alt.layers.QuantLeakyReLU(rounding="x"),
     "product_rounding": lambda q: keras_alt.layers.QuantPReLU(product_rounding=None),
 }
