@@ -34,7 +34,7 @@ def written_whole(path: str | os.PathLike):
             "`path` must be a file, not a folder: add the name of a file, or choose another path. "
             f"Received: path={os.fspath(path)!r}"
         )
-    with beside(target) as temporary:
+    with beside(target, suffix_of(os.fspath(path))) as temporary:
         yield temporary
 
 
@@ -63,11 +63,21 @@ def target_of(path: str | os.PathLike) -> str:
     return os.path.realpath(path)
 
 
+def suffix_of(path: str) -> str:
+    """Return the suffixes of a path, such as ".weights.h5"."""
+    _, dot, suffix = os.path.basename(path).partition(".")
+    return f"{dot}{suffix}"
+
+
 @contextlib.contextmanager
-def beside(path: str):
+def beside(path: str, suffix: str):
     """Yield a temporary path next to `path`; move it to `path` if the block succeeds.
 
     What a process that was killed left next to the same path is removed.
+
+    Args:
+        path: behind all links.
+        suffix: of the temporary path, because some writers go by it.
     """
     folder, name = os.path.split(path)
     if not os.path.isdir(folder):
@@ -79,7 +89,6 @@ def beside(path: str):
             "The folder of a file to write must be writable: change its permissions or choose "
             f"another path. Received: path={path!r}"
         )
-    suffix = name[name.index(".") :] if "." in name else ""
     prefix = f"{PREFIX}{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}-"
     with contextlib.ExitStack() as stack:
         with _locked(folder):  # so that nobody takes a folder without a lock yet for abandoned

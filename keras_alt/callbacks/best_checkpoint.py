@@ -61,7 +61,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         batch_size: int | None = None,
     ):
         super().__init__()
-        target_of(path)
+        target_of(path)  # raises an error if it is no path
         path = os.fspath(path)
         if not path.endswith((".keras", ".weights.h5")):
             raise ValueError(f"`path` must end in .keras or .weights.h5. Received: path={path!r}")

@@ -51,7 +51,8 @@ def write_certificate(subject: Reading | Unread, path: str | os.PathLike):
     Raises:
         ValueError: it ends otherwise.
     """
-    ending = os.path.splitext(target_of(path))[1]
+    target_of(path)  # raises an error if it is no path
+    ending = os.path.splitext(os.fspath(path))[1]
     if ending not in WRITERS:
         raise ValueError(
             f"A certificate is JSON or a page: end its path in {' or '.join(WRITERS)}. "
