@@ -15,6 +15,7 @@ from keras_alt.cli.arguments import WRONG, parser
 from keras_alt.cli.data import Choice, read_data
 from keras_alt.cli.deploying import common_target, deploy, told_accuracies
 from keras_alt.cli.exporting import write_formats
+from keras_alt.cli.failures import drop_output, in_one_line, show_warning
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
 from keras_alt.cli.quantizing import CALIBRATION, calibrated, class_loss, retrained, static
@@ -31,9 +32,6 @@ from keras_alt.width_search import sensitivity
 DIFFERENT = 1  # exit status
 INTERRUPTED = 130
 UNREAD = 141  # as shells tell of a program that wrote to a pipe which nobody reads
-LONGEST = 1000  # characters of an error
-# Errors with a message for users; others are told by their names.
-TOLD = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
 STATUS = {Verdict.EQUAL: 0, Verdict.DIFFERENT: DIFFERENT, Verdict.INCOMPLETE: WRONG}
 
 
@@ -53,12 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             if not options.debug:
-                warnings.showwarning = functools.partial(_warn, options.command)
+                warnings.showwarning = functools.partial(show_warning, options.command)
             status = COMMANDS[options.command](options)
         sys.stdout.flush()
         return status
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write(f"\nkeras-alt {options.command}: interrupted\n")
@@ -66,27 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.debug:
             raise
-        sys.stderr.write(f"keras-alt {options.command}: {_in_one_line(error)}\n")
+        sys.stderr.write(f"keras-alt {options.command}: {in_one_line(error)}\n")
         return WRONG
-
-
-def _warn(command, message, *where):
-    """Show a warning in a line, without the place in the source."""
-    sys.stderr.write(f"keras-alt {command}: warning: {' '.join(str(message).split())}\n")
-
-
-def _drop_output():
-    """Let Python write what is left to nowhere when it ends, instead of telling of the pipe."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)
-
-
-def _in_one_line(error):
-    text = " ".join(str(error).split())
-    if not isinstance(error, TOLD):
-        text = f"{type(error).__name__}: {text}; `--debug` shows where it comes from"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... (`--debug` shows it all)"
 
 
 def _inspect(options):

@@ -199,7 +199,7 @@ def test_a_broken_pipe_has_its_status(run, files, monkeypatch):
 
     dropped = []
     monkeypatch.setattr(commands, "read_quantized", unread)
-    monkeypatch.setattr(commands, "_drop_output", lambda: dropped.append(True))
+    monkeypatch.setattr(commands, "drop_output", lambda: dropped.append(True))
 
     assert run("report", files / "q.keras") == (141, "", "")
     assert dropped
