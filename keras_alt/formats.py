@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from keras.saving import register_keras_serializable
 
 
@@ -34,10 +35,10 @@ class FixedPoint:
                 f"`bits` must be an integer from 2 to 32. Received: bits={self.bits!r}"
             )
         for name in ("signed", "narrow"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(
-                    f"`{name}` must be True or False. Received: {name}={getattr(self, name)!r}"
-                )
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+            object.__setattr__(self, name, bool(value))  # as files can hold it
         if self.narrow and not self.signed:
             raise ValueError(
                 "`narrow` leaves out the lowest negative code, so it needs `signed=True`. "

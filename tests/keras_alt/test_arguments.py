@@ -176,6 +176,7 @@ def test_a_kernel_of_the_least_numbers_is_one_of_zeros(scales, model):
 
 
 def test_numbers_are_those_of_any_package():
+    assert FixedPoint(8, signed=np.float32(-1) < 0).signed is True
     assert whole_number("n", np.int64(3)) == 3
     assert real_number("r", np.float32(0.5)) == 0.5
     for value in (True, np.True_, None, "1", 1.5, 0, 3j, np.ones(1)):
