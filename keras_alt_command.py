@@ -14,8 +14,17 @@ def main() -> int:
     quiet = "--debug" not in sys.argv
     if quiet:
         _mute_libraries()
-    from keras_alt.cli import main
-
+    try:
+        from keras_alt.cli import main
+    except KeyboardInterrupt:
+        sys.stderr.write("\nkeras-alt: interrupted\n")
+        return 130
+    except Exception as error:  # such as a backend that is not installed
+        if not quiet:
+            raise
+        text = " ".join(str(error).split())
+        sys.stderr.write(f"keras-alt: Keras must start: {text}; `--debug` shows where\n")
+        return 2
     if quiet:
         for library in ("absl", "tensorflow"):  # once imported
             logging.getLogger(library).setLevel(logging.ERROR)

@@ -79,10 +79,10 @@ def train(options):
         )
         compiled(model, options, optimizer)
     validation = images(options, model, "validation")
+    if not done:
+        (options.output / "best.keras").unlink(missing_ok=True)  # of an earlier run
     best = BestCheckpoint(options.output / "best.keras", validation_data=validation)
     if done:
-        earlier = compiled(load(options, "best.keras"), options)
-        best.best = earlier.evaluate(validation, verbose=0, return_dict=True)["accuracy"]
         print(f"resumed after {done * options.validate_every} steps, best {best.best:.2%}")
     every = options.validate_every
     callbacks = [

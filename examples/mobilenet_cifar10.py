@@ -133,6 +133,7 @@ def fit(student, data, stem, options, thresholds=1e-2):
         optimizer = keras.optimizers.Adam(rate)
     if len(data["validation"][0]):
         validation = {"validation_data": data["validation"], "validation_batch_size": 250}
+        pathlib.Path(f"{stem}.weights.h5").unlink(missing_ok=True)  # of an earlier run
         callbacks.append(BestCheckpoint(f"{stem}.weights.h5", validation_data=data["validation"]))
     loss = keras.losses.CategoricalCrossentropy(from_logits=options.logits)
     student.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)

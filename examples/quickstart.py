@@ -161,7 +161,9 @@ def retrain(model, config, train, validation, options, thresholds=1e-2, callback
     steps = options.retrain_epochs * -(-len(train[0]) // BATCH)
     optimizer = keras_alt.optimizers.alt(weights=5e-4, thresholds=thresholds, steps=steps)
     quantized.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    best = BestCheckpoint(options.output / "best.weights.h5", validation_data=validation)
+    kept = options.output / "best.weights.h5"
+    kept.unlink(missing_ok=True)  # of an earlier configuration
+    best = BestCheckpoint(kept, validation_data=validation)
     if thresholds:
         callbacks = [*callbacks, FreezeThresholds(start=0.5)]
     quantized.fit(

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_alt.comparison import Accuracies, Change, Comparison
 from keras_alt.engines.opened import Computed, Opened
+from keras_alt.number_checks import real_number, whole_number
 from keras_alt.opening import Side, inputs_of, opened, pairs_of
 
 
@@ -61,8 +62,9 @@ def compare(
     start = time.monotonic()
     if allowed_drop is not None and labels is None:
         raise ValueError(f"`allowed_drop` needs `labels`. Received: allowed_drop={allowed_drop}")
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if allowed_drop is not None:
+        real_number("allowed_drop", allowed_drop, "a number", lambda n: True)
+    whole_number("batch_size", batch_size)
     sides = opened((first, second), x, engines)
     inputs = inputs_of(sides, x)
     samples, labels = len(inputs[0][0]), None if labels is None else np.asarray(labels)

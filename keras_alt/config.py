@@ -1,12 +1,12 @@
 """The configuration of quantization: which layers, how many bits, which rules."""
 
-import fnmatch
 import glob
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_alt.formats import FixedPoint
+from keras_alt.layer_names import checked_globs, listed, matches, unmatched
 from keras_alt.targets import get_target
 
 LAYER_WIDTHS = ("weights", "activations", "biases", "accumulators")
@@ -48,7 +48,7 @@ class QuantizeConfig:
 
     Raises:
         ValueError: a width, the target, `batch_norm` or `weight_scales` is not one of those above.
-        TypeError: `skip` or `share` is a string, not a sequence.
+        TypeError: `skip` or `share` is a string, not a sequence, or `overrides` no dictionary.
 
     Example:
 
@@ -86,23 +86,17 @@ class QuantizeConfig:
                 f"`batch_norm` must be 'fold' or 'train'. Received: batch_norm={self.batch_norm!r}"
             )
         check_weight_scales("weight_scales", self.weight_scales)
-        for pattern, widths in self.overrides.items():
-            for name, bits in widths.items():
+        for pattern, widths in _checked_mapping("overrides", self.overrides).items():
+            for name, bits in _checked_mapping(f"overrides[{pattern!r}]", widths).items():
                 if name not in LAYER_WIDTHS:
                     raise ValueError(
                         f"`overrides` may set {', '.join(LAYER_WIDTHS)}. "
                         f"Received: overrides={{{pattern!r}: {{{name!r}: {bits!r}}}}}"
                     )
                 _check_width(f"overrides[{pattern!r}][{name!r}]", bits)
-        for name in ("skip", "share"):
-            if isinstance(getattr(self, name), str):
-                raise TypeError(
-                    f"`{name}` must be a sequence: write ({getattr(self, name)!r},). "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
         # As tuples and dictionaries, so that a model's file can hold them.
-        object.__setattr__(self, "skip", tuple(map(str, self.skip)))
-        object.__setattr__(self, "share", tuple(tuple(map(str, globs)) for globs in self.share))
+        object.__setattr__(self, "skip", checked_globs("skip", self.skip))
+        object.__setattr__(self, "share", _checked_groups(self.share))
         overrides = {str(glob): dict(widths) for glob, widths in self.overrides.items()}
         object.__setattr__(self, "overrides", overrides)
 
@@ -135,7 +129,7 @@ class QuantizeConfig:
 
     def skips(self, name: str) -> bool:
         """Return whether the layer called `name` stays float."""
-        return any(_matches(name, pattern) for pattern in self.skip)
+        return matches(name, self.skip)
 
     def inherited(
         self, origins: Mapping[str, str], outputs: Collection[str] = ()
@@ -197,17 +191,34 @@ class QuantizeConfig:
             ValueError: a glob matches none.
         """
         patterns = [*self.overrides, *self.skip, *(glob for group in self.share for glob in group)]
-        for pattern in patterns:
-            if not fnmatch.filter(names, pattern):
-                raise ValueError(
-                    "Every glob in `overrides`, `skip` and `share` must match a layer of the model "
-                    "after nested models are inlined. "
-                    f"Received: {pattern!r}, layers={', '.join(names)}"
-                )
+        for pattern in unmatched(patterns, names):
+            raise ValueError(
+                "Every glob in `overrides`, `skip` and `share` must match a layer of the model "
+                "after nested models are inlined. "
+                f"Received: {pattern!r}, layers={listed(names, pattern)}"
+            )
 
 
 def _matches(name, pattern):
-    return fnmatch.fnmatchcase(name, pattern)
+    return matches(name, [pattern])
+
+
+def _checked_mapping(name, value) -> Mapping:
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"`{name}` must be a dictionary; `overrides` is as {{'block1_*': {{'weights': 4}}}}. "
+            f"Received: {name}={value!r}"
+        )
+    return value
+
+
+def _checked_groups(share) -> tuple[tuple[str, ...], ...]:
+    if isinstance(share, str) or not isinstance(share, Iterable):
+        raise TypeError(
+            "`share` must be a sequence of groups, each a sequence of globs, such as "
+            f"[('left', 'right')]. Received: share={share!r}"
+        )
+    return tuple(checked_globs(f"share[{i}]", globs) for i, globs in enumerate(share))
 
 
 def check_weight_scales(name: str, value: str):

@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_alt.calibration.batches import read_batches
 from keras_alt.formats import FixedPoint
-from keras_alt.quantizer import Quantizer
+from keras_alt.number_checks import require_finite
+from keras_alt.quantizer import Quantizer, claimed, observed
 
 SPAN = 4  # the bins go from -SPAN to SPAN clipping limits; further values count at the ends
 BINS = 2048
@@ -45,6 +46,7 @@ class Fit:
         values = np.asarray(ops.convert_to_numpy(values), np.float64)
         if not values.size:
             return
+        require_finite(values, f"The values at quantizer '{quantizer.name}'")
         format, scale = self.format, 2.0**quantizer.exponent
         steps = values / scale
         rounded = np.rint(steps)
@@ -114,12 +116,7 @@ def fits_of(
         return seen, None
     watched = [q for q in found.values() if q.calibrated and q not in seen]
     batches = read_batches(model, data, samples, batch_size=32)
-    for quantizer in watched:
-        quantizer.observer = observer
-    try:
+    with claimed(watched, "report"), observed(watched, observer):
         for arrays in batches:
             model(keras.tree.pack_sequence_as(model.input, arrays), training=False)
-    finally:
-        for quantizer in watched:
-            quantizer.observer = None
     return seen, sum(len(arrays[0]) for arrays in batches)

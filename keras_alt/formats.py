@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from keras.saving import register_keras_serializable
 
 
@@ -20,7 +21,8 @@ class FixedPoint:
             TensorFlow Lite has it for weights: [-127, 127] in 8 bits.
 
     Raises:
-        ValueError: `bits` is out of range, or `narrow` is combined with unsigned codes.
+        ValueError: `bits` is out of range, `signed` or `narrow` is neither True nor False, or
+            `narrow` is combined with unsigned codes.
     """
 
     bits: int
@@ -32,6 +34,11 @@ class FixedPoint:
             raise ValueError(
                 f"`bits` must be an integer from 2 to 32. Received: bits={self.bits!r}"
             )
+        for name in ("signed", "narrow"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise ValueError(f"`{name}` must be True or False. Received: {name}={value!r}")
+            object.__setattr__(self, name, bool(value))  # as files can hold it
         if self.narrow and not self.signed:
             raise ValueError(
                 "`narrow` leaves out the lowest negative code, so it needs `signed=True`. "

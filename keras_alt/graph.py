@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from keras import tree
 from keras_alt.keras_internals import functional_inside, nodes, operation_behind
 from keras_alt.origin import require_keras3
 
+_LIMIT = threading.Lock()
+_WAITING: list[int] = []  # the limit before all blocks of `deep_recursion`, and those of each
 ORIGIN = "_keras_alt_origin"  # attribute of layers that transforms made
 
 
@@ -172,12 +175,19 @@ def cut(graph: Graph, inputs: Sequence, outputs: Sequence) -> keras.Model:
 @contextlib.contextmanager
 def deep_recursion(limit: int = 20_000):
     """Raise Python's recursion limit for deep models: Keras recurses once for each layer."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, limit))
+    # The limit is one for all threads: the last that is done sets back what the first has found.
+    with _LIMIT:
+        if not _WAITING:
+            _WAITING.append(sys.getrecursionlimit())
+        _WAITING.append(limit)
+        sys.setrecursionlimit(max(_WAITING))
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        with _LIMIT:
+            _WAITING.remove(limit)
+            if len(_WAITING) == 1:
+                sys.setrecursionlimit(_WAITING.pop())
 
 
 def functional(model: keras.Model) -> keras.Model:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import keras
 
+from keras_alt.number_checks import whole_numbers
 from keras_alt.origin import require_keras3
 from keras_alt.retargeting import retarget
 
@@ -45,9 +46,12 @@ def narrow(
     ```
     """
     require_keras3(model)
-    bits = tuple(bits)
-    if not bits or any(low >= high for high, low in zip(bits, bits[1:], strict=False)):
-        raise ValueError(f"`bits` must be widths that fall, such as (6, 5, 4). Received: {bits=}")
+    bits = whole_numbers(
+        "bits",
+        bits,
+        "widths that fall, such as (6, 5, 4)",
+        lambda widths: all(low < high for high, low in zip(widths, widths[1:], strict=False)),
+    )
     for width in bits:
         model = retarget(model, weights=width)
         fit(model, width)

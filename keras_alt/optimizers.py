@@ -11,6 +11,7 @@ from keras.optimizers.schedules import CosineDecay, ExponentialDecay, LearningRa
 
 from keras_alt.formats import FixedPoint
 from keras_alt.keras_internals import averaged_variables, optimized_variables, position_of
+from keras_alt.number_checks import real_number, whole_number
 from keras_alt.numerics.backend import numerics
 from keras_alt.quantizer import THRESHOLDS, require_calibrated
 
@@ -215,8 +216,8 @@ def alt(
             `use_ema=True` of Keras' optimizers.
     """
     for name, value in (("batch_size", batch_size), ("steps", steps)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        if value is not None or name == "batch_size":
+            whole_number(name, value)
     scale = PAPER_BATCH / batch_size
     if steps is None:
         decays = (
@@ -294,9 +295,6 @@ def threshold_guideline(bits: int) -> ThresholdGuideline:
 def _schedule(name, rate, decay):
     if isinstance(rate, LearningRateSchedule):
         return rate
-    if not isinstance(rate, (int, float)) or rate < 0:
-        raise ValueError(
-            f"`{name}` must be a learning rate of at least 0 or a Keras schedule. "
-            f"Received: {name}={rate!r}"
-        )
+    expectation = "a learning rate of at least 0 or a Keras schedule"
+    rate = real_number(name, rate, expectation, lambda rate: rate >= 0)
     return decay(rate) if rate else 0.0

@@ -13,6 +13,7 @@ from keras_alt.engines.restart import Restart, codes_at
 from keras_alt.graph import deep_recursion
 from keras_alt.input_shapes import has_open_sizes, with_input_shape
 from keras_alt.integer import Reading, input_arrays, quantize_inputs, read
+from keras_alt.number_checks import whole_number
 from keras_alt.progress import progress_bar
 
 
@@ -131,8 +132,7 @@ class Samples:
     @classmethod
     def of(cls, model: keras.Model, reading: Reading, x, batch_size: int) -> "Samples":
         """Check and quantize inputs as `keras_alt.verify` takes them."""
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        whole_number("batch_size", batch_size)
         arrays = input_arrays(reading, x)
         return cls(model, reading, arrays, quantize_inputs(reading, arrays), batch_size)
 
@@ -229,7 +229,10 @@ def _shapes(model, x):
     """Return the shapes of the inputs without the batch, in the order of the model's inputs."""
     if isinstance(x, dict):
         given, names = model.input, [tensor.name for tensor in model.inputs]
-        x = [x[key] for key in (sorted(given) if isinstance(given, dict) else names)]
+        keys = sorted(given) if isinstance(given, dict) else names
+        if set(x) != set(keys):
+            raise ValueError(f"`x` must have the keys {keys}. Received: {list(x)}")
+        x = [x[key] for key in keys]
     return [np.shape(array)[1:] for array in keras.tree.flatten(x)]
 
 

@@ -1,6 +1,7 @@
 """Quantization of a Keras model."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
@@ -12,12 +13,14 @@ from keras_alt.calibration.walk import calibrate
 from keras_alt.config import QuantizeConfig
 from keras_alt.graph import Graph, origin_of
 from keras_alt.insertion import apply_plan
+from keras_alt.layer_names import listed
 from keras_alt.operators import Grid, has_grid, is_kernel
 from keras_alt.origin import require_model
 from keras_alt.planning import plan
 from keras_alt.quantized_model import recorded
 from keras_alt.quantizer import quantizers
 from keras_alt.record import Record, tensor_keys
+from keras_alt.sparsity import checked_mask
 from keras_alt.transforms import canonical
 
 TRAINING_METHODS = (
@@ -186,13 +189,19 @@ def _checked_masks(masks, graph, config):
         for call in graph.calls
         if is_kernel(call) and not config.skips(call.layer.name)
     }
-    unknown = sorted(set(masks) - set(kernels))
+    if not isinstance(masks, Mapping):
+        raise TypeError(
+            "`masks` must be a dictionary, such as `keras_alt.sparsity_masks(model)` returns. "
+            f"Received: masks of type {type(masks).__name__}"
+        )
+    unknown = sorted(set(masks) - set(kernels), key=str)
     if unknown:
         raise ValueError(
             "Every key of `masks` must be '<layer>/kernel' of a quantized layer. Layers are named "
             "as they are after nested models are inlined and batch norms are folded. "
-            f"Received: {', '.join(unknown)}; kernels={', '.join(kernels)}"
+            f"Received: {', '.join(map(str, unknown))}; kernels={listed(kernels, unknown[0])}"
         )
+    masks = {name: checked_mask(mask, kernels[name].shape, name) for name, mask in masks.items()}
     masks = {**masks, **_masks_of_copies(masks, kernels)}
     return {name.removesuffix("/kernel"): mask for name, mask in masks.items()}
 

@@ -17,6 +17,7 @@ from keras_alt.config import QuantizeConfig
 from keras_alt.equalization import equalize
 from keras_alt.graph import Graph
 from keras_alt.narrowing import narrow
+from keras_alt.number_checks import real_number, whole_number
 from keras_alt.operators import is_batch_norm
 from keras_alt.optimizers import alt
 from keras_alt.progress import verbosity
@@ -165,6 +166,9 @@ def retrain(
         `Outcome`. Its model is the trained one, with the last width of `bits`. With `validation`,
         the table has a row for each training.
     """
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        whole_number(name, value)
+    real_number("rate", rate, "a positive learning rate")
     score = None if validation is None else _metric(validation, loss, metric)
     outcome = static(model, train[0], config, score, verbose=verbose)
     if validation is not None:

@@ -41,6 +41,26 @@ def m_by_n_mask(kernel: np.ndarray, m: int, n: int, axis: int = -2) -> np.ndarra
     return np.moveaxis(mask, -1, axis)
 
 
+def checked_mask(mask, shape: tuple, name: str) -> np.ndarray:
+    """Return the mask of a kernel as a boolean array.
+
+    Args:
+        mask: array of true and false, or of numbers, where 0 hides a weight.
+        shape: of the kernel.
+        name: of the kernel, for the error.
+
+    Raises:
+        ValueError: `mask` is no array of that shape.
+    """
+    mask = np.asarray(mask)
+    if mask.shape != tuple(shape) or mask.dtype.kind not in "biuf":
+        raise ValueError(
+            f"The mask of '{name}' must have the kernel's shape {tuple(shape)}. "
+            f"Received: mask.shape={mask.shape}, dtype={mask.dtype}"
+        )
+    return mask.astype(bool)
+
+
 def __getattr__(name):
     # A name of tfmot's `sparsity`, for instance, whose counterpart the error tells.
     raise missing(__name__, name)

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops, tree
 
 from keras_alt.graph import Graph
+from keras_alt.number_checks import require_numbers, whole_number
 
 MEMORY_BYTES = 2**30  # further activations go to a temporary file
 
@@ -25,8 +26,7 @@ def read_batches(model: keras.Model, data, samples: int, batch_size: int) -> lis
         ValueError: if there is no sample, or a shape does not fit.
     """
     for name, value in (("samples", samples), ("batch_size", batch_size)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        whole_number(name, value)
     batches, left = [], samples
     for leaves in _leaves(model, data, batch_size):
         arrays = [np.asarray(ops.convert_to_numpy(a[:left])) for a in leaves]
@@ -72,18 +72,30 @@ def _is_arrays(model, data):
 
 def _unpacked(batch):
     """Return x of `(x, y)` and `(x, y, sample_weight)`; as in `fit`, these are tuples only."""
-    return batch[0] if isinstance(batch, tuple) else batch
+    return batch[0] if isinstance(batch, tuple) and batch else batch
 
 
 def _flat(model, x):
     if isinstance(x, dict) and not isinstance(model.input, dict):
-        return [x[tensor.name] for tensor in model.inputs]
+        names = [tensor.name for tensor in model.inputs]
+        if not set(names) <= set(x):
+            raise ValueError(
+                f"`data` must have an array for each input of model '{model.name}': "
+                f"{', '.join(names)}. Received: keys {', '.join(map(str, x))}"
+            )
+        return [x[name] for name in names]
     leaves = tree.flatten(x)
     if len(leaves) != len(model.inputs):
         raise ValueError(
             f"Model '{model.name}' has {len(model.inputs)} inputs "
             f"({', '.join(t.name for t in model.inputs)}). Received: {len(leaves)} in `data`."
         )
+    for tensor, leaf in zip(model.inputs, leaves, strict=True):
+        if not len(getattr(leaf, "shape", ())):
+            raise ValueError(
+                f"Input '{tensor.name}' of model '{model.name}' expects an array of shape "
+                f"{tensor.shape}. Received: {type(leaf).__name__} in `data`."
+            )
     return leaves
 
 
@@ -99,6 +111,13 @@ def _check_shapes(model, batches):
                     f"Input '{tensor.name}' of model '{model.name}' expects shape {expected}. "
                     f"Received: shape={received} in `data`."
                 )
+            if tensor.dtype != "string":
+                require_numbers(array, f"Input '{tensor.name}' of model '{model.name}'")
+        if len({len(array) for array in arrays}) > 1:
+            raise ValueError(
+                f"`data` must have as many samples for each input of model '{model.name}'. "
+                f"Received: {' and '.join(str(len(array)) for array in arrays)} samples"
+            )
 
 
 class ActivationStore:

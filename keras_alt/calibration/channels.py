@@ -21,9 +21,21 @@ def constant_thresholds(quantizer: Quantizer, values: np.ndarray, rule: Threshol
     for channel in by_threshold(values, shape):
         histogram = Histogram()
         histogram.update(channel)
-        thresholds.append(checked_threshold(rule(histogram, quantizer.format), quantizer.name))
-        alive.append(histogram.max_abs > 0)
+        thresholds.append(chosen_threshold(quantizer, histogram, rule))
+        alive.append(histogram.max_abs >= quantizer.least_threshold)
     return within_spread(thresholds, alive).reshape(shape)
+
+
+def chosen_threshold(quantizer: Quantizer, histogram: Histogram, rule: ThresholdRule) -> float:
+    """Return the threshold that a rule chooses.
+
+    Values so small that float32 has no grid for them count as zeros: the threshold is 1.
+
+    Raises:
+        ValueError: the rule gives no threshold.
+    """
+    chosen = checked_threshold(rule(histogram, quantizer.format), quantizer.name)
+    return chosen if chosen >= quantizer.least_threshold else 1.0
 
 
 def by_threshold(values: np.ndarray, shape: tuple) -> list[np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.formats import FixedPoint
+from keras_alt.number_checks import real_number
 
 CANDIDATES_AT_ONCE = 64  # rows of about a thousand bins: the working set fits the cache
 MOST_BINS = 2048  # the search is quadratic in the bins; the paper's 50 images rarely give more
@@ -51,6 +52,20 @@ def rule(function: ThresholdRule) -> ThresholdRule:
     return checked
 
 
+def require_rule(argument: str, given: ThresholdRule):
+    """Check that the argument called so is a rule.
+
+    Raises:
+        TypeError: it is no function.
+    """
+    if not callable(given):
+        raise TypeError(
+            f"`{argument}` must be a rule, such as `keras_alt.calibration.maximum` or "
+            "`percentile(99.9)`, or any function `(Histogram, FixedPoint) -> threshold`. "
+            f"Received: {argument}={given!r}"
+        )
+
+
 @rule
 def maximum(histogram, format):
     """Return `max|x|` (MAX in the paper). If it is a power of two, the largest value saturates."""
@@ -74,8 +89,7 @@ class percentile:  # noqa: N801 - a rule like the others, with one parameter
     p: float
 
     def __post_init__(self):
-        if not 0 < self.p <= 100:
-            raise ValueError(f"`p` must be above 0 and at most 100. Received: p={self.p}")
+        real_number("p", self.p, "above 0 and at most 100", lambda p: 0 < p <= 100)
 
     def __call__(self, histogram: Histogram, format: FixedPoint) -> float:
         return rule(self._of_magnitudes)(histogram, format)

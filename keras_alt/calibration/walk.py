@@ -11,17 +11,19 @@ from keras_alt.calibration.adaptive_rounding import AdaptiveRounding
 from keras_alt.calibration.applying import apply, arguments
 from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.calibration.bias_correction import BiasCorrection
-from keras_alt.calibration.channels import constant_thresholds
+from keras_alt.calibration.channels import chosen_threshold, constant_thresholds
 from keras_alt.calibration.float_model import FloatModel
 from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.order import visits
-from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum
+from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum, require_rule
 from keras_alt.calibration.whole_numbers import whole_number_threshold
 from keras_alt.graph import Call, Graph, functional
+from keras_alt.layer_names import listed
 from keras_alt.progress import progress_bar
 from keras_alt.quantizer import (
     Quantizer,
-    checked_threshold,
+    claimed,
+    observed,
     quantizer_name,
     quantizers,
     quantizers_of,
@@ -79,6 +81,11 @@ def calibrate(
             training keep their weights, as they keep their biases.
         verbose: whether to show a progress bar.
 
+    Raises:
+        ValueError: the model has no quantizers, `data` does not fit it, or an argument is none of
+            those above.
+        RuntimeError: another thread calibrates the model, or measures its report.
+
     Returns:
         `{quantizer name: threshold}`. The thresholds of a kernel whose channels have their own are
         an array that broadcasts over the kernel.
@@ -89,6 +96,9 @@ def calibrate(
             "`calibrate` expects a model with quantizers, from `keras_alt.quantize_model` or with "
             f"`keras_alt.layers`. Received: model '{model.name}' without any."
         )
+    for name, rule in (("weights", weights), ("activations", activations)):
+        require_rule(name, rule)
+    keep = _checked_keep(keep, found)
     batches = read_batches(functional(model), data, samples, batch_size)
     graph, correction, rounding = Graph(model), None, None
     if bias_correction or adaptive_rounding:
@@ -102,14 +112,34 @@ def calibrate(
     variables = [quantizer.log2_threshold for quantizer in found.values()]
     variables += [layer.bias for layer in _changed_by(correction)]
     variables += [layer.kernels()["kernel"] for layer in _changed_by(rounding)]
+    walk = _Walk(graph, weights, activations, keep, correction, rounding, verbose)
+    with claimed(found.values(), "calibrate"), _unchanged_by_errors(variables):
+        walk.run(batches)
+    return {name: quantizer.threshold for name, quantizer in found.items()}
+
+
+@contextlib.contextmanager
+def _unchanged_by_errors(variables):
     before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
     try:
-        _Walk(graph, weights, activations, keep, correction, rounding, verbose).run(batches)
+        yield
     except BaseException:
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
         raise
-    return {name: quantizer.threshold for name, quantizer in found.items()}
+
+
+def _checked_keep(keep, found) -> set[Quantizer]:
+    kept = list(keep) if isinstance(keep, Iterable) else [keep]
+    for quantizer in kept:
+        if quantizer not in found.values():
+            wanted = quantizer if isinstance(quantizer, str) else getattr(quantizer, "name", "")
+            raise ValueError(
+                "`keep` must hold quantizers of the model, such as "
+                "`keras_alt.quantizers(model)['conv/kernel']`. "
+                f"Received: {quantizer!r} in `keep`, quantizers={listed(found, wanted)}"
+            )
+    return set(kept)
 
 
 class _Walk:
@@ -118,7 +148,7 @@ class _Walk:
     def __init__(self, graph, weights, activations, keep, correction, rounding, verbose):
         self.graph = graph
         self.weights, self.activations = weights, activations
-        self.keep = set(keep)
+        self.keep = keep
         self.correction, self.rounding = correction, rounding  # each may be None
         self.calls_left = {}
         for call in self.graph.calls:
@@ -209,7 +239,7 @@ class _Walk:
                 histogram = self.histograms.setdefault(quantizer, Histogram())
                 self.update(histogram, values, call.layer, quantizer)
 
-        with _observed(pending, observer):
+        with observed(pending, observer):
             for batch in range(store.count):
                 if isinstance(call.layer, Quantizer):
                     call.layer.observe(*arguments(call, store, batch)[0], **_activation(call))
@@ -223,8 +253,7 @@ class _Walk:
 
     def set(self, layer, quantizer, histogram):
         with _named(layer, quantizer):
-            chosen = self.rule(quantizer)(histogram, quantizer.format)
-            threshold = checked_threshold(chosen, quantizer.name)
+            threshold = chosen_threshold(quantizer, histogram, self.rule(quantizer))
         quantizer.set_threshold(threshold)
 
     def rule(self, quantizer):
@@ -261,14 +290,3 @@ def _named(layer, quantizer):
         yield
     except ValueError as error:
         raise ValueError(f"Quantizer '{quantizer_name(layer, quantizer)}': {error}") from error
-
-
-@contextlib.contextmanager
-def _observed(watched, observer):
-    for quantizer in watched:
-        quantizer.observer = observer
-    try:
-        yield
-    finally:
-        for quantizer in watched:
-            quantizer.observer = None

@@ -4,8 +4,10 @@ import os
 import re
 
 import keras
+import numpy as np
 
-from keras_alt.files import written_whole
+from keras_alt.callbacks import best_record
+from keras_alt.files import target_of, written_whole
 
 # Matches the names of Keras' losses, and of the metrics that are better the lower they are.
 MINIMIZED = re.compile(
@@ -19,7 +21,9 @@ class BestCheckpoint(keras.callbacks.Callback):
     """Saves the model whenever a validation figure is better than all before.
 
     With `validation_data`, the model before training counts too, so the file never holds a worse
-    one. The file is complete at every moment.
+    one. The file is complete at every moment. It also holds the best figure: a run that continues
+    an interrupted one, in another process too, never replaces a better model. A figure that is not
+    a number is never the best.
 
     Example:
 
@@ -32,7 +36,8 @@ class BestCheckpoint(keras.callbacks.Callback):
     ```
 
     Args:
-        path: ends in `.keras` or `.weights.h5`.
+        path: ends in `.keras` or `.weights.h5`. If the file exists, a model must be better than
+            the one in it; delete the file to start anew.
         monitor: name of a validation metric, such as `"val_accuracy"`.
         validation_data: `(x, y)` or a dataset, evaluated before training; or None.
         mode: `"max"`, `"min"` or `"auto"`, which minimizes losses and errors and maximizes
@@ -41,6 +46,10 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     Attributes:
         best: the best figure so far, None before the first.
+
+    Raises:
+        ValueError: `path` or `mode` is none of those above, or the file at `path` was not written
+            by this callback with the same `monitor` and for the same network.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         batch_size: int | None = None,
     ):
         super().__init__()
+        target_of(path)  # raises an error if it is no path
         path = os.fspath(path)
         if not path.endswith((".keras", ".weights.h5")):
             raise ValueError(f"`path` must end in .keras or .weights.h5. Received: path={path!r}")
@@ -62,9 +72,22 @@ class BestCheckpoint(keras.callbacks.Callback):
         self.validation_data = validation_data
         self.mode = mode
         self.batch_size = batch_size
-        self.best = None
+        record = best_record.read(path) if os.path.exists(path) else None
+        if record is not None and record["monitor"] != monitor:
+            raise ValueError(
+                f"'{path}' keeps the best model by {record['monitor']!r}: monitor that, or choose "
+                f"another path. Received: monitor={monitor!r}"
+            )
+        self.best = None if record is None else record["best"]
+        self._network = None if record is None else record["network"]
 
     def on_train_begin(self, logs=None):
+        if self._network not in (None, best_record.network(self.model)):
+            raise ValueError(
+                f"'{self.path}' keeps the best model of another network, with other layers or "
+                "widths: choose another path, or delete the file. "
+                f"Received: model '{self.model.name}'"
+            )
         if self.validation_data is None or self.best is not None:
             return
         if self.model.optimizer is not None:
@@ -82,8 +105,8 @@ class BestCheckpoint(keras.callbacks.Callback):
         """Load the best weights into the model."""
         if self.best is None:
             raise ValueError(
-                f"Nothing has been saved to '{self.path}' yet: run `fit` with `validation_data`. "
-                "Received: best=None"
+                f"Nothing has been saved to '{self.path}' yet: run `fit` with `validation_data`, "
+                "and see that its figures are numbers. Received: best=None"
             )
         self.model.load_weights(self.path)
 
@@ -94,13 +117,15 @@ class BestCheckpoint(keras.callbacks.Callback):
                 f"Received: monitor={self.monitor!r}, figures={sorted(figures)}"
             )
         value = float(figures[self.monitor])
-        if self.best is None or self._is_better(value):
+        if not np.isnan(value) and (self.best is None or self._is_better(value)):
+            network = best_record.network(self.model)
             with written_whole(self.path) as temporary:
                 if self.path.endswith(".keras"):
                     self.model.save(temporary)
                 else:
                     self.model.save_weights(temporary)
-            self.best = value
+                best_record.add(temporary, self.monitor, value, network)
+            self.best, self._network = value, network
 
     def _is_better(self, value):
         falls = self.mode == "min" or (self.mode == "auto" and MINIMIZED.search(self.monitor))

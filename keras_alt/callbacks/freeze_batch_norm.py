@@ -5,6 +5,7 @@ from keras import ops
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
 from keras_alt.layers import FoldedBatchNorm
+from keras_alt.number_checks import whole_number
 
 
 class FreezeBatchNorm(StepCallback):
@@ -28,8 +29,8 @@ class FreezeBatchNorm(StepCallback):
 
     def __init__(self, step: int | None = None):
         super().__init__()
-        if step is not None and step < 0:
-            raise ValueError(f"`step` must be at least 0. Received: step={step!r}")
+        if step is not None:
+            whole_number("step", step, "a number of steps, at least 0", lambda step: step >= 0)
         self.step = step
 
     def on_train_begin(self, logs=None):

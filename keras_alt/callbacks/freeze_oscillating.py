@@ -7,6 +7,7 @@ from keras import ops
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
 from keras_alt.layers.kernel import QuantizedKernel
+from keras_alt.number_checks import real_number, whole_number
 from keras_alt.quantizer import Quantizer
 
 
@@ -50,13 +51,9 @@ class FreezeOscillating(StepCallback):
     ):
         super().__init__()
         for name, value in (("frequency", frequency), ("momentum", momentum)):
-            if not 0 < value < 1:
-                raise ValueError(f"`{name}` must be between 0 and 1. Received: {name}={value!r}")
-        if start < 0 or every < 1:
-            raise ValueError(
-                "`start` must be at least 0 and `every` at least 1. "
-                f"Received: start={start!r}, every={every!r}"
-            )
+            real_number(name, value, "between 0 and 1", lambda value: 0 < value < 1)
+        whole_number("start", start, "a number of steps, at least 0", lambda start: start >= 0)
+        whole_number("every", every)
         self.frequency = frequency
         self.momentum = momentum
         self.start = start

@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
+from keras_alt.number_checks import real_number, whole_number
 from keras_alt.optimizers import ALTOptimizer
 from keras_alt.quantizer import trained_quantizers
 
@@ -42,14 +43,13 @@ class FreezeThresholds(StepCallback):
 
     def __init__(self, start: float | int = 0.5, every: int | None = None):
         super().__init__()
-        is_fraction = isinstance(start, float)
-        if (is_fraction and not 0 <= start < 1) or (not is_fraction and start < 0):
-            raise ValueError(
-                "`start` must be a fraction of the run below 1 (float) or a number of steps (int). "
-                f"Received: start={start!r}"
-            )
-        if every is not None and every < 1:
-            raise ValueError(f"`every` must be at least 1. Received: every={every!r}")
+        expectation = "a fraction of the run below 1 (float) or a number of steps (int)"
+        if isinstance(start, float):
+            real_number("start", start, expectation, lambda start: 0 <= start < 1)
+        else:
+            whole_number("start", start, expectation, lambda start: start >= 0)
+        if every is not None:
+            whole_number("every", every)
         self.start = start
         self.every = every
 

@@ -1,6 +1,5 @@
 """Magnitude pruning while a model trains."""
 
-import fnmatch
 from collections.abc import Callable, Sequence
 
 import keras
@@ -9,6 +8,7 @@ from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.keras_internals import nested_layers
+from keras_alt.layer_names import checked_globs, listed, matches, unmatched
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
     QuantDepthwiseConv1D,
@@ -72,20 +72,28 @@ class Prune(StepCallback):
                 f"Received: schedule={schedule!r}"
             )
         if sparsity_m_by_n is not None:
-            m, n = sparsity_m_by_n
-            if not 0 < m < n:
+            pair = sparsity_m_by_n if isinstance(sparsity_m_by_n, (tuple, list)) else ()
+            m, n = pair if len(pair) == 2 else (None, None)
+            if not (isinstance(m, int) and isinstance(n, int) and 0 < m < n):
                 raise ValueError(
                     "`sparsity_m_by_n` must be (m, n) with 0 < m < n. "
                     f"Received: sparsity_m_by_n={sparsity_m_by_n!r}"
                 )
         self.schedule = schedule
         self.sparsity_m_by_n = sparsity_m_by_n
-        self.skip = skip
+        self.skip = checked_globs("skip", skip)
         self.masks = {}
         self._pruned = []
 
     def on_train_begin(self, logs=None):
-        self._pruned = [layer for layer in nested_layers(self.model) if self._is_pruned(layer)]
+        layers = nested_layers(self.model)
+        names = [layer.name for layer in layers if layer is not self.model]
+        for glob in unmatched(self.skip, names):
+            raise ValueError(
+                "Every glob in `skip` must match a layer of the model. "
+                f"Received: {glob!r}, layers={listed(names, glob)}"
+            )
+        self._pruned = [layer for layer in layers if self._is_pruned(layer)]
         if not self._pruned:
             raise ValueError(
                 "`Prune` expects a model with dense or convolution layers outside `skip`. "
@@ -131,7 +139,7 @@ class Prune(StepCallback):
         return (
             (has_kernel(layer) or isinstance(layer, QuantizedKernel))
             and type(layer) not in NOT_PRUNED
-            and not any(fnmatch.fnmatchcase(layer.name, pattern) for pattern in self.skip)
+            and not matches(layer.name, self.skip)
         )
 
 

@@ -11,7 +11,7 @@ from keras_alt.certificate.facts import Fact, facts_of_step, facts_of_sums
 from keras_alt.certificate.page import page
 from keras_alt.certificate.sums import sums
 from keras_alt.engines.integer.export import Description, as_text
-from keras_alt.files import written_whole
+from keras_alt.files import target_of, written_whole
 from keras_alt.integer import Reading, intervals
 from keras_alt.integer.interval_arithmetic import is_own
 from keras_alt.version import __version__
@@ -51,6 +51,7 @@ def write_certificate(subject: Reading | Unread, path: str | os.PathLike):
     Raises:
         ValueError: it ends otherwise.
     """
+    target_of(path)  # raises an error if it is no path
     ending = os.path.splitext(os.fspath(path))[1]
     if ending not in WRITERS:
         raise ValueError(

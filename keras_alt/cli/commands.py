@@ -15,6 +15,7 @@ from keras_alt.cli.arguments import WRONG, parser
 from keras_alt.cli.data import Choice, read_data
 from keras_alt.cli.deploying import common_target, deploy, told_accuracies
 from keras_alt.cli.exporting import write_formats
+from keras_alt.cli.failures import drop_output, in_one_line, show_warning
 from keras_alt.cli.inspection import inspect
 from keras_alt.cli.models import SUFFIXES, read_float, read_quantized
 from keras_alt.cli.quantizing import CALIBRATION, calibrated, class_loss, retrained, static
@@ -30,9 +31,7 @@ from keras_alt.width_search import sensitivity
 
 DIFFERENT = 1  # exit status
 INTERRUPTED = 130
-LONGEST = 1000  # characters of an error
-# Errors with a message for users; others are told by their names.
-TOLD = (ImportError, NotImplementedError, OSError, TypeError, ValueError)
+UNREAD = 141  # as shells tell of a program that wrote to a pipe which nobody reads
 STATUS = {Verdict.EQUAL: 0, Verdict.DIFFERENT: DIFFERENT, Verdict.INCOMPLETE: WRONG}
 
 
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 for success; 1 if codes differ; 2 for wrong input, with a line on stderr that says what to
-        do; 130 if interrupted.
+        do; 130 if interrupted; 141 if what it writes is not read.
     """
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(words)
@@ -52,28 +51,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             if not options.debug:
-                warnings.showwarning = functools.partial(_warn, options.command)
-            return COMMANDS[options.command](options)
+                warnings.showwarning = functools.partial(show_warning, options.command)
+            status = COMMANDS[options.command](options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        drop_output()
+        return UNREAD
     except KeyboardInterrupt:
         sys.stderr.write(f"\nkeras-alt {options.command}: interrupted\n")
         return INTERRUPTED
     except Exception as error:
         if options.debug:
             raise
-        sys.stderr.write(f"keras-alt {options.command}: {_in_one_line(error)}\n")
+        sys.stderr.write(f"keras-alt {options.command}: {in_one_line(error)}\n")
         return WRONG
-
-
-def _warn(command, message, *where):
-    """Show a warning in a line, without the place in the source."""
-    sys.stderr.write(f"keras-alt {command}: warning: {' '.join(str(message).split())}\n")
-
-
-def _in_one_line(error):
-    text = " ".join(str(error).split())
-    if not isinstance(error, TOLD):
-        text = f"{type(error).__name__}: {text}; `--debug` shows where it comes from"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ... (`--debug` shows it all)"
 
 
 def _inspect(options):

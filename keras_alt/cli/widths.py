@@ -81,5 +81,5 @@ def _read(path, writer):
         raise FileNotFoundError(
             f"The file must exist: {writer} writes it. Received: {path}"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, or too deep or large
         raise ValueError(f"The file must be JSON that {writer} wrote. Received: {path}") from error

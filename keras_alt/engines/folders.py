@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from keras_alt.files import beside
+from keras_alt.files import beside, suffix_of, target_of
 
 
 @contextlib.contextmanager
@@ -13,13 +13,14 @@ def folder_written_whole(path: str | os.PathLike):
     Raises:
         FileExistsError: `path` exists and is not an empty folder.
         FileNotFoundError, PermissionError: the parent folder is missing or not writable.
+        TypeError, ValueError: `path` is no path, or that of a device.
     """
-    path = os.path.abspath(os.fspath(path))
-    if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+    target, suffix = target_of(path), suffix_of(os.path.normpath(path))
+    if os.path.lexists(target) and not (os.path.isdir(target) and not os.listdir(target)):
         raise FileExistsError(
             "A folder to write must be new or empty: remove what is there, or choose another "
-            f"path. Received: path={path!r}"
+            f"path. Received: path={target!r}"
         )
-    with beside(path) as temporary:
+    with beside(target, suffix) as temporary:
         os.mkdir(temporary)
         yield temporary

@@ -7,6 +7,7 @@ from keras import ops
 from keras_alt.integer.engine import trace
 from keras_alt.integer.grids import rounded
 from keras_alt.integer.reading import Reading
+from keras_alt.number_checks import require_finite, require_numbers, whole_number
 from keras_alt.progress import progress_bar
 
 
@@ -26,6 +27,7 @@ def run(reading: Reading, x, batch_size: int = 32, verbose: bool = True) -> list
         NotIntegerError: float layers lie between quantizers; the message names them.
     """
     reading.require_integers("`keras_alt.integer.run`")
+    whole_number("batch_size", batch_size)
     program = reading.program
     codes = quantize_inputs(reading, x)
     count = len(codes[0])
@@ -94,8 +96,5 @@ def _check(tensor, array):
         raise ValueError(
             f"Input '{tensor.name}' expects shape {expected}. Received: x.shape={array.shape}"
         )
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"Input '{tensor.name}' must be finite: remove NaN and infinity from the data. "
-            f"Received: {np.count_nonzero(~np.isfinite(array))} of {array.size} values."
-        )
+    require_numbers(array, f"Input '{tensor.name}'")
+    require_finite(array, f"Input '{tensor.name}'")

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_alt.sparsity import checked_mask
+
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class KernelMask(keras.layers.Layer):
@@ -32,12 +34,7 @@ class KernelMask(keras.layers.Layer):
             name: of the kernel, for the error.
 
         Raises:
-            ValueError: the shape does not fit.
+            ValueError: the mask is no array of that shape.
         """
-        if tuple(mask.shape) != tuple(kernel.shape):
-            raise ValueError(
-                f"The mask of '{name}' must have the kernel's shape {tuple(kernel.shape)}. "
-                f"Received: mask.shape={tuple(mask.shape)}"
-            )
-        self.mask.assign(mask)
+        self.mask.assign(checked_mask(mask, kernel.shape, name))
         kernel.assign(self(kernel))

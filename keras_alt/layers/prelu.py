@@ -11,6 +11,7 @@ from keras_alt.layers.child_quantizers import (
     has_trainable_thresholds,
 )
 from keras_alt.layers.slope_product import rounded_product
+from keras_alt.numerics.rounding import require_rounding
 from keras_alt.quantizer import InFloat32, quantizers_of
 from keras_alt.record import CarriesRecord
 
@@ -49,6 +50,8 @@ class QuantPReLU(CarriesRecord, InFloat32, keras.layers.PReLU):
         self.internal_bits = internal_bits
         self.activation_bits = activation_bits
         self.initial_threshold = initial_threshold
+        require_rounding("rounding", rounding)
+        require_rounding("product_rounding", product_rounding)
         self.rounding, self.product_rounding = rounding, product_rounding
         initial = 1.0 if initial_threshold is None else initial_threshold
         format = None if internal_bits is None else FixedPoint(internal_bits)

@@ -7,7 +7,7 @@ from keras import ops
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.backend import numerics
 from keras_alt.numerics.contract import Rules, SoftmaxRules
-from keras_alt.numerics.rounding import ROUNDINGS, STEPPED
+from keras_alt.numerics.rounding import STEPPED, require_rounding
 
 
 def fake_quant(
@@ -50,10 +50,7 @@ def fake_quant(
     Returns:
         Tensor of the shape and dtype of `x`.
     """
-    if rounding not in ROUNDINGS:
-        raise ValueError(
-            f"`rounding` must be one of {sorted(ROUNDINGS)}. Received: rounding={rounding!r}"
-        )
+    require_rounding("rounding", rounding)
     x = ops.convert_to_tensor(x)
     y = numerics.fake_quant(
         ops.cast(x, "float32"),

@@ -52,3 +52,15 @@ ROUNDINGS: dict[str, Callable] = {
     f.__name__: f for f in (half_even, half_up, half_away, floor, half_away_stored, double)
 }
 STEPPED = ("double",)
+
+
+def require_rounding(argument: str, name: str):
+    """Check that the argument called so names a rule.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if name not in ROUNDINGS:
+        raise ValueError(
+            f"`{argument}` must be one of {sorted(ROUNDINGS)}. Received: {argument}={name!r}"
+        )

@@ -1,6 +1,5 @@
 """Placement of quantizers: which tensors are quantized, and which share a quantizer."""
 
-import fnmatch
 import functools
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import keras
 from keras_alt.activations import is_never_negative
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Call
+from keras_alt.layer_names import matches
 from keras_alt.layers import Matmul
 from keras_alt.operators import Grid, Operator, is_frozen, is_kernel
 from keras_alt.planning.decisions import Group, Placement, Plan
@@ -151,8 +151,7 @@ class _Placing:
                 self.plan.outputs[tensor].key
                 for call in self.graph.calls
                 for tensor in call.outputs
-                if tensor in self.plan.outputs
-                and any(fnmatch.fnmatchcase(call.layer.name, glob) for glob in globs)
+                if tensor in self.plan.outputs and matches(call.layer.name, globs)
             ]
             if keys:
                 self.plan.share(keys, self.plan.group(keys[0]).layer, "shared")

@@ -10,5 +10,7 @@ from keras_alt.quantizer.float32 import InFloat32 as InFloat32
 from keras_alt.quantizer.float_only import float_model as float_model
 from keras_alt.quantizer.layer import Quantizer as Quantizer
 from keras_alt.quantizer.layer import checked_threshold as checked_threshold
+from keras_alt.quantizer.observing import claimed as claimed
+from keras_alt.quantizer.observing import observed as observed
 from keras_alt.quantizer.uncalibrated import THRESHOLDS as THRESHOLDS
 from keras_alt.quantizer.uncalibrated import require_calibrated as require_calibrated

@@ -20,6 +20,8 @@ from keras_alt.quantizer.float32 import InFloat32
 from keras_alt.quantizer.uncalibrated import require_calibrated
 from keras_alt.record import CarriesRecord
 
+LOWEST_EXPONENT = -126  # of normal numbers in float32
+
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
@@ -63,6 +65,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             )
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
+            _require_grid(initial_threshold, format, self.name)
         self.format = format
         self.activation = activation
         self.initial_threshold = initial_threshold
@@ -71,7 +74,8 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
         self.checked_for_training = False  # in the first call that trains
-        self.observer = None  # `calibrate` sets it: called with (quantizer, values)
+        self.observer = None  # `observed` sets it: called with (quantizer, values)
+        self.claimed_by = None  # the function that alone may set the observer now
         self.supports_masking = True
 
     def build(self, input_shape=None):
@@ -175,9 +179,20 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
 
         Args:
             threshold: a number, or an array in a shape that broadcasts to that of `log2_threshold`.
+
+        Raises:
+            ValueError: it is not positive and finite, or below `least_threshold`.
         """
-        thresholds = np.broadcast_to(threshold, self.log2_threshold.shape)
+        thresholds = np.asarray(threshold)
+        try:
+            thresholds = np.broadcast_to(thresholds, self.log2_threshold.shape)
+        except ValueError as error:
+            raise ValueError(
+                f"Quantizer '{self.name}' has thresholds of shape {self.log2_threshold.shape}. "
+                f"Received: threshold of shape {thresholds.shape}"
+            ) from error
         checked = [checked_threshold(value, self.name) for value in thresholds.flat]
+        _require_grid(min(checked), self.format, self.name)
         # np.log2, because log(x) / log(2) in float32 misses 23 of 254 exact powers of two.
         log2_threshold = np.log2(np.array(checked)).astype(np.float32)
         self.log2_threshold.assign(log2_threshold.reshape(thresholds.shape))
@@ -190,6 +205,11 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         own.
         """
         return 2.0 ** self._log2_thresholds()
+
+    @property
+    def least_threshold(self) -> float:
+        """The least threshold whose scale is a normal number of float32; below, outputs are NaN."""
+        return least_threshold(self.format)
 
     @property
     def calibrated(self) -> bool:
@@ -235,10 +255,28 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
 
 def checked_threshold(threshold, name: str) -> float:
     """Return `threshold` as a float if it is positive and finite."""
-    threshold = float(threshold)
-    if not (math.isfinite(threshold) and threshold > 0):
+    is_text = isinstance(threshold, (str, bytes))
+    try:
+        value = math.nan if is_text else float(threshold)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
         raise ValueError(
             f"A clipping threshold must be positive and finite (quantizer '{name}'). "
-            f"Received: threshold={threshold}"
+            f"Received: threshold={threshold!r}"
         )
-    return threshold
+    return value
+
+
+def least_threshold(format: FixedPoint) -> float:
+    """Return the least threshold that float32 has a grid for."""
+    return format.levels * 2.0**LOWEST_EXPONENT
+
+
+def _require_grid(threshold, format, name):
+    if threshold < least_threshold(format):
+        raise ValueError(
+            f"A threshold of {format} codes must be at least {least_threshold(format)}, because "
+            "float32 has no number as small as their scale would be: scale the values up "
+            f"(quantizer '{name}'). Received: threshold={threshold}"
+        )

@@ -1,5 +1,6 @@
 """The widths of kernels that meet a budget with the least loss."""
 
+from keras_alt.number_checks import real_number
 from keras_alt.width_search.knapsack import Item, least_loss
 from keras_alt.width_search.table import WEIGHTS, Sensitivity
 
@@ -45,6 +46,9 @@ def allocate(
             "`allocate` meets one budget: give `size` or `bit_operations`. "
             f"Received: {size=}, {bit_operations=}"
         )
+    for name, value in (("size", size), ("bit_operations", bit_operations)):
+        if value is not None:
+            real_number(name, value)
     kernels = sensitivity.kernels()
     if size is None:
         _require_known(kernels)

@@ -12,6 +12,7 @@ from keras_alt.calibration.batches import ActivationStore, read_batches
 from keras_alt.costs import bit_operations, multiply_accumulates, weight_bits
 from keras_alt.formats import FixedPoint
 from keras_alt.graph import Graph, functional
+from keras_alt.number_checks import whole_numbers
 from keras_alt.progress import progress_bar
 from keras_alt.quantizer import quantizers
 from keras_alt.width_search.choices import activation_choices, kernel_choices, narrowed
@@ -180,9 +181,7 @@ class _Behind:
 
 
 def _checked_bits(bits):
-    bits = tuple(bits)
-    if not bits:
-        raise ValueError(f"`bits` must have a width, such as (4, 6, 8). Received: {bits=}")
+    bits = whole_numbers("bits", bits, "widths, such as (4, 6, 8)", lambda widths: True)
     return sorted({FixedPoint(width).bits for width in bits})
 
 

@@ -285,7 +285,7 @@ def test_wrong_arguments_are_told(images):
         measured(plain, x)
     keras_alt.calibrate(model, x, verbose=False)
     for options, told in (
-        ({"bits": ()}, "must have a width"),
+        ({"bits": ()}, "must be widths"),
         ({"bits": (1,)}, "from 2 to 32"),
         ({"labels": np.zeros(20)}, "belong together"),
         ({"labels": np.zeros(3), "loss": "mse"}, "3 labels, 20 samples"),

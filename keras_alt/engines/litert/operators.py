@@ -301,11 +301,6 @@ def _reshape(writer, step):
     writer.move(step, "RESHAPE", (-1, *step.attributes["shape"]))
 
 
-@handles("transpose")
-def _transpose(writer, step):
-    writer.move(step, "TRANSPOSE", step.attributes["axes"])
-
-
 @handles("take")
 def _take(writer, step):
     writer.move(step, "GATHER", step.attributes["indices"], axis=step.attributes["axis"])
