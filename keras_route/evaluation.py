@@ -8,6 +8,7 @@ import numpy as np
 from keras_route.data.random_nets import NetFamily, generate
 from keras_route.layout.checking import check
 from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecision, PixelRecall
+from keras_route.models.training_range import sees_obstacles
 from keras_route.pins import pins_of
 from keras_route.routing.pins_to_nets import BLOCK, finish, log_odds_of
 
@@ -66,9 +67,18 @@ def evaluate(
         progress: called with the number of nets done so far.
         **options: the other arguments of `generate`.
 
+    Raises:
+        ValueError: the network sees obstacles, which the layout rule does not.
+
     Returns:
         `{"all": Figures, 2: Figures, 3: Figures, ...}`, keyed by the number of distinct pins.
     """
+    if sees_obstacles(model):
+        raise ValueError(
+            "The nets of the layout rule are for networks that see pins alone: call "
+            "`keras_route.training.search_evaluation.evaluate_search`, or `keras-route evaluate`. "
+            f"Received: model={getattr(model, 'name', model)!r}, which sees obstacles"
+        )
     x, labels = generate(count, seed=seed, **{"split": "validation", **options})
     height, width = x.shape[1:3]
     window_um = NetFamily(**options).window_um

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_route.cli import chip, drc
 from keras_route.cli.arguments import WRONG, parser
-from keras_route.cli.tables import figures_table, nets_table
+from keras_route.cli.tables import figures_table, nets_table, search_table
 from keras_route.data.hdf5 import write_hdf5
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import evaluate
@@ -22,11 +22,13 @@ from keras_route.formats.pin_files import read_pins
 from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
 from keras_route.models.loading import load_network
+from keras_route.models.training_range import sees_obstacles
 from keras_route.progress import progress_bar, verbosity
 from keras_route.random_design.files import write_random_design
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST, train
+from keras_route.training.search_evaluation import WINDOW_KINDS, evaluate_search
 from keras_route.training.search_labels import SearchFamily, write_search_labels
 
 INTERRUPTED = 130  # exit status
@@ -83,18 +85,36 @@ def _recipe(options):
 def _evaluate(options):
     model = load_network(options.model)
     nets = _given(options, NetFamily)
-    progress = progress_bar(options.count)
     told = {"model": options.model, "count": options.count, "seed": options.seed, "nets": nets}
     target = contextlib.nullcontext() if options.json is None else written_whole(options.json)
+    measured, table = (
+        (_beside_obstacles, search_table)
+        if sees_obstacles(model)
+        else (_by_the_rule, figures_table)
+    )
     with target as path:
-        figures = evaluate(
-            model, options.count, options.seed, options.batch_size, progress.update, **nets
-        )
+        figures = measured(model, options, nets)
         if path is not None:
             values = {str(pins): dataclasses.asdict(value) for pins, value in figures.items()}
             pathlib.Path(path).write_text(json.dumps({**told, "figures": values}, indent=1))
-    _say(figures_table(figures))
+    _say(table(figures))
     return 0
+
+
+def _by_the_rule(model, options, nets):
+    progress = progress_bar(options.count).update
+    return evaluate(model, options.count, options.seed, options.batch_size, progress, **nets)
+
+
+def _beside_obstacles(model, options, nets):
+    if nets:
+        raise ValueError(
+            "Networks that see obstacles are measured on windows of one family, which has no "
+            f"options: leave them out. Received: {', '.join(nets)}"
+        )
+    each = max(1, round(options.count / WINDOW_KINDS))
+    progress = progress_bar(each * WINDOW_KINDS).update
+    return evaluate_search(model, each, options.seed, progress)
 
 
 def _route(options):

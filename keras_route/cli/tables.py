@@ -7,6 +7,7 @@ from keras_route.evaluation import Figures
 from keras_route.formats.net_names import titles
 from keras_route.layout.net import Net
 from keras_route.layout.steiner import MOST_POINTS
+from keras_route.training.search_evaluation import SearchFigures
 
 
 def figures_table(figures: Mapping[str | int, Figures]) -> str:
@@ -16,6 +17,16 @@ def figures_table(figures: Mapping[str | int, Figures]) -> str:
     for pins, values in figures.items():
         nets, *shares = dataclasses.astuple(values)
         rows.append([str(pins), str(nets), *(f"{share:.2%}" for share in shares)])
+    return aligned(rows)
+
+
+def search_table(figures: Mapping[str, SearchFigures]) -> str:
+    """Return the figures of `evaluate_search`, a line for each kind of window."""
+    rows = [["windows", "nets", "cost", "cheapest", "legal", "um", "cuts", "ohm"]]
+    for kind, row in figures.items():
+        shares = (f"{row.cost:.4f}", f"{row.cheapest:.1%}", f"{row.legal:.2%}")
+        sizes = (f"{row.um:.2f}", f"{row.cuts:.2f}", f"{row.ohm:.1f}")
+        rows.append([kind, str(row.nets), *shares, *sizes])
     return aligned(rows)
 
 

@@ -16,6 +16,8 @@ from keras_route.technology.layers import VIAS
 from keras_route.training.search_labels import SearchFamily
 
 SHARES = (0.0, 0.1, 0.2, 0.4)
+PINS = range(2, 11)
+WINDOW_KINDS = len(SHARES) * len(PINS)
 VIA_CHANNELS = [via.channel for via in VIAS.values()]
 
 
@@ -93,10 +95,9 @@ def evaluate_search(
 
 def held_out_windows(count: int, seed: int = HELD_OUT_SEED) -> list[Window]:
     """Return the windows of `evaluate_search`, 36 times `count` of them."""
-    family = SearchFamily()
     windows = []
     for share in SHARES:
-        for pins in range(family.min_pins, family.max_pins + 1):
+        for pins in PINS:
             kind = SearchFamily(
                 min_pins=pins,
                 max_pins=pins,

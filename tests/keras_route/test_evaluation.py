@@ -9,6 +9,7 @@ from scores import Decided, layout_rule
 from keras_route.data.random_nets import generate
 from keras_route.evaluation import evaluate
 from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecision, PixelRecall
+from keras_route.models import SearchRouter
 
 COUNT = 150
 SHARES = ("precision", "recall", "f1", "f1_with_pins", "connected", "exact")
@@ -94,3 +95,10 @@ def test_a_line_of_figures_reads_as_percent(figures):
 
     assert text.startswith(f"nets {COUNT}  precision ")
     assert f"f1 {figures['all'].f1:.2%}" in text
+
+
+def test_a_network_that_sees_obstacles_is_measured_elsewhere():
+    model = SearchRouter(reach=15, stem=2, features=(4, 4, 4), blocks=(0, 0, 0))
+
+    with pytest.raises(ValueError, match="evaluate_search.*Received: model='search_router'"):
+        evaluate(model, 10)

@@ -5,27 +5,25 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def graph(pixels, vias, usable, horizontal, far):
-    """Return the nodes of usable pixels and what steps between them cost.
+def graph(pixels, vias, usable, stops, horizontal, far):
+    """Return the nodes of a window and what steps between them cost.
 
-    Nodes are sorted by metal and along the tracks, so the neighbours of a node on its track are the
-    nodes before and after it. Costs have the type of `far`, which is larger than all of them.
+    A node is a usable pixel that has a usable one above or below, or that is a stop. Wires pass all
+    others without a choice. Nodes are sorted by metal and along the tracks, so the neighbours of a
+    node on its track are the nodes before and after it. Costs have the type of `far`, which is
+    larger than all of them.
 
     Returns:
         `(number, place, first, cost, ahead, back, low, high, up, down, first_via)`:
         `number` (4, height, width) is the node of each pixel or -1; `place` (N, 3) is its metal, y
         and x; nodes of metal k are `first[k]` to `first[k + 1]`. A step to node i costs `ahead[i]`
-        from i - 1 and `back[i]` from i + 1. Via j from `low[j]` to `high[j]` costs `up[j]`, and
-        `down[j]` the other way, with the node; those above metal k are `first_via[k]` to
-        `first_via[k + 1]`.
+        from i - 1 and `back[i]` from i + 1, with the node and the pixels between. Via j from
+        `low[j]` to `high[j]` costs `up[j]`, and `down[j]` the other way, with the node; those above
+        metal k are `first_via[k]` to `first_via[k + 1]`.
     """
     metals, height, width = pixels.shape
     number = np.full(pixels.shape, -1, np.int32)
-    size = 0
-    for k in range(metals):
-        for y in range(height):
-            for x in range(width):
-                size += usable[k, y, x]
+    size = np.count_nonzero(usable)
     place = np.empty((size, 3), np.int32)
     first = np.zeros(metals + 1, np.int64)
     cost = np.empty(size, far.dtype)
@@ -38,29 +36,37 @@ def graph(pixels, vias, usable, horizontal, far):
     for k in range(metals):
         lines, length = (height, width) if horizontal[k] else (width, height)
         for line in range(lines):
-            joined = False
+            passed = far[0]  # the cost of the pixels since the node before
             for step in range(length):
                 y, x = (line, step) if horizontal[k] else (step, line)
                 if not usable[k, y, x]:
-                    joined = False
+                    passed = far[0]
+                    continue
+                below = k > 0 and usable[k - 1, y, x]
+                above = k < metals - 1 and usable[k + 1, y, x]
+                if not (below or above or stops[k, y, x]):
+                    passed = min(far[0], passed + pixels[k, y, x])
                     continue
                 number[k, y, x] = i
                 place[i, 0], place[i, 1], place[i, 2] = k, y, x
                 cost[i] = pixels[k, y, x]
-                if joined:
-                    ahead[i] = cost[i]
-                    back[i - 1] = cost[i - 1]
-                if k and number[k - 1, y, x] >= 0:
+                if passed < far[0]:
+                    ahead[i] = passed + cost[i]
+                    back[i - 1] = passed + cost[i - 1]
+                if below:
                     low[j], high[j] = number[k - 1, y, x], i
                     up[j] = vias[k - 1, y, x] + cost[i]
                     down[j] = vias[k - 1, y, x] + cost[low[j]]
                     j += 1
-                joined = True
+                passed = cost[i] - cost[i]
                 i += 1
         first[k + 1] = i
         if k:
             first_via[k] = j
-    return number, place, first, cost, ahead, back, low[:j], high[:j], up[:j], down[:j], first_via
+    return (
+        *(number, place[:i], first, cost[:i], ahead[:i], back[:i]),
+        *(low[:j], high[:j], up[:j], down[:j], first_via),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -165,14 +171,14 @@ def arrival(cost, number, x, y, landing, far):
 
 
 @njit(cache=True, nogil=True)
-def _before(cost, node, nodes, vias):
+def _before(cost, node, nodes, vias, far):
     """Return the node before `node` on the path that `cost` describes; -1 at its start."""
     number, place, first, node_cost, ahead, back, low, high, up, down, first_via = nodes
-    rest = cost[node] - node_cost[node]
-    if ahead[node] == node_cost[node] and cost[node - 1] == rest:
+    if ahead[node] < far[0] and cost[node - 1] + ahead[node] == cost[node]:
         return node - 1
-    if back[node] == node_cost[node] and cost[node + 1] == rest:
+    if back[node] < far[0] and cost[node + 1] + back[node] == cost[node]:
         return node + 1
+    rest = cost[node] - node_cost[node]
     k, y, x = place[node]
     below = number[k - 1, y, x] if k else -1
     if below >= 0 and cost[below] + vias[k - 1, y, x] == rest:
@@ -184,16 +190,21 @@ def _before(cost, node, nodes, vias):
 
 
 @njit(cache=True, nogil=True)
-def trace(cost, node, nodes, vias, metal):
+def trace(cost, node, nodes, vias, metal, far):
     """Draw the path to `node`; return its start, and whether that was drawn already."""
     place = nodes[1]
     while True:
         k, y, x = place[node]
         drawn = metal[k, y, x]
         metal[k, y, x] = True
-        before = _before(cost, node, nodes, vias)
+        before = _before(cost, node, nodes, vias, far)
         if before < 0:
             return node, drawn
+        if place[before, 0] == k:
+            for row in range(min(y, place[before, 1]), max(y, place[before, 1]) + 1):
+                for column in range(min(x, place[before, 2]), max(x, place[before, 2]) + 1):
+                    if row != place[before, 1] or column != place[before, 2]:
+                        metal[k, row, column] = True
         node = before
 
 

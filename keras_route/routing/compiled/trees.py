@@ -80,6 +80,15 @@ def _bits(subset):
 
 
 @njit(cache=True, nogil=True)
+def _stacks(usable, x, y):
+    """Return the pixels above pins."""
+    stacks = np.zeros(usable.shape, np.bool_)
+    for pin in range(len(x)):
+        stacks[:, y[pin], x[pin]] = True
+    return stacks
+
+
+@njit(cache=True, nogil=True)
 def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
     """Return the cheapest tree that joins all pins on usable pixels.
 
@@ -99,7 +108,7 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
     pins = len(x)
     metal = np.zeros(usable.shape, np.bool_)
     landed = np.zeros((pins, 3), np.int32)
-    nodes = graph(pixels, vias, usable, horizontal, far)
+    nodes = graph(pixels, vias, usable, _stacks(usable, x, y), horizontal, far)
     number, place, node_cost = nodes[0], nodes[1], nodes[3]
     stacks = landings(vias, free, x, y, far)
     cost = costs_of_trees(pins - 1, nodes, x, y, stacks, far, pins - 1)
@@ -115,7 +124,7 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
     while left:
         left -= 1
         subset, node = waiting[left, 0], waiting[left, 1]
-        node, _ = trace(cost[subset], node, nodes, vias, metal)
+        node, _ = trace(cost[subset], node, nodes, vias, metal, far)
         rest = subset & (subset - 1)
         if rest == 0:
             landed[size] = place[node]
@@ -144,7 +153,7 @@ def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
     metal = np.zeros(usable.shape, np.bool_)
     landed = np.zeros((pins + len(free), 3), np.int32)
     size, total = 0, far[0] - far[0]
-    nodes = graph(pixels, vias, usable, horizontal, far)
+    nodes = graph(pixels, vias, usable, _stacks(usable, x, y), horizontal, far)
     number, place, first, node_cost, ahead, back, low, high, up, down, first_via = nodes
     stacks = landings(vias, free, x, y, far)
     paths = np.full((len(place), 1), far[0], far.dtype)
@@ -166,7 +175,7 @@ def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
         total += least
         landed[size] = place[end]
         size += 1
-        start, drawn = trace(cost, end, nodes, vias, metal)
+        start, drawn = trace(cost, end, nodes, vias, metal, far)
         if not drawn:
             landed[size] = place[start]
             size += 1
@@ -184,7 +193,7 @@ def costs_through(pixels, vias, free, usable, horizontal, x, y, far):
     Without a pixel of its own, a tree falls into two parts that join it with a subset of the pins
     and with the others.
     """
-    nodes = graph(pixels, vias, usable, horizontal, far)
+    nodes = graph(pixels, vias, usable, usable, horizontal, far)
     place, node_cost = nodes[1], nodes[3]
     stacks = landings(vias, free, x, y, far)
     cost = costs_of_trees(len(x), nodes, x, y, stacks, far, len(x) - 1)

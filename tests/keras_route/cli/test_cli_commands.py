@@ -10,17 +10,20 @@ import numpy as np
 import pytest
 
 from keras_route.cli import arguments, commands
+from keras_route.cli.tables import search_table
 from keras_route.data.hdf5 import HDF5Dataset
 from keras_route.data.random_nets import generate
 from keras_route.evaluation import evaluate
 from keras_route.formats.pin_files import read_pins
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
+from keras_route.models import SearchRouter
 from keras_route.models.loading import load_network
 from keras_route.progress import LINES
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import BEST
+from keras_route.training.search_evaluation import evaluate_search
 from keras_route.training.search_labels import SearchFamily, read_search_labels, search_labels
 
 PINS = "a, 3, 5\na, 20, 9\nb, 0, 0\nb, 31, 31\nb, 8, 30\n"
@@ -118,6 +121,22 @@ def test_evaluate_tells_the_figures_of_the_function(run, network, tmp_path):
     assert told["figures"]["all"]["routed_legal"] == 1
     assert list(told["figures"]) == ["all", "2", "3"]
     assert told["figures"]["3"]["recall"] == figures[3].recall
+
+
+def test_evaluate_compares_a_network_that_sees_obstacles_with_the_search(run, tmp_path):
+    model = SearchRouter(reach=15, stem=2, features=(4, 4, 4), blocks=(0, 0, 0))
+    path, told = tmp_path / "search.keras", tmp_path / "figures.json"
+    model.save(path)
+
+    out = succeed(run("evaluate", path, "--count", 36, "--seed", 4, "--json", told))
+
+    figures = evaluate_search(model, 1, 4)
+    assert search_table(figures) in out
+    written = json.loads(told.read_text())["figures"]
+    assert written == {kind: dataclasses.asdict(row) for kind, row in figures.items()}
+    status, _, err = run("evaluate", path, "--height", 24)
+    assert status == 2
+    assert "no options: leave them out. Received: height" in err
 
 
 def test_route_writes_every_format(run, network, pins, tmp_path):

@@ -69,7 +69,7 @@ def joins(maze, metal, pins):
 def paths_from(maze, pin):
     """Return the nodes of a maze and the cost of the path from a pin to each, compiled."""
     pixels, vias, free, usable, horizontal, x, y, far = maze.arguments(pin[None])
-    nodes = tracks.graph(pixels, vias, usable, horizontal, far)
+    nodes = tracks.graph(pixels, vias, usable, usable, horizontal, far)
     stacks = tracks.landings(vias, free, x, y, far)
     return nodes, trees.costs_of_trees(1, nodes, x, y, stacks, far, 1)[1], far[0]
 
