@@ -7,9 +7,9 @@ import pytest
 from design_faults import gaps
 from small_designs import DBU, design, random_design
 
+from keras_route.chip.compiled.occupancy import FREE, TAKEN, empty
 from keras_route.chip.fixed_shapes import block, spaces
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.occupancy import FREE, TAKEN, empty
 
 
 def test_the_space_around_a_shape_is_that_of_its_width_and_its_longer_side():

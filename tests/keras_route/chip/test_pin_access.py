@@ -7,10 +7,20 @@ import pytest
 from design_faults import gaps
 from small_designs import design, odd_pins_design, pin_at, random_design
 
+from keras_route.chip.compiled.net_router import (
+    AT_X,
+    AT_Y,
+    COLUMN,
+    OUT,
+    PIN,
+    PLANE,
+    PRICE,
+    ROW,
+    VIA,
+)
+from keras_route.chip.compiled.occupancy import empty
 from keras_route.chip.fixed_shapes import block, spaces
 from keras_route.chip.lattice import Lattice, fitting_vias
-from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, OUT, PIN, PLANE, PRICE, ROW, VIA
-from keras_route.chip.occupancy import empty
 from keras_route.chip.pin_access import find_entries
 
 PRICE_OF_VIA = 1000

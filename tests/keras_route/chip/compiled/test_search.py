@@ -6,9 +6,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from small_designs import design
 
+from keras_route.chip.compiled.occupancy import FREE, TAKEN, empty
+from keras_route.chip.compiled.search import cheapest_path
+from keras_route.chip.compiled.window import Prices, window_of
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.occupancy import FREE, TAKEN, empty
-from keras_route.chip.search import Prices, cheapest_path, window_of
 
 NET = 5
 NO_VIAS = np.zeros((0, 3), np.int64)
@@ -55,7 +56,7 @@ class Maze:
         """Return the path from a source to a goal, (n, 3); empty if there is none."""
         prices = Prices(self.wire, self.via, self.fight, haste)
         path = np.zeros((5000, 3), np.int64)
-        args = (NET, self.sources, self.goals, own_vias, guides, path)
+        args = (NET, self.sources, self.goals, own_vias, NO_VIAS, guides, path)
         count = cheapest_path(self.at, self.window, prices, *args)
         return path[:count][::-1]
 
@@ -254,7 +255,7 @@ def test_a_path_that_is_too_long_for_its_array_is_told():
     rows, columns = maze.at.fixed_wire.shape[1:]
     row = np.flatnonzero(maze.open_wire()[1].all(axis=1))[0]
     sources, goals = np.array([[1, row, 0, 0]]), np.array([[1, row, columns - 1, 0]])
-    ends = (NET, sources, goals, NO_VIAS, NO_GUIDES)
+    ends = (NET, sources, goals, NO_VIAS, NO_VIAS, NO_GUIDES)
     short, long = np.zeros((columns - 1, 3), np.int64), np.zeros((columns, 3), np.int64)
     assert cheapest_path(maze.at, maze.window, prices, *ends, short) == -1
     assert cheapest_path(maze.at, maze.window, prices, *ends, long) == columns

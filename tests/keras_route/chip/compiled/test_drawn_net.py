@@ -5,14 +5,14 @@ import pytest
 from design_faults import faults, pieces
 from small_designs import odd_pins_design, random_design
 
-from keras_route.chip.drawn_net import geometry, patches
+from keras_route.chip.compiled.drawn_net import geometry, patches
+from keras_route.chip.compiled.net_router import AT_X, AT_Y, COLUMN, PIN, PLANE, ROW, VIA, route_net
+from keras_route.chip.compiled.occupancy import empty
+from keras_route.chip.compiled.topology import steiner_tree
+from keras_route.chip.compiled.window import Prices, window_of
 from keras_route.chip.fixed_shapes import block, spaces
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.net_router import AT_X, AT_Y, COLUMN, PIN, PLANE, ROW, VIA, route_net
-from keras_route.chip.occupancy import empty
 from keras_route.chip.pin_access import find_entries
-from keras_route.chip.search import Prices, window_of
-from keras_route.chip.topology import steiner_tree
 from keras_route.layout.design import Wires
 
 LOWEST = 1

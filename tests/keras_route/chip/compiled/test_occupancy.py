@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from small_designs import design
 
+from keras_route.chip.compiled.occupancy import FREE, TAKEN, block_all, empty, fights, use
 from keras_route.chip.lattice import Lattice
-from keras_route.chip.occupancy import FREE, TAKEN, block_all, empty, fights, use
 
 SIDE = 4400
 PLANES = 4

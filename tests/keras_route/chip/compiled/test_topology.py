@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from keras_route.chip.topology import spanning_tree, steiner_tree
+from keras_route.chip.compiled.topology import spanning_tree, steiner_tree
 from keras_route.layout.steiner import steiner_length
 
 
