@@ -71,7 +71,7 @@ def random_files(folder, nets):
     """Write a random design; return its DEF file and its LEF files."""
     target = pathlib.Path(folder) / str(nets)
     target.mkdir()
-    technology, cells, placed = write_random_design(target, nets, seed=0)
+    technology, cells, placed = write_random_design(target, nets, seed=0, verbose=False)
     return [placed, technology, cells]
 
 
