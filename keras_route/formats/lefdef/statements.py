@@ -10,6 +10,7 @@ from typing import NamedTuple
 # Neither alternative can look at a character more than once, for a quote without partner is the
 # last of its text.
 ASIDE = re.compile(r'"[^"]*"|(?<!\S)#[^\n]*')
+WORD = re.compile(r"\S")
 LARGEST = 2**31 - 1  # of all numbers, in database units
 
 
@@ -89,8 +90,8 @@ def _short(text):
 
 def mistake(source: Source, place: int, expected: str, received: str) -> ValueError:
     """Return an error with the line of a place in a file."""
-    while place < len(source.plain) and source.plain[place].isspace():
-        place += 1
+    word = WORD.search(source.plain, place)
+    place = word.start() if word else len(source.plain)
     line = source.text.count("\n", 0, place) + 1
     received = received if len(received) <= 200 else f"{received[:180]}..."
     return ValueError(f"{expected} Received: path={source.path!r}, line {line}: {received}")

@@ -46,7 +46,7 @@ LONG = {
     "nested": "MACRO a PIN b PORT " * 20_000,
     "ends": "END " * 500_000,
     "quotes": 'VERSION "' * 100_001,
-    "signs": "# # " * 500_000,
+    "signs": "# # " * 100_000,
     "parentheses": "DESIGN a ;\nNETS 1 ;\n- a " + "( " * 500_000,
     "vias": "DESIGN a ;\nVIAS 1 ;\n- a " + "+ RECT m1 " * 100_000,
 }
