@@ -24,6 +24,7 @@ from keras_route.layout.design import Design, Wires
 FIRST_FIGHT = 0.25
 GROWTH = 1.5
 MOST_ROUNDS = 30
+HIGHEST_FIGHT = 1 << 14  # times the fights over a hundred places, it is less than `CLOSED`
 CLOSED = 1 << 30  # a price that no search pays
 # Sixteenths: a path may cost an eighth more than the cheapest, and is found in half the time.
 HASTE = 2
@@ -81,7 +82,6 @@ class DesignRouter:
         self.routes: dict[int, Route] = {}
         self.margin = int(MARGIN_UM * design.dbu_per_um)
         self.window = window_of(min(self.at.fixed_wire.size, MOST_PLACES))
-        self.stuck: set[int] = set()  # nets that fixed shapes keep apart
 
     def _via_prices(self):
         """Return the price of a via of each level: the wire of plane 0 with its resistance."""
@@ -138,7 +138,7 @@ class DesignRouter:
                 found += self._rest(order, others, int(price), deadline, progress)
                 if not found or time.monotonic() > deadline:
                     break
-                price = min(price * GROWTH, CLOSED / 1024)
+                price = min(price * GROWTH, HIGHEST_FIGHT)
         self._finish(order, deadline)
 
     def _reaches(self):
@@ -167,32 +167,34 @@ class DesignRouter:
     def _rest(self, order, others, price, deadline, progress):
         """Route the nets that belong to no strip, and those that found no way within theirs."""
         apart = {net for net in order if net not in self.routes or not self.routes[net].joined}
-        wanted = (apart | set(others)) - self.stuck
+        wanted = apart | set(others)
         everywhere = (0, len(self.at.x))
         found = 0
         for net in order:
             if net in wanted:
                 found += self._work([net], self.window, price, deadline, everywhere)
-                if net in self.routes and not self.routes[net].joined:
-                    self.stuck.add(net)
                 progress(len(self.routes))
         return found
 
     def _work(self, nets, window, price, deadline, columns):
-        """Route those of some nets that have no route or fight; return their number."""
+        """Route those of some nets that have no route, fight or are in pieces.
+
+        Returns:
+            The number of those that had no route or fought.
+        """
         found = 0
         for net in nets:
             if time.monotonic() > deadline:
                 break
             route = self.routes.get(net)
-            if net in self.stuck:
-                continue
+            fought = True
             if route is not None:
                 self._count(net, -1)
-                if route.joined and not fights(self.at, route.wires, route.vias, 1):
+                fought = fights(self.at, route.wires, route.vias, 1)
+                if route.joined and not fought:
                     self._count(net, 1)
                     continue
-            found += 1
+            found += fought
             self.routes[net] = self._routed(net, window, price, columns)
             self._count(net, 1)
         return found
@@ -202,8 +204,6 @@ class DesignRouter:
         taken_out = []
         for net in order:
             route = self.routes.get(net)
-            if net in self.stuck:
-                continue
             if route is not None:
                 self._count(net, -1)
                 if route.joined and not fights(self.at, route.wires, route.vias, 0):

@@ -3,13 +3,13 @@
 import numpy as np
 
 from keras_route.chip.compiled.occupancy import FREE, jit
-from keras_route.chip.compiled.search import cheapest_path
+from keras_route.chip.compiled.search import DEAREST, cheapest_path
 from keras_route.chip.compiled.via_spacing import via_too_close
 
 # Columns of entries: the ways from the pins of a net onto the lattice.
 PIN, PLANE, ROW, COLUMN, PRICE, VIA, AT_X, AT_Y, OUT = range(9)
 LOST = np.int64(1) << 40
-MOST_BANNED = 16  # vias that one path may have to leave out
+MOST_BANNED = 64  # vias that one path may have to leave out
 
 
 @jit
@@ -240,7 +240,7 @@ def _ends(at, prices, net, entries, points, part, which, places, used, taken):
             if entries[k, PIN] != which:
                 continue
             price = _entry_price(at, prices, net, entries[k], taken)
-            if price >= LOST:
+            if price > DEAREST:
                 continue
             ends[n, 0], ends[n, 1], ends[n, 2] = (
                 entries[k, PLANE],
