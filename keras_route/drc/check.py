@@ -9,7 +9,7 @@ from keras_route.drc.connectivity import net_pieces
 from keras_route.drc.def_text import read_def_text
 from keras_route.drc.flat_layout import read_flat
 from keras_route.drc.geometry import geometry_violations
-from keras_route.drc.lef_rules import read_rules
+from keras_route.drc.lef_rules import lef_text, read_rules
 from keras_route.drc.lengths import lengths_um
 from keras_route.drc.violations import Open, Violation
 
@@ -89,8 +89,7 @@ def _open(flat, net):
 
 def _grid_um(lefs):
     for path in lefs:
-        with open(path, encoding="utf-8") as file:
-            found = re.search(r"^\s*MANUFACTURINGGRID\s+(\S+)", file.read(), re.MULTILINE)
+        found = re.search(r"^\s*MANUFACTURINGGRID\s+(\S+)", lef_text(path), re.MULTILINE)
         if found:
             return float(found.group(1))
     return 0.0

@@ -52,7 +52,7 @@ def read_rules(lefs: Sequence[str | os.PathLike]) -> tuple[LayerRules, ...]:
     found = {}
     for path in lefs:
         for name, body in re.findall(
-            r"^\s*LAYER\s+(\S+)\s*\n(.*?)^\s*END\s+\1\b", _text(path), FLAGS
+            r"^\s*LAYER\s+(\S+)\s*\n(.*?)^\s*END\s+\1\b", lef_text(path), FLAGS
         ):
             rules = _layer(name, body)
             if rules is not None:
@@ -71,7 +71,8 @@ def read_rules(lefs: Sequence[str | os.PathLike]) -> tuple[LayerRules, ...]:
 FLAGS = re.DOTALL | re.MULTILINE
 
 
-def _text(path):
+def lef_text(path: str | os.PathLike) -> str:
+    """Return the text of a LEF file without comments; a name that ends in `.gz` is unpacked."""
     opened = gzip.open if os.fspath(path).endswith(".gz") else open
     with opened(path, "rt", encoding="utf-8") as file:
         return re.sub(r"#[^\n]*", "", file.read())

@@ -175,7 +175,10 @@ END SPECIALNETS"""
 def test_compressed_files_are_read(lefs, tmp_path):
     path = tmp_path / "routed.def.gz"
     path.write_bytes(gzip.compress(def_text().encode()))
-    assert check_routed_def(path, *lefs).clean
+    packed = [tmp_path / f"{lef.name}.gz" for lef in lefs]
+    for lef, target in zip(lefs, packed, strict=True):
+        target.write_bytes(gzip.compress(lef.read_bytes()))
+    assert check_routed_def(path, *packed).clean
 
 
 def test_a_file_cut_short_is_refused(lefs, tmp_path):
