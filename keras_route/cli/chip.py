@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 
+from keras_route.chip.network_guides import network_guides
 from keras_route.chip.whole_chip import route_chip
 from keras_route.cli import drc
 from keras_route.cli.kinds import positive_float
@@ -14,6 +15,7 @@ from keras_route.files import written_whole
 from keras_route.formats.lefdef import read_design, read_guides
 from keras_route.formats.lefdef.outlines import read_outlines
 from keras_route.layout.chip_picture import write_chip_picture
+from keras_route.models.loading import load_network
 from keras_route.progress import progress_bar
 
 
@@ -38,6 +40,12 @@ def add(parser) -> None:
     )
     parser.add_argument("--guides", type=pathlib.Path, help="file of a global router, .guide")
     parser.add_argument(
+        "--model",
+        default="none",
+        help="network whose guides bound the search of nets that fit its window; default: none, "
+        "which is faster and takes fewer vias",
+    )
+    parser.add_argument(
         "--time-limit",
         type=positive_float,
         help="seconds after which the search ends; nets that are legal by then are written",
@@ -49,7 +57,7 @@ def run(options) -> int:
     design = read_design(options.design, *options.lef)
     if design.technology.unread:
         _say(f"rules of the LEF files that are not kept: {', '.join(design.technology.unread)}")
-    guides = None if options.guides is None else read_guides(options.guides, design)
+    guides = _guides(options, design)
     options.output.mkdir(parents=True, exist_ok=True)
     chip = route_chip(
         design,
@@ -65,6 +73,20 @@ def run(options) -> int:
     _say(f"wrote {routed}")
     _draw(chip, options)
     return _checked(chip, routed, options)
+
+
+def _guides(options, design):
+    """Return the guides of the file, and those of the network for nets that it leaves out."""
+    found = {}
+    if options.model != "none":
+        lowest = 1
+        if options.layers:
+            names = [metal.name for metal in design.technology.metals]
+            lowest = names.index(options.layers[0]) if options.layers[0] in names else lowest
+        found |= network_guides(load_network(options.model), design, lowest)
+    if options.guides is not None:
+        found |= read_guides(options.guides, design)
+    return found
 
 
 def _draw(chip, options):

@@ -4,6 +4,8 @@ import numpy as np
 
 from keras_route.chip.compiled.occupancy import jit
 
+FEW = 10  # terminals of a tree for which all crossings of their lines are tried as points
+
 
 @jit
 def spanning_tree(points):
@@ -51,7 +53,8 @@ def steiner_tree(terminals):
 
     From a shortest spanning tree, the two edges at a point that gain most by meeting at the median
     of their three ends are replaced by three, as long as something is gained; then the spanning
-    tree is drawn anew over all points, and points that join less than three are left out.
+    tree is drawn anew over all points, and points that join less than three are left out. Between a
+    few terminals, the crossings of their lines are tried as points, too (Kahng & Robins, 1992).
 
     Args:
         terminals: (n, 2) integers.
@@ -70,12 +73,50 @@ def steiner_tree(terminals):
         count, edges = _without_idle(points, count, spanning_tree(points[:count]), n)
         if count <= before:
             break
+    if n > FEW:
+        return points[:count], edges
+    others, more = _with_crossings(terminals)
+    if _length(others, more) < _length(points, edges):
+        return others, more
+    return points[:count], edges
+
+
+@jit
+def _length(points, edges):
+    """Return the length of a rectilinear tree."""
+    total = np.int64(0)
+    for k in range(len(edges)):
+        total += _gap(points, edges[k, 0], edges[k, 1])
+    return total
+
+
+@jit
+def _with_crossings(terminals):
+    """Return a spanning tree of the terminals and of crossings that each shorten it the most."""
+    n = len(terminals)
+    points = np.zeros((2 * n + 2, 2), np.int64)
+    points[:n] = terminals
+    count = n
+    edges = spanning_tree(points[:count])
+    while count < len(points):
+        least, x, y = _length(points, edges), np.int64(0), np.int64(0)
+        before = least
+        for a in range(n):
+            for b in range(n):
+                points[count, 0], points[count, 1] = terminals[a, 0], terminals[b, 1]
+                length = _length(points, spanning_tree(points[: count + 1]))
+                if length < least:
+                    least, x, y = length, terminals[a, 0], terminals[b, 1]
+        if least == before:
+            break
+        points[count, 0], points[count, 1] = x, y
+        count, edges = _without_idle(points, count + 1, spanning_tree(points[: count + 1]), n)
     return points[:count], edges
 
 
 @jit
 def _with_medians(points, count, edges, n):
-    """Add the medians that shorten the tree, best first; return the number of points, and edges."""
+    """Add medians that shorten the tree, best first; return the number of points and the edges."""
     limit = len(points)
     ends = np.zeros((2 * limit, 2), np.int64)
     ends[: len(edges)] = edges
