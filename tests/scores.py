@@ -15,7 +15,7 @@ class Decided:
     def __init__(self, labels):
         self.labels = labels
 
-    def predict(self, images, batch_size, verbose):
+    def predict_on_batch(self, images):
         return scores_of(np.asarray(self.labels(images), "float32"))
 
 

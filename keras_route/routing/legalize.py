@@ -1,5 +1,7 @@
 """A legal route around what is blocked, close to a network's decision."""
 
+import functools
+
 import numpy as np
 
 from keras_route.layout.blocked import METAL_CHANNELS, blocked_metal
@@ -92,11 +94,17 @@ def resistance_maze(blocked: np.ndarray, um_per_px: tuple[float, float]) -> Maze
         blocked: bool array (height, width, 4).
         um_per_px: micrometres of a pixel along x and along y.
     """
+    pixel, via = _resistances(um_per_px)
     height, width, _ = blocked.shape
-    undecided = route_costs(np.zeros((1, 1, len(LAYERS))), np.zeros((1, 1, 4), bool), um_per_px)
-    pixels = np.broadcast_to(undecided.pixels, (len(METALS), height, width)).copy()
-    pixels[np.moveaxis(blocked, -1, 0)] = BLOCKED
-    return Maze(pixels, np.broadcast_to(undecided.vias, (len(VIAS), height, width)))
+    pixels = np.where(np.moveaxis(blocked, -1, 0), BLOCKED, pixel)
+    return Maze(pixels, np.broadcast_to(via, (len(VIAS), height, width)))
+
+
+@functools.cache
+def _resistances(um_per_px):
+    """Return the costs of a pixel of each metal and of each via, without a network."""
+    one = route_costs(np.zeros((1, 1, len(LAYERS))), np.zeros((1, 1, len(METALS)), bool), um_per_px)
+    return one.pixels, one.vias
 
 
 def _steps(surprise, ohm):

@@ -101,7 +101,9 @@ def log_odds_of(
     for image, taken in zip(images, blocked if obstacles else (), strict=False):
         if taken is not None:
             image[..., 1:] = taken
-    scores = np.asarray(model.predict(images, batch_size=batch_size, verbose=0))
+    # By batch, because `predict` builds a pipeline each time, which costs as much as 500 nets.
+    batches = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
+    scores = np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
     expected = (len(pins), height, width, SCORES)
     if scores.shape != expected:
         raise ValueError(

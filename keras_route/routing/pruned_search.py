@@ -9,7 +9,7 @@ from keras_route.routing.maze import tree_with_cost
 
 # Log-odds of pixels to search. If those above the first do not join the pins, those above the next
 # are searched, and at last the whole window.
-THRESHOLDS = (-3.0, -6.0, -np.inf)
+THRESHOLDS = (-5.0, -7.0, -np.inf)
 
 
 def pruned_search(

@@ -24,7 +24,8 @@ def flipped(labels):
 
 @pytest.fixture(scope="module")
 def figures():
-    return evaluate(Decided(lambda images: flipped(layout_rule(images))), COUNT, deduplicate=True)
+    wrong = Decided(lambda images: flipped(layout_rule(images)))
+    return evaluate(wrong, COUNT, batch_size=COUNT, deduplicate=True)
 
 
 def test_the_layout_rule_itself_is_perfect():

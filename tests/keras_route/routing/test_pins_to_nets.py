@@ -19,7 +19,7 @@ class Decided:
     def __init__(self, labels):
         self.labels = labels
 
-    def predict(self, images, batch_size, verbose):
+    def predict_on_batch(self, images):
         pins = [image.tobytes() for image in self.labels[..., :1].astype("float32")]
         labels = self.labels[[pins.index(image.tobytes()) for image in images]]
         return scores_of(labels)
@@ -119,7 +119,7 @@ def test_windows_have_a_size(labels, window_um):
 
 def test_wrong_scores_are_refused(labels):
     class Wrong(Decided):
-        def predict(self, images, batch_size, verbose):
+        def predict_on_batch(self, images):
             return np.zeros((len(images), 32, 32, 8))
 
     with pytest.raises(ValueError, match=r"Received: model='decided', which returns \(40,"):

@@ -68,7 +68,7 @@ def test_other_nets_cost_no_less_than_the_cheapest(windows, rng):
     class Undecided:
         name, channels = "undecided", 5
 
-        def predict(self, images, batch_size, verbose):
+        def predict_on_batch(self, images):
             return rng.normal(0, 5, (*images.shape[:3], 16))
 
     blocked = np.stack([window.blocked for window in windows])
