@@ -24,6 +24,7 @@ from keras_route.layout.design import Design, Wires
 FIRST_FIGHT = 0.25
 GROWTH = 1.5
 MOST_ROUNDS = 30
+GUIDED_ROUNDS = 4  # nets that still fight then may leave their guides
 HIGHEST_FIGHT = 1 << 14  # times the fights over a hundred places, it is less than `CLOSED`
 CLOSED = 1 << 30  # a price that no search pays
 # Sixteenths: a path may cost an eighth more than the cheapest, and is found in half the time.
@@ -63,6 +64,7 @@ class DesignRouter:
     Attributes:
         guides: index of a net to boxes (b, 5) in which its paths stay if they can: plane, first row
             and column, and the row and column behind the last; see `guides_on`.
+        guided: whether they hold in this round.
         routes: index of each routed net to its `Route`.
         reasons: index of each net that is not routed, to the reason.
         trees: index of each net to the points and edges of its tree.
@@ -71,6 +73,7 @@ class DesignRouter:
     def __init__(self, design: Design, lowest: int, highest: int):
         self.design = design
         self.guides: dict[int, np.ndarray] = {}
+        self.guided = True
         self.lattice = Lattice.of(design, lowest, highest)
         self.at = empty(self.lattice)
         around = spaces(design)
@@ -128,7 +131,8 @@ class DesignRouter:
         divisions, others = strips(order, self._reaches(), self.at.x, self.design.dbu_per_um)
         windows = self._windows(divisions, jobs)
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            for _ in range(MOST_ROUNDS):
+            for turn in range(MOST_ROUNDS):
+                self.guided = turn < GUIDED_ROUNDS
                 found = 0
                 for division in divisions:
                     works = [
@@ -204,6 +208,7 @@ class DesignRouter:
 
     def _finish(self, order, deadline):
         """Take out nets that fight or are in pieces; give each a last chance in what is free."""
+        self.guided = False
         taken_out = []
         for net in order:
             route = self.routes.get(net)
@@ -252,7 +257,7 @@ class DesignRouter:
             net,
             entries,
             *self.trees[net],
-            self.guides.get(net, NO_GUIDES),
+            self.guides.get(net, NO_GUIDES) if self.guided else NO_GUIDES,
             self.margin,
             np.array([0, columns[0], len(self.at.y), columns[1]]),
         )

@@ -41,7 +41,7 @@ def route_chip(
         layers: names of the lowest and the highest metal that get wires. By default, the second
             metal and up to four above it.
         guides: name of a net to the boxes in which its wires are to run, see `read_guides`. Where
-            they leave no way, the net leaves them.
+            they leave no way, or none without a fight after some rounds, the net leaves them.
         time_limit: seconds after which the search ends, counted from its first net; nets that are
             not routed legally by then are not routed.
         partial: a file for what is routed so far, written every 30 seconds. If it exists, the
