@@ -48,6 +48,11 @@ class Route:
     vias: np.ndarray
     joined: bool
 
+    @property
+    def length(self) -> int:
+        """Length of the wires in database units."""
+        return int((self.wires[:, 3:] - self.wires[:, 1:3]).sum())
+
 
 class DesignRouter:
     """Routes the nets of a design on its tracks, so that each keeps the rules of the technology.
@@ -106,7 +111,7 @@ class DesignRouter:
         y = np.bincount(pins, weights=self.at.y[entries[:, ROW]]) / count
         points, edges = steiner_tree(np.stack([x, y], axis=1).round().astype(np.int64))
         length = np.abs(points[edges[:, 0]] - points[edges[:, 1]]).sum(axis=1)
-        return points, edges[np.argsort(length, kind="stable")]
+        return points, np.ascontiguousarray(edges[np.argsort(length, kind="stable")])
 
     def route(
         self,
@@ -247,6 +252,19 @@ class DesignRouter:
         use(self.at, route.wires, route.vias, change)
 
     def _routed(self, net, window: Window, price, columns):
+        """Return a route of a net; if it is a long way round, the better one of two orders.
+
+        The vias of the first paths can be in the way of the last ones.
+        """
+        points, edges = self.trees[net]
+        tree = np.abs(points[edges[:, 0]] - points[edges[:, 1]]).sum()
+        route = self._routed_in_order(net, edges, window, price, columns)
+        if len(edges) == 1 or (route.joined and route.length <= 1.1 * tree + self.margin):
+            return route
+        other = self._routed_in_order(net, edges[::-1].copy(), window, price, columns)
+        return min(route, other, key=lambda found: (not found.joined, found.length))
+
+    def _routed_in_order(self, net, edges, window, price, columns):
         begin, end = self.entries.spans[net]
         entries = self.entries.table[begin:end]
         prices = Prices(np.ones(self.lattice.planes, np.int64), self.via_prices, price, HASTE)
@@ -256,7 +274,8 @@ class DesignRouter:
             prices,
             net,
             entries,
-            *self.trees[net],
+            self.trees[net][0],
+            edges,
             self.guides.get(net, NO_GUIDES) if self.guided else NO_GUIDES,
             self.margin,
             np.array([0, columns[0], len(self.at.y), columns[1]]),
