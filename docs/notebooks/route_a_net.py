@@ -269,8 +269,8 @@ print(text[text.index("NETS") :][:560])
 # ## Where to go on
 # - `keras-route route pins.csv --output nets.gds` does this from the command line,
 #   and `keras-route check nets.json` checks nets in a file.
-# - `keras_route.route_chip` routes all nets of a chip on one grid, without a
-#   short.
+# - `keras_route.route_chip` routes a placed design of LEF and DEF files, and
+#   `keras-route chip` does so from the command line.
 # - The network can be integers too: `examples/quantize_router.py` quantizes it
 #   with `keras_alt`.
 # - `examples/train_router.py` trains a network of your own.
