@@ -8,7 +8,7 @@ import sys
 from keras_route.chip.network_guides import network_guides
 from keras_route.chip.whole_chip import route_chip
 from keras_route.cli import drc
-from keras_route.cli.kinds import positive_float
+from keras_route.cli.kinds import positive, positive_float
 from keras_route.drc.check import check_routed_def
 from keras_route.drc.reports import write_lyrdb
 from keras_route.files import written_whole
@@ -46,6 +46,9 @@ def add(parser) -> None:
         "which is faster and takes fewer vias",
     )
     parser.add_argument(
+        "--jobs", type=positive, help="threads; default: one for each processor; same result"
+    )
+    parser.add_argument(
         "--time-limit",
         type=positive_float,
         help="seconds after which the search ends; nets that are legal by then are written",
@@ -66,6 +69,7 @@ def run(options) -> int:
         options.time_limit,
         options.output / "partial.npz",
         progress_bar(len(design.nets)).update,
+        options.jobs,
     )
     _say(f"\n{chip.report()}")
     routed = options.output / "routed.def"

@@ -55,3 +55,12 @@ def test_a_cut_file_gives_status_2_and_one_line(files, capsys, tmp_path):
     assert status == 2
     assert err.count("\n") == 1
     assert not (tmp_path / "routed").exists()
+
+
+def test_a_network_can_guide_the_search(files, capsys, tmp_path):
+    technology, cells, placed = files
+    model = ("--model", "router_search_32", "--jobs", "1")
+    status, out, err = run(capsys, placed, technology, cells, tmp_path / "routed", *model)
+
+    assert (status, err) == (0, "")
+    assert "not routed" not in out
