@@ -11,7 +11,7 @@ import tempfile
 try:
     import fcntl
 except ImportError:  # there are no such locks on Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 PREFIX = ".writing-"
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)

@@ -51,6 +51,7 @@ def find_entries(
     left, bottom, right, top = design.die
     size = BIN_UM * design.dbu_per_um
     columns, rows = max(1, -(-(right - left) // size)), max(1, -(-(top - bottom) // size))
+    first, found = bins(under_boxes, size, columns, rows, left, bottom)
     table, ends = entries_of(
         at,
         planes[order],
@@ -63,7 +64,8 @@ def find_entries(
         under_boxes,
         shapes.net[under].astype(np.int64),
         around[under],
-        *bins(under_boxes, size, columns, rows, left, bottom),
+        first,
+        found,
         size,
         columns,
         rows,

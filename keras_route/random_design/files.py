@@ -59,7 +59,8 @@ def write_random_design(
         cells_lef((*CELLS, *FILLERS), "Cells for tests of routers, without transistors."),
         _def_lines(nets, np.random.default_rng(seed), utilization, clock_pins, verbose),
     )
-    paths = tuple(pathlib.Path(folder, name) for name in FILES)
+    technology, cells, placed = (pathlib.Path(folder, name) for name in FILES)
+    paths = technology, cells, placed
     for path, lines in zip(paths, texts, strict=True):
         with written_whole(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)

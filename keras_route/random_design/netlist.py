@@ -44,7 +44,7 @@ class _FreePins:
     """Pins without a net, found by place."""
 
     def __init__(self, places: Iterable[tuple[tuple[str, str], tuple[float, float]]]):
-        self.bins = {}
+        self.bins: dict[tuple[int, int], list[tuple]] = {}
         for pin, (x, y) in places:
             self.bins.setdefault((int(x // BIN), int(y // BIN)), []).append((pin, x, y))
         self.reach = 1 + max((max(place) for place in self.bins), default=0)
@@ -105,7 +105,9 @@ def connect(
         generator: draws degrees and distances.
         verbose: whether a bar tells the progress.
     """
-    drivers = [(port.name, ("PIN", port.name), (port.x, port.y)) for port in ports if port.inward]
+    drivers: list[tuple[str, tuple[str, str], tuple[float, float]]] = [
+        (port.name, ("PIN", port.name), (port.x, port.y)) for port in ports if port.inward
+    ]
     drivers += [
         (f"n{cell.name[1:]}", (cell.name, BY_NAME[cell.cell].output), cell.middle) for cell in cells
     ]
@@ -117,8 +119,8 @@ def connect(
     farthest = (core.box[2] - core.box[0] + core.box[3] - core.box[1]) / 2 / DBU_PER_UM
     bar = progress_bar(len(others), verbose=verbose)
     for index in generator.permutation(len(others)):
-        name, pin, place = others[index]
-        points = (_near(*place, farthest, generator) for _ in range(sinks.pop()))
+        name, pin, (x, y) = others[index]
+        points = (_near(x, y, farthest, generator) for _ in range(sinks.pop()))
         nets[name] = [pin, *(free.take(*point) for point in points)]
         bar.add(1)
     return {name: tuple(nets[name]) for name, *_ in drivers}

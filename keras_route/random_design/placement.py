@@ -84,7 +84,8 @@ def place_cells(count: int, utilization: float, generator: np.random.Generator):
     kinds = generator.choice(len(CELLS), size=count, p=np.divide(shares, sum(shares)))
     widths = np.array([cell.sites for cell in CELLS])[kinds]
     core, rows = _core(widths, utilization)
-    cells, fillers = [], []
+    cells: list[Placed] = []
+    fillers: list[Placed] = []
     for row in range(core.rows):
         members = np.flatnonzero(rows == row)
         gaps = _gaps(core.sites - int(widths[members].sum()), len(members) + 1, generator)

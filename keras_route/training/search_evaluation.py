@@ -9,7 +9,7 @@ from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.layout.blocked import METAL_CHANNELS
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
-from keras_route.routing.legalize import drawn, resistance_maze
+from keras_route.routing.legalize import drawn, resistance_maze, separated
 from keras_route.routing.maze import tree_with_cost
 from keras_route.routing.pins_to_nets import route
 from keras_route.technology.layers import VIAS
@@ -112,19 +112,20 @@ def held_out_windows(count: int, seed: int = HELD_OUT_SEED) -> list[Window]:
 
 def searched_net(pins: np.ndarray, blocked: np.ndarray) -> Net:
     """Return the cheapest net, by the search alone."""
-    maze = resistance_maze(blocked, _um_per_px(blocked))
-    return Net.from_labels(drawn(tree_with_cost(maze, pins)[1], pins), pins)
+    _, metal = tree_with_cost(resistance_maze(blocked, _um_per_px(blocked)), pins)
+    if metal is None:
+        raise separated(pins, blocked)
+    return Net.from_labels(drawn(metal, pins), pins)
 
 
 def grouped(windows: Sequence[Window], nets: Sequence[Net]) -> dict[str, SearchFigures]:
     """Return the figures of a net for each window: of all, by blocked share and by pins."""
-    groups = {"all": lambda window: True}
-    for share in SHARES:
-        groups[f"{share:.0%} blocked"] = lambda window, share=share: window.share == share
-    for pins in sorted({len(window.pins) for window in windows}):
-        groups[f"{pins} pins"] = lambda window, pins=pins: len(window.pins) == pins
     pairs = list(zip(windows, nets, strict=True))
-    members = {name: [p for p in pairs if belongs(p[0])] for name, belongs in groups.items()}
+    members = {"all": pairs}
+    for share in SHARES:
+        members[f"{share:.0%} blocked"] = [p for p in pairs if p[0].share == share]
+    for pins in sorted({len(window.pins) for window in windows}):
+        members[f"{pins} pins"] = [p for p in pairs if len(p[0].pins) == pins]
     return {name: search_figures(chosen) for name, chosen in members.items() if chosen}
 
 

@@ -190,7 +190,7 @@ def write_search_labels(
     packed = [dict(np.load(_part(parts, start))) for start in starts]
     arrays = {name: np.concatenate([p[name] for p in packed])[:count] for name in ARRAYS}
     with written_whole(path) as temporary:
-        np.savez_compressed(temporary, told=json.dumps(told), **arrays)
+        np.savez_compressed(temporary, told=json.dumps(told), **arrays)  # type: ignore[arg-type]
     shutil.rmtree(parts)
 
 

@@ -66,10 +66,12 @@ def empty(lattice: Lattice) -> Occupancy:
         fixed_wire[plane][np.ix_(rows, columns)] = FREE
         if lattice.via[plane] >= 0:
             fixed_via[plane][at] = FREE
-    names = ("x", "y", "horizontal", "on_column", "on_row", "half_width", "space")
-    names += ("below", "cut", "above", "cut_space", "under_space", "entry_boxes")
-    counts = [np.zeros(shape, np.uint16) for _ in range(4)]
-    return Occupancy(*(getattr(lattice, name) for name in names), fixed_wire, fixed_via, *counts)
+    counts = ("use_wire", "use_via", "past_wire", "past_via")
+    arrays: dict[str, np.ndarray] = {name: np.zeros(shape, np.uint16) for name in counts}
+    arrays |= {"fixed_wire": fixed_wire, "fixed_via": fixed_via}
+    return Occupancy._make(
+        arrays[name] if name in arrays else getattr(lattice, name) for name in Occupancy._fields
+    )
 
 
 @jit
