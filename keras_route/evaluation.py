@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_route.data.random_nets import NetFamily, generate
+from keras_route.argument_checks import check_integer, check_network, check_progress
+from keras_route.data.random_nets import MOST_NETS, NetFamily, generate
 from keras_route.layout.checking import check
 from keras_route.metrics import ConnectedRate, ExactMatch, PixelF1, PixelPrecision, PixelRecall
 from keras_route.models.training_range import sees_obstacles
@@ -68,11 +69,16 @@ def evaluate(
         **options: the other arguments of `generate`.
 
     Raises:
-        ValueError: the network sees obstacles, which the layout rule does not.
+        TypeError, ValueError: an argument is wrong; or the network sees obstacles, which the
+            layout rule does not.
 
     Returns:
         `{"all": Figures, 2: Figures, 3: Figures, ...}`, keyed by the number of distinct pins.
     """
+    check_network(model)
+    check_integer("count", count, 1, MOST_NETS)
+    check_integer("batch_size", batch_size, 1)
+    check_progress(progress)
     if sees_obstacles(model):
         raise ValueError(
             "The nets of the layout rule are for networks that see pins alone: call "

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_route.data.random_nets import NetFamily, check_integer, generate, random_stream
+from keras_route.argument_checks import check_integer
+from keras_route.data.random_nets import NetFamily, generate, random_stream
 
 
 class _Epochs(keras.utils.PyDataset):

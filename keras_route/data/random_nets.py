@@ -2,16 +2,19 @@
 
 import dataclasses
 import math
-import numbers
 from collections.abc import Iterator
 
 import numpy as np
 
+from keras_route.argument_checks import check_flag, check_integer, check_length
 from keras_route.data.layout_rule import draw_by_rule, draw_pins
 from keras_route.pins import HELD_OUT_SHARE, PinSets, checked_pins, join
 
 BLOCK = 512  # nets drawn at once: their labels fit a processor's cache
 ATTEMPTS = 1000
+MOST_SIDE = 4096  # pixels of a window; it is held in memory as a whole
+MOST_PINS = 10_000
+MOST_NETS = 10**9  # they would take months
 SPLITS = {None: 1.0, "train": 1 - HELD_OUT_SHARE, "validation": HELD_OUT_SHARE}
 
 
@@ -79,7 +82,7 @@ def generate(
         ValueError: an argument is out of its range, or almost no random net meets the conditions.
     """
     family = NetFamily(height, width, min_pins, max_pins, window_um, deduplicate, split)
-    check_integer("count", count, 0)
+    check_integer("count", count, 0, MOST_NETS)
     x = np.zeros((count, height, width, 1), np.uint8)
     y = np.zeros((count, height, width, 8), np.uint8)
     for start, pins in family.blocks(count, seed):
@@ -100,21 +103,18 @@ class NetFamily:
     split: str | None = None
 
     def __post_init__(self) -> None:
-        check_integer("height", self.height, 1)
-        check_integer("width", self.width, 1)
+        check_integer("height", self.height, 1, MOST_SIDE)
+        check_integer("width", self.width, 1, MOST_SIDE)
         if self.height * self.width < 2:
             raise ValueError(
                 "A window must have room for two pins. "
                 f"Received: height={self.height}, width={self.width}"
             )
         check_integer("min_pins", self.min_pins, 2)
-        check_integer("max_pins", self.max_pins, self.min_pins)
-        if not (isinstance(self.window_um, numbers.Real) and 0 < self.window_um < math.inf):
-            raise ValueError(
-                "`window_um` must be the positive length of a window's side in micrometres. "
-                f"Received: window_um={self.window_um!r}"
-            )
-        if self.split not in SPLITS:
+        check_integer("max_pins", self.max_pins, self.min_pins, MOST_PINS)
+        check_length("window_um", self.window_um, "a window's side")
+        check_flag("deduplicate", self.deduplicate)
+        if not isinstance(self.split, str | None) or self.split not in SPLITS:
             raise ValueError(
                 f'`split` must be "train", "validation" or None. Received: split={self.split!r}'
             )
@@ -170,11 +170,3 @@ def random_stream(seed: int, *key: int) -> np.random.Generator:
     """Return the random numbers of a seed and a key; those of other keys are independent."""
     check_integer("seed", seed, 0)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def check_integer(name: str, value: object, least: int) -> None:
-    """Raise an error if an argument is not an integer or is too small."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r}")
-    if value < least:
-        raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value!r}")

@@ -21,7 +21,7 @@ def blocked_metal(blocked: np.ndarray | None, height: int, width: int) -> np.nda
     shape = (height, width, len(METALS))
     if blocked is None:
         return np.zeros(shape, bool)
-    blocked = np.asarray(blocked, bool)
+    blocked = blocked_array(blocked)
     if blocked.shape not in (shape[:2], shape):
         raise ValueError(
             f"`blocked` has the shape of the window, {shape[:2]}, for all metals, or {shape} "
@@ -29,6 +29,21 @@ def blocked_metal(blocked: np.ndarray | None, height: int, width: int) -> np.nda
             f"Received: blocked of shape {blocked.shape}"
         )
     return np.broadcast_to(blocked[..., None] if blocked.ndim == 2 else blocked, shape)
+
+
+def blocked_array(blocked) -> np.ndarray:
+    """Return what a user gives as `blocked` as a bool array of any shape.
+
+    Raises:
+        ValueError: it is not an array.
+    """
+    try:
+        return np.asarray(blocked, bool)
+    except ValueError as error:
+        raise ValueError(
+            "`blocked` must be an array of booleans, of shape (height, width) or "
+            f"(height, width, {len(METALS)}). Received: blocked={blocked!r}"
+        ) from error
 
 
 def footprint(labels: np.ndarray, pins: np.ndarray) -> np.ndarray:

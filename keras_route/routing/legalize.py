@@ -45,13 +45,11 @@ def legalize(
         ValueError: blocked pixels separate the pins, or `blocked` has another shape.
     """
     log_odds = np.asarray(log_odds)
-    height, width = log_odds.shape[:2]
-    taboo = blocked_metal(blocked, height, width)
-    maze = route_costs(log_odds, taboo, (window_um / width, window_um / height))
-    metal = cheapest_tree(maze, without_repeats(pins))
-    if metal is None:
+    taboo = blocked_metal(blocked, *log_odds.shape[:2])
+    labels = legal_route(log_odds, pins, taboo, window_um)
+    if labels is None:
         raise separated(pins, taboo)
-    return drawn(metal, pins)
+    return labels
 
 
 def separated(pins: np.ndarray, blocked: np.ndarray) -> ValueError:
@@ -61,6 +59,16 @@ def separated(pins: np.ndarray, blocked: np.ndarray) -> ValueError:
         f"Received: pins={[tuple(pin) for pin in pins.tolist()]}, "
         f"blocked={int(blocked.sum())} of {blocked.size} pixels"
     )
+
+
+def legal_route(
+    log_odds: np.ndarray, pins: np.ndarray, blocked: np.ndarray, window_um: float
+) -> np.ndarray | None:
+    """Return the route of `legalize`; None if blocked pixels (height, width, 4) part the pins."""
+    height, width = log_odds.shape[:2]
+    maze = route_costs(log_odds, blocked, (window_um / width, window_um / height))
+    metal = cheapest_tree(maze, without_repeats(pins))
+    return None if metal is None else drawn(metal, pins)
 
 
 def route_costs(

@@ -1,20 +1,24 @@
 """From pins to legal nets: the network scores, and a decoder or a search routes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from keras_route.argument_checks import check_integer, check_network, check_progress
 from keras_route.data.random_nets import NetFamily
-from keras_route.layout.blocked import METAL_CHANNELS, blocked_metal, footprint
+from keras_route.layout.blocked import METAL_CHANNELS, blocked_array, blocked_metal, footprint
 from keras_route.layout.net import Net
 from keras_route.models.comparator import SCORES, log_odds
 from keras_route.models.training_range import sees_obstacles, warn_outside_of_training
 from keras_route.pins import PinSets, checked_pins, pins_of
 from keras_route.routing.decode import decode
-from keras_route.routing.legalize import legalize
-from keras_route.routing.pruned_search import pruned_search
+from keras_route.routing.legalize import legal_route
+from keras_route.routing.pruned_search import likely_routes
 
-BLOCK = 1024
+BLOCK = 1024  # nets that are in memory at once, in windows of up to 64 x 64 pixels
+BLOCK_PIXELS = BLOCK * 64 * 64
+MOST_TOLD = 5  # nets of an error
 
 
 def route(
@@ -26,6 +30,7 @@ def route(
     window_um: float = 11.0,
     batch_size: int = 128,
     progress: Callable[[int], None] | None = None,
+    names: Sequence[str] | None = None,
 ) -> list[Net]:
     """Return a net for each set of pins; every net is connected and legal.
 
@@ -53,32 +58,40 @@ def route(
         window_um: size of the window in micrometres, in both directions.
         batch_size: nets that the network sees at once.
         progress: called with the number of nets done so far.
+        names: of the nets, one for each; errors tell them, too.
 
     Returns:
         List of `Net`; `repaired` and `changed` compare each with the network's decision.
 
     Raises:
-        TypeError: coordinates are not integers.
+        TypeError: coordinates are not integers, or an argument has the wrong type.
         ValueError: the window has no room for two pins; a pin lies outside of it; a net has fewer
             than two different pins; an array or the scores have another shape; or blocked pixels
-            separate the pins of a net.
+            separate the pins of nets. All nets are tried before, and the error names those.
     """
+    check_network(model)
+    check_integer("batch_size", batch_size, 1)
+    check_progress(progress)
     if getattr(pins, "ndim", 0) == 4:
         height, width = pins.shape[1:3]
         pins = pins_of(np.asarray(pins))
     NetFamily(height, width, window_um=window_um)  # checks the window
     # Checks every net before any is routed.
-    nets = PinSets.of(checked_pins(net, height, width) for net in pins)
+    nets = _checked_nets(pins, height, width, names)
     taboo = _blocked_for_each(blocked, len(nets), height, width)
     warn_outside_of_training(model, nets, taboo, height, width, window_um)
     completed = searched if sees_obstacles(model) else finish
     routed: list[Net] = []
-    for start in range(0, len(nets), BLOCK):
-        part, taken = nets.part(start, start + BLOCK), taboo[start : start + BLOCK]
+    block = min(BLOCK, max(1, BLOCK_PIXELS // (height * width)))
+    for start in range(0, len(nets), block):
+        part, taken = nets.part(start, start + block), taboo[start : start + block]
         decided = log_odds_of(model, part, height, width, batch_size, taken)
         routed += completed(decided, part, taken, window_um)
         if progress is not None:
             progress(len(routed))
+    if names is not None:
+        routed = [replace(net, name=name) for net, name in zip(routed, names, strict=True)]
+    _check_joined(routed, taboo)
     return routed
 
 
@@ -128,13 +141,14 @@ def finish(
         blocked: for each net a bool array (height, width, 4), or None.
         window_um: size of the window in micrometres.
 
-    Raises:
-        ValueError: blocked pixels separate the pins of a net.
+    Returns:
+        The nets. One whose pins are separated by blocked pixels has no wires.
     """
     labels, nets = decode(decided, pins), list(pins)
     for i, taken in enumerate(blocked):
         if taken is not None and (footprint(labels[i], nets[i]) & taken).any():
-            labels[i] = legalize(decided[i], nets[i], taken, window_um)
+            legal = legal_route(decided[i], nets[i], taken, window_um)
+            labels[i] = 0 if legal is None else legal
     return _as_nets(labels, nets, decided, window_um)
 
 
@@ -149,7 +163,7 @@ def searched(
     for one, taken in zip(taboo, blocked, strict=True):
         if taken is not None:
             one[:] = taken
-    return _as_nets(pruned_search(decided, pins, taboo, window_um), list(pins), decided, window_um)
+    return _as_nets(likely_routes(decided, pins, taboo, window_um), list(pins), decided, window_um)
 
 
 def _as_nets(labels, nets, decided, window_um):
@@ -160,11 +174,63 @@ def _as_nets(labels, nets, decided, window_um):
     ]
 
 
+def _checked_nets(pins, height, width, names):
+    """Return the pins of all nets; an error tells which net is wrong."""
+    try:
+        nets = list(pins)
+    except TypeError as error:
+        raise TypeError(
+            f"`pins` must be a list of nets, each a list of (x, y) pairs. Received: pins={pins!r}"
+        ) from error
+    if names is not None and not (
+        isinstance(names, list | tuple)
+        and len(names) == len(nets)
+        and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(
+            f"`names` must be a list with the name of each of the {len(nets)} nets. "
+            f"Received: names={names!r}"
+        )
+    return PinSets.of(
+        _checked_net(net, height, width, _title(i, names[i] if names is not None else ""))
+        for i, net in enumerate(nets)
+    )
+
+
+def _checked_net(pins, height, width, title):
+    try:
+        return checked_pins(pins, height, width)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{title}: {error}") from error
+
+
+def _check_joined(nets, blocked):
+    """Raise an error if there are nets without wires, which blocked pixels separate."""
+    apart = [i for i, net in enumerate(nets) if not net.wires]
+    if apart:
+        told = [
+            f"{_title(i, nets[i].name)} with pins={list(nets[i].pins)} and "
+            f"{int(blocked[i].sum())} of {blocked[i].size} pixels blocked"
+            for i in apart[:MOST_TOLD]
+        ]
+        more = f", and {len(apart) - MOST_TOLD} further nets" if len(apart) > MOST_TOLD else ""
+        raise ValueError(
+            "Pins can be joined where a way is free: block less, enlarge the window, or leave "
+            f"these nets out. Received: {len(apart)} of {len(nets)} nets whose pins are "
+            f"separated: {'; '.join(told)}{more}"
+        )
+
+
+def _title(index, name):
+    return f"net {index}" + (f" {name!r}" if name else "")
+
+
 def _blocked_for_each(blocked, count, height, width):
     """Return what is blocked for each net: bool array (height, width, 4), or None."""
     if blocked is None:
         return [None] * count
-    if np.ndim(blocked) < 4:
+    blocked = blocked_array(blocked)
+    if blocked.ndim < 4:
         return [blocked_metal(blocked, height, width)] * count
     if len(blocked) != count:
         raise ValueError(

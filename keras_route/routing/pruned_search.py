@@ -38,6 +38,20 @@ def pruned_search(
     Raises:
         ValueError: blocked pixels separate the pins of a net.
     """
+    labels = likely_routes(log_odds, pins, blocked, window_um, thresholds)
+    for i in np.flatnonzero(~labels.any(axis=(1, 2, 3))):
+        raise separated(list(pins)[i], blocked[i])
+    return labels
+
+
+def likely_routes(
+    log_odds: np.ndarray,
+    pins: PinSets,
+    blocked: np.ndarray,
+    window_um: float = 11.0,
+    thresholds: tuple[float, ...] = THRESHOLDS,
+) -> np.ndarray:
+    """Return the label images of `pruned_search`; zeros for nets whose pins are separated."""
     height, width = log_odds.shape[1:3]
     maze = resistance_maze(
         np.zeros((height, width, len(METAL_CHANNELS)), bool),
@@ -54,8 +68,6 @@ def pruned_search(
             within[:, net[:, 1], net[:, 0]] = True
             _, metal = tree_with_cost(maze, distinct, within)
             if metal is not None:
+                labels[i] = drawn(metal, net)
                 break
-        else:
-            raise separated(net, blocked[i])
-        labels[i] = drawn(metal, net)
     return labels

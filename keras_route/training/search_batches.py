@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from keras_route.data.random_nets import check_integer, random_stream
+from keras_route.argument_checks import check_integer
+from keras_route.data.random_nets import random_stream
 from keras_route.layout.blocked import METAL_CHANNELS
 from keras_route.technology.layers import LAYERS, VIAS
 from keras_route.training.search_labels import SearchLabels

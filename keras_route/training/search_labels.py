@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_route.argument_checks import check_integer
 from keras_route.data.obstacles import random_obstacles
-from keras_route.data.random_nets import NetFamily, check_integer, random_stream
+from keras_route.data.random_nets import NetFamily, random_stream
 from keras_route.files import written_whole
 from keras_route.routing.legalize import resistance_maze
 from keras_route.routing.maze import EXACT_PINS, Maze

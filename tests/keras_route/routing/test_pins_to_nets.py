@@ -4,6 +4,7 @@ import pytest
 
 from keras_route.data.random_nets import generate
 from keras_route.layout.checking import check
+from keras_route.models import SearchRouter
 from keras_route.models.comparator import scores_of
 from keras_route.pins import pins_of
 from keras_route.routing.pins_to_nets import route
@@ -130,3 +131,72 @@ def test_wrong_scores_are_refused(labels):
 def test_wrong_shapes_of_what_is_blocked_are_refused(labels, shape):
     with pytest.raises(ValueError, match="Received: blocked of shape"):
         route(Decided(labels), pins_of(labels[..., :1]), blocked=np.zeros(shape, bool))
+
+
+THREE = [[(1, 2), (30, 2)], [(1, 2), (3, 4)], [(0, 0), (31, 31)]]
+
+
+@pytest.mark.parametrize("obstacles_seen", [False, True])
+def test_all_nets_that_cannot_be_joined_are_named(obstacles_seen):
+    wall = np.zeros((32, 32), bool)
+    wall[:, 20] = True
+    model = (
+        SearchRouter(reach=15, stem=2, features=(4, 4, 4), blocks=(0, 0, 0))
+        if obstacles_seen
+        else keras.Sequential([keras.layers.Conv2D(16, 1)])
+    )
+
+    with pytest.raises(ValueError, match="block less") as caught:
+        route(model, THREE, blocked=wall, names=["a", "", "c"])
+
+    told = str(caught.value)
+    assert "2 of 3 nets" in told
+    assert "net 0 'a' with pins=[(1, 2), (30, 2)] and 128 of 4096 pixels blocked" in told
+    assert "net 2 'c'" in told
+    assert "net 1" not in told
+    (joined,) = route(model, THREE[1:2], blocked=wall, names=["b"])
+    assert joined.name == "b"
+    assert check(joined, wall) == []
+
+
+def test_many_nets_that_cannot_be_joined_are_counted():
+    model = keras.Sequential([keras.layers.Conv2D(16, 1)])
+
+    with pytest.raises(ValueError, match=r"7 of 7 nets .*and 2 further nets$"):
+        route(model, THREE[:1] * 7, blocked=np.ones((32, 32), bool))
+
+
+def test_a_wrong_net_is_named(labels):
+    with pytest.raises(ValueError, match="^net 1: Pins must lie in the window"):
+        route(Decided(labels), [[(1, 2), (3, 4)], [(1, 2), (3, 32)]])
+    with pytest.raises(TypeError, match="^net 1 'b': `pins` must be integer"):
+        route(Decided(labels), [[(1, 2), (3, 4)], [(1, 2), (3, 3.5)]], names=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"model": None}, TypeError, "`model` must be a Keras model.*Received: model=None"),
+        ({"model": SearchRouter}, TypeError, "`model` must be a Keras model"),
+        ({"pins": None}, TypeError, "`pins` must be a list of nets.*Received: pins=None"),
+        ({"pins": 3}, TypeError, "`pins` must be a list of nets"),
+        ({"pins": [None]}, ValueError, "net 0: `pins` must be a list of"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"batch_size": None}, TypeError, "`batch_size` must be an integer"),
+        ({"height": 10**9}, ValueError, "`height` must be at most 4096"),
+        ({"width": "32"}, TypeError, "`width` must be an integer"),
+        ({"window_um": True}, ValueError, "Received: window_um=True"),
+        ({"progress": 1}, TypeError, "`progress` must be a function"),
+        ({"names": "a"}, ValueError, "`names` must be a list with the name of each of the 1 nets"),
+        ({"names": [1]}, ValueError, "`names` must be a list"),
+        ({"names": ["a", "b"]}, ValueError, "`names` must be a list"),
+        ({"names": 1}, ValueError, "`names` must be a list"),
+        ({"blocked": "x"}, ValueError, "Received: blocked of shape"),
+        ({"blocked": [[0], [0, 1]]}, ValueError, "`blocked` must be an array"),
+    ],
+    ids=str,
+)
+def test_nonsense_is_refused_in_our_words(arguments, error, match, labels):
+    given = {"model": Decided(labels), "pins": [[(1, 2), (3, 4)]]} | arguments
+    with pytest.raises(error, match=match):
+        route(**given)
