@@ -139,6 +139,32 @@ def checked_pins(pins, height: int, width: int) -> np.ndarray:
         ValueError: the shape is another one, fewer than two pins differ, or a pin lies outside the
             window.
     """
+    array = checked_places(pins, height, width)
+    if not needs_wires(array):
+        raise ValueError(
+            "A net needs at least two pins in different places; leave out nets without wires. "
+            f"Received: pins={pins}"
+        )
+    return array
+
+
+def needs_wires(pins: np.ndarray) -> bool:
+    """Return whether the pins of a pin array lie in different places."""
+    return bool((pins != pins[0]).any())
+
+
+def checked_places(pins, height: int, width: int) -> np.ndarray:
+    """Check that the pins of one net are pixels of the window, and return them as a pin array.
+
+    Args:
+        pins: (n, 2) integers `(x, y)`, one or more.
+        height: rows of the window.
+        width: columns of the window.
+
+    Raises:
+        TypeError: coordinates are not integers.
+        ValueError: the shape is another one, or a pin lies outside the window.
+    """
     try:
         array = np.asarray(pins)
     except ValueError as error:
@@ -155,11 +181,8 @@ def checked_pins(pins, height: int, width: int) -> np.ndarray:
             "`pins` must be integer pixels; round coordinates to the grid first, e.g. by "
             f"`np.rint(um / um_per_px).astype(int)`. Received: pins={pins} of {array.dtype}"
         )
-    if len(array) < 2 or (array == array[0]).all():
-        raise ValueError(
-            "A net needs at least two pins in different places; leave out nets without wires. "
-            f"Received: pins={pins}"
-        )
+    if not len(array):
+        raise ValueError(f"A net must have a pin: leave out empty nets. Received: pins={pins}")
     outside = array[((array < 0) | (array >= (width, height))).any(axis=1)]
     if len(outside):
         raise ValueError(

@@ -38,7 +38,7 @@ LAYERS = {
         {"cli"},
     ],
     "keras_route": [
-        {"argument_checks", "files", "technology", "pins", "progress"},
+        {"argument_checks", "files", "json_reading", "technology", "pins", "progress"},
         {"layout"},
         {"data", "models", "random_design"},
         {"losses", "metrics", "routing", "formats"},

@@ -12,6 +12,11 @@ from keras_route.models.presets import preset_names
 from keras_route.training.recipes import RECIPES
 
 WRONG = 2  # exit status
+EPILOG = """\
+exit status: 0 if all is well; 1 if a net breaks a rule or is not routed; 2 for wrong input or an
+error, told in a line; 130 if interrupted
+
+example: keras-route route pins.csv --output nets.gds"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,7 +28,12 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `keras-route`; its `command` names the subcommand."""
-    root = _Parser(prog="keras-route", description="Route circuit nets with a trained network.")
+    root = _Parser(
+        prog="keras-route",
+        description="Route circuit nets with a trained network.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = root.add_subparsers(dest="command", required=True)
     _add_generate(commands)
     _add_train(commands)
@@ -135,7 +145,7 @@ def _add_route(commands):
         help=f"file that ends in {', '.join(WRITERS)}; may be given several times",
     )
     _add_model(parser, "--model", default="router_32")
-    _add_window(parser, NetFamily.height, NetFamily.width, NetFamily.window_um)
+    _add_window(parser, "that of the preset's training, else ")
     _add_blocked(parser)
 
 
@@ -183,7 +193,7 @@ def _add_blocked(parser):
 
 def _add_nets(parser, repeated):
     """Add the options of random nets; the function that draws them has the defaults."""
-    _add_window(parser, **dict.fromkeys(("height", "width", "window_um"), argparse.SUPPRESS))
+    _add_window(parser)
     for name, meaning in (("--min-pins", "least number"), ("--max-pins", "largest number")):
         parser.add_argument(name, type=positive, default=argparse.SUPPRESS, help=meaning)
     parser.add_argument(
@@ -194,15 +204,18 @@ def _add_nets(parser, repeated):
     )
 
 
-def _add_window(parser, height, width, window_um):
-    parser.add_argument("--height", type=positive, default=height, help="rows; default: 32")
-    parser.add_argument("--width", type=positive, default=width, help="columns; default: 32")
-    parser.add_argument(
-        "--window-um",
-        type=positive_float,
-        default=window_um,
-        help="sides in micrometres; default: 11",
-    )
+def _add_window(parser, default=""):
+    """Add the size of windows; what is not given is absent from the options."""
+    for name, kind, meaning in (
+        ("--height", positive, f"rows; default: {default}{NetFamily.height}"),
+        ("--width", positive, f"columns; default: {default}{NetFamily.width}"),
+        (
+            "--window-um",
+            positive_float,
+            f"sides in micrometres; default: {default}{NetFamily.window_um:g}",
+        ),
+    ):
+        parser.add_argument(name, type=kind, default=argparse.SUPPRESS, help=meaning)
 
 
 def _defaults(option):

@@ -5,13 +5,14 @@ import dataclasses
 import json
 import pathlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from keras_route.cli import chip, drc
 from keras_route.cli.arguments import WRONG, parser
-from keras_route.cli.tables import figures_table, nets_table, search_table
+from keras_route.cli.tables import figures_table, layers_summary, nets_table, search_table
 from keras_route.data.hdf5 import write_hdf5
 from keras_route.data.random_nets import NetFamily
 from keras_route.evaluation import evaluate
@@ -21,8 +22,10 @@ from keras_route.formats.net_names import titles
 from keras_route.formats.pin_files import read_pins
 from keras_route.formats.writers import writer
 from keras_route.layout.checking import check
+from keras_route.layout.net import Net
 from keras_route.models.loading import load_network
-from keras_route.models.training_range import sees_obstacles
+from keras_route.models.training_range import sees_obstacles, window_of_training
+from keras_route.pins import needs_wires
 from keras_route.progress import progress_bar, verbosity
 from keras_route.random_design.files import write_random_design
 from keras_route.routing.pins_to_nets import route
@@ -32,6 +35,7 @@ from keras_route.training.search_evaluation import WINDOW_KINDS, evaluate_search
 from keras_route.training.search_labels import SearchFamily, write_search_labels
 
 INTERRUPTED = 130  # exit status
+MOST_TOLD = 10  # nets that need no wire
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,18 +45,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; by default, those of the process.
 
     Returns:
-        0 for success; 1 if a net breaks a rule; 2 for wrong input, with a line on stderr
-        that says what to do; 130 if interrupted.
+        0 for success; 1 if a net breaks a rule or is not routed; 2 for wrong input, with a line
+        on stderr that says what to do; 130 if interrupted.
     """
     options = parser().parse_args(arguments)
     try:
-        return COMMANDS[options.command](options)
+        with _warnings_in_a_line(options.command):
+            return COMMANDS[options.command](options)
     except KeyboardInterrupt:
         sys.stderr.write(f"\nkeras-route {options.command}: interrupted\n")
         return INTERRUPTED
     except (ImportError, OSError, TypeError, ValueError) as error:
-        sys.stderr.write(f"keras-route {options.command}: {' '.join(str(error).split())}\n")
-        return WRONG
+        _complain(options.command, error)
+    except (MemoryError, OverflowError) as error:
+        _complain(
+            options.command,
+            "The machine must have room for what is asked: choose a smaller window or batch, or "
+            f"fewer nets or pins. Received: {error or type(error).__name__}",
+        )
+    return WRONG
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line(command):
+    """Print warnings without the place in the source that warns."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *place, **line: _complain(command, message)
+        yield
+
+
+def _complain(command, message):
+    sys.stderr.write(f"keras-route {command}: {' '.join(str(message).split())}\n")
 
 
 def _generate(options):
@@ -84,7 +107,9 @@ def _recipe(options):
 
 def _evaluate(options):
     model = load_network(options.model)
-    nets = _given(options, NetFamily)
+    nets = {**window_of_training(model), **_given(options, NetFamily)}
+    if sees_obstacles(model):
+        nets = _given(options, NetFamily)
     told = {"model": options.model, "count": options.count, "seed": options.seed, "nets": nets}
     target = contextlib.nullcontext() if options.json is None else written_whole(options.json)
     measured, table = (
@@ -119,20 +144,14 @@ def _beside_obstacles(model, options, nets):
 
 def _route(options):
     writers = {path: writer(path) for path in options.output}
-    pins = read_pins(options.pins, options.height, options.width)
     blocked = None if options.blocked is None else _mask(options.blocked)
     model = load_network(options.model)
-    nets = route(
-        model,
-        list(pins.values()),
-        options.height,
-        options.width,
-        blocked,
-        options.window_um,
-        progress=progress_bar(len(pins)).update,
-    )
-    nets = [dataclasses.replace(net, name=name) for net, name in zip(nets, pins, strict=True)]
+    family = NetFamily(**{**window_of_training(model), **_given(options, NetFamily)})
+    window = {name: getattr(family, name) for name in ("height", "width", "window_um")}
+    pins = read_pins(options.pins, window["height"], window["width"])
+    nets = _routed(model, pins, blocked, window)
     _say(nets_table(nets))
+    _say(layers_summary(nets))
     for path, write in writers.items():
         write(nets, path)
         _say(f"wrote {path}")
@@ -142,6 +161,29 @@ def _route(options):
         f"differ from the network's raw decision"
     )
     return 0 if legal == len(nets) else 1
+
+
+def _routed(model, pins, blocked, window):
+    """Return the nets of a file; those whose pins lie in one place have no wires."""
+    wired = {name: array for name, array in pins.items() if needs_wires(array)}
+    progress = progress_bar(len(wired)).update if wired else None
+    routed = route(
+        model,
+        list(wired.values()),
+        blocked=blocked,
+        progress=progress,
+        names=list(wired),
+        **window,
+    )
+    found = dict(zip(wired, routed, strict=True))
+    alone = [name for name in pins if name not in wired]
+    if alone:
+        named = ", ".join(alone[:MOST_TOLD]) + (", ..." if len(alone) > MOST_TOLD else "")
+        _say(f"{len(alone)} nets need no wire, because their pins lie in one place: {named}")
+    for name in alone:
+        places = tuple(map(tuple, pins[name].tolist()))
+        found[name] = Net(places, (), (), name=name, **window)
+    return [found[name] for name in pins]
 
 
 def _check(options):

@@ -3,9 +3,13 @@
 import argparse
 import math
 
+MOST = 10**9  # of anything that a command counts; more would never end
+
 
 def positive(text: str) -> int:
-    """Return an integer of 1 or more."""
+    """Return an integer of 1 or more, up to `MOST`."""
+    if text.isdecimal() and int(text[:20]) > MOST:
+        raise argparse.ArgumentTypeError(f"expected an integer up to {MOST}, got {text[:40]!r}")
     return _integer(text, 1)
 
 

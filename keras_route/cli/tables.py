@@ -1,12 +1,14 @@
 """Figures as aligned text."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from keras_route.evaluation import Figures
 from keras_route.formats.net_names import titles
 from keras_route.layout.net import Net
 from keras_route.layout.steiner import MOST_POINTS
+from keras_route.technology.layers import METALS, VIAS
 from keras_route.training.search_evaluation import SearchFigures
 
 
@@ -52,6 +54,19 @@ def nets_table(nets: Sequence[Net]) -> str:
             ]
         )
     return aligned(rows)
+
+
+def layers_summary(nets: Sequence[Net]) -> str:
+    """Return two lines: the length of all wires and the number of all vias by layer.
+
+    The stacks of vias below the pins do not count.
+    """
+    lengths = {metal: math.fsum(net.wire_lengths[metal] for net in nets) for metal in METALS}
+    counts = {via: sum(net.via_counts[via] for net in nets) for via in VIAS}
+    return (
+        f"wire um by layer: {', '.join(f'{metal} {um:.2f}' for metal, um in lengths.items())}\n"
+        f"vias by layer: {', '.join(f'{via} {count}' for via, count in counts.items())}"
+    )
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,5 +1,6 @@
 """Nets in HDF5 files of the published format."""
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -8,8 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_route.data.random_nets import NetFamily, check_integer
-from keras_route.files import written_whole
+from keras_route.argument_checks import check_flag, check_integer
+from keras_route.data.random_nets import MOST_NETS, MOST_SIDE, NetFamily
+from keras_route.files import target_of, written_whole
 from keras_route.progress import progress_bar
 from keras_route.technology.layers import LAYERS
 
@@ -28,9 +30,9 @@ def write_hdf5(
     """Write the nets of `generate` to a file, channels first like the published files.
 
     The datasets are `X`, (count, 1, height, width), and `Y`, (count, 8, height, width), of uint8,
-    compressed (gzip). The file's attributes hold the seed and the options. The file appears when it
-    is complete, and then replaces a file of that name. To get more nets, write the file again with
-    a larger count: the first nets are the same.
+    compressed (gzip), with a checksum (Fletcher32) that readers verify. The file's attributes hold
+    the seed and the options. The file appears when it is complete, and then replaces a file of that
+    name. To get more nets, write the file again with a larger count: the first nets are the same.
 
     Args:
         path: file to write.
@@ -47,9 +49,11 @@ def write_hdf5(
     import h5py
 
     family = NetFamily(**options)
-    check_integer("count", count, 1)
+    check_integer("count", count, 1, MOST_NETS)
     check_integer("seed", seed, 0)
-    check_integer("batch_size", batch_size, 1)
+    nets_of_4_gib = (2**32 - 1) // (len(LAYERS) * family.height * family.width)
+    check_integer("batch_size", batch_size, 1, nets_of_4_gib)  # HDF5 allows no larger chunk
+    check_flag("verbose", verbose)
     progress = progress_bar(count, verbose=verbose)
     with (
         written_whole(path) as temporary,
@@ -65,6 +69,7 @@ def write_hdf5(
                 # Faster and smaller than the published lzf, and HDF5 reads it without a plugin.
                 compression="gzip",
                 compression_opts=1,
+                fletcher32=True,
             )
         file.attrs["seed"] = seed
         file.attrs.update({k: v for k, v in dataclasses.asdict(family).items() if v is not None})
@@ -94,13 +99,14 @@ class HDF5Dataset(keras.utils.PyDataset):
 
     def __init__(self, path: str | os.PathLike, batch_size: int = 32, **kwargs):
         super().__init__(**kwargs)
-        check_integer("batch_size", batch_size, 1)
+        check_integer("batch_size", batch_size, 1, MOST_NETS)
+        target_of(path)  # checks its kind
         self.path = os.path.abspath(os.fspath(path))
         self.batch_size = batch_size
         self._file: Any = None  # h5py.File
         self._process: int | None = None
         with _opened(self.path) as file:
-            self.count, self._channels_last = _layout(file, self.path)
+            self.count, self._channels_last = _layout(_found(file, self.path), self.path)
 
     def __len__(self) -> int:
         return math.ceil(self.count / self.batch_size)
@@ -117,7 +123,8 @@ class HDF5Dataset(keras.utils.PyDataset):
         return self.__dict__ | {"_file": None, "_process": None}
 
     def _read(self, name, start):
-        values = self._file[name][start : start + self.batch_size]
+        with _refused(self.path):
+            values = self._file[name][start : start + self.batch_size]
         if not 0 <= values.min() <= values.max() <= 1:
             raise ValueError(
                 "Nets are images of zeros and ones: divide other values by the largest. "
@@ -134,27 +141,47 @@ def _opened(path):
         raise FileNotFoundError(
             f"There is no file to read nets from; `write_hdf5` writes one. Received: path={path!r}"
         )
-    try:
+    with _refused(path):
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
-    except OSError as error:
+
+
+@contextlib.contextmanager
+def _refused(path):
+    """Tell in our words what h5py raises on a damaged file."""
+    try:
+        yield
+    except (
+        *(ArithmeticError, AttributeError, LookupError, MemoryError, NotImplementedError),
+        *(OSError, RuntimeError, TypeError, ValueError),
+    ) as error:
         raise ValueError(
-            "Nets are read from a complete HDF5 file: write it again, or choose another. "
-            f"Received: path={path!r}, {error}"
+            "Nets are read from a complete HDF5 file without damage: write it again, or choose "
+            f"another. Received: path={path!r}, {error}"
         ) from error
 
 
-def _layout(file, path):
+def _found(file, path):
+    """Return the dtype and the shape of each dataset of a file."""
+    with _refused(path):
+        return {
+            name: (value.dtype, value.shape)
+            for name, value in file.items()
+            if hasattr(value, "dtype") and hasattr(value, "shape")
+        }
+
+
+def _layout(found, path):
     """Return the number of nets of a file, and whether channels come last."""
-    found = {name: value for name, value in file.items() if hasattr(value, "dtype")}
-    if found.keys() >= CHANNELS.keys() and all(found[n].dtype.kind in "uib" for n in CHANNELS):
+    if found.keys() >= CHANNELS.keys() and all(found[n][0].kind in "uib" for n in CHANNELS):
         for axis in (1, 3):
-            images = {_images(found[name].shape, axis, c) for name, c in CHANNELS.items()}
+            images = {_images(found[name][1], axis, c) for name, c in CHANNELS.items()}
             if len(images) == 1 and None not in images:
                 return images.pop()[0], axis == 3
-    received = {name: f"{value.dtype} {value.shape}" for name, value in found.items()}
+    received = {name: f"{dtype} {shape}" for name, (dtype, shape) in found.items()}
     raise ValueError(
         "Nets are two datasets of integers, X of shape (N, 1, H, W) or (N, H, W, 1) and Y of "
-        "shape (N, 8, H, W) or (N, H, W, 8), N > 0: rename or transpose what the file has. "
+        f"shape (N, 8, H, W) or (N, H, W, 8), N > 0, H and W up to {MOST_SIDE}: rename or "
+        "transpose what the file has. "
         f"Received: path={path!r} with {received}"
     )
 
@@ -163,4 +190,5 @@ def _images(shape, axis, channels):
     """Return (N, H, W) if `shape` has that many channels at `axis`, else None."""
     if len(shape) != 4 or shape[axis] != channels or not shape[0]:
         return None
-    return (*shape[:axis], *shape[axis + 1 :])
+    images = (*shape[:axis], *shape[axis + 1 :])
+    return images if all(1 <= side <= MOST_SIDE for side in images[1:]) else None

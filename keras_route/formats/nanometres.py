@@ -22,18 +22,42 @@ def origins_nm(
             in a square.
 
     Raises:
-        ValueError: the number of corners is not that of the nets.
+        TypeError: `nets` is not a list of nets.
+        ValueError: the number of corners is not that of the nets, or one is not two numbers.
     """
+    if not isinstance(nets, list | tuple) or not all(isinstance(net, Net) for net in nets):
+        raise TypeError(
+            f"`nets` must be a list of `Net`; put a single one into a list. Received: nets={nets!r}"
+        )
     if origins_um is None:
         columns = math.ceil(math.sqrt(len(nets)))
         pitch = max((net.window_um for net in nets), default=0)
         origins_um = [(i % columns * pitch, i // columns * pitch) for i in range(len(nets))]
+    origins_um = checked_um("origins", origins_um, 2)
     if len(origins_um) != len(nets):
         raise ValueError(
             "Each net that is placed has one origin. "
             f"Received: {len(nets)} nets, {len(origins_um)} origins"
         )
     return [(round(x * NM_PER_UM), round(y * NM_PER_UM)) for x, y in origins_um]
+
+
+def checked_um(name: str, places: Sequence[Sequence[float]], count: int) -> list[list[float]]:
+    """Return places of `count` finite numbers each, in micrometres.
+
+    Raises:
+        ValueError: a place is something else.
+    """
+    try:
+        checked = [[float(number) for number in place] for place in places]
+    except (OverflowError, TypeError, ValueError):
+        checked = [[math.nan]]
+    if not all(len(place) == count and all(map(math.isfinite, place)) for place in checked):
+        raise ValueError(
+            f"`{name}` must be {count} finite numbers of micrometres for each place. "
+            f"Received: {name}={places!r}"
+        )
+    return checked
 
 
 def centre_nm(net: Net, x: int, y: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
 """Reading of the JSON files of nets."""
 
-import json
 import os
 
+from keras_route.json_reading import load_json
 from keras_route.layout.net import Net
 
 
@@ -15,7 +15,7 @@ def read_nets(path: str | os.PathLike) -> list[Net]:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            return [Net.from_dict(fields) for fields in list_of(json.load(file))]
+            return [Net.from_dict(fields) for fields in list_of(load_json(file))]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Nets are read from a JSON file that `keras-route route` wrote, or `write_json`. "

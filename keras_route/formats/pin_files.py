@@ -1,13 +1,13 @@
 """Files of pins, in JSON or CSV."""
 
 import csv
-import json
 import os
 from typing import TextIO
 
 import numpy as np
 
-from keras_route.pins import checked_pins
+from keras_route.json_reading import load_json
+from keras_route.pins import checked_places
 
 HEADER = ["net", "x", "y"]
 
@@ -24,11 +24,12 @@ def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dic
         width: columns of the window.
 
     Returns:
-        Name to pin array: pixels, y = 0 at the top.
+        Name to pin array: pixels, y = 0 at the top. A net whose pins all lie in one place is
+        among them, though it needs no wire (see `needs_wires`).
 
     Raises:
         FileNotFoundError, PermissionError: the file cannot be read.
-        ValueError: the file holds something else, or a net that cannot be routed.
+        ValueError: the file holds something else, or a net that does not lie in the window.
     """
     path = os.fspath(path)
     with open(path, encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark
@@ -46,7 +47,7 @@ def read_pins(path: str | os.PathLike, height: int = 32, width: int = 32) -> dic
 
 
 def _json(file):
-    nets = json.load(file, object_pairs_hook=_named_once)
+    nets = load_json(file, object_pairs_hook=_named_once)
     if isinstance(nets, list):
         nets = {f"net_{i}": pins for i, pins in enumerate(nets)}
     if not isinstance(nets, dict) or not all(isinstance(pins, list) for pins in nets.values()):
@@ -89,6 +90,6 @@ def _csv(file: TextIO) -> dict[str, list[tuple[int, int]]]:
 
 def _checked(name, pins, height, width):
     try:
-        return checked_pins(pins, height, width)
+        return checked_places(pins, height, width)
     except (TypeError, ValueError) as error:
         raise ValueError(f"net {name!r}: {error}") from error

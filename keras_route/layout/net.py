@@ -9,6 +9,7 @@ from operator import index
 import numpy as np
 
 from keras_route.files import written_whole
+from keras_route.json_reading import load_json
 from keras_route.layout import parts, pictures
 from keras_route.layout.parts import Via, Wire
 from keras_route.layout.resistor_network import resistance_between, resistors
@@ -237,7 +238,7 @@ class Net:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                return cls.from_dict(json.load(file))
+                return cls.from_dict(load_json(file))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 "A net is read from a JSON file written by `Net.to_json`. "

@@ -37,8 +37,9 @@ def load_network(name: str | os.PathLike) -> keras.Model:
         )
     try:
         return keras.models.load_model(name, compile=False)
-    except (OSError, TypeError, ValueError) as error:
+    # What Keras raises on a damaged file.
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         raise ValueError(
             f"A network is read from a file that `model.save` wrote. Received: name={name!r} "
-            f"({str(error).splitlines()[0]})"
+            f"({(str(error) or type(error).__name__).splitlines()[0]})"
         ) from error

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import keras
 
 from keras_route.files import written_whole
+from keras_route.json_reading import load_json
 from keras_route.models.training_range import declare
 
 PACKAGED = pathlib.Path(__file__).parents[1] / "presets"
@@ -30,8 +31,8 @@ def from_preset(cls, name: str | os.PathLike) -> keras.Model:
         ValueError: the preset does not exist, holds a model of another class, or has weights that
             differ from those of its card.
     """
-    card = model_card(name)
     kind = keras.saving.get_registered_name(cls)
+    card = _card(name, preset_names(kind))
     if card["class"] != kind:
         raise ValueError(
             f"A preset must hold a model of the class that loads it, here {kind}: call "
@@ -57,20 +58,19 @@ def model_card(name: str | os.PathLike) -> dict:
         name: of a preset in this package, or the path of one elsewhere, without suffix.
 
     Raises:
-        ValueError: the preset does not exist.
+        ValueError: the preset does not exist, or its card is damaged.
     """
-    path = _path(name, ".json")
-    if not path.is_file():
-        raise ValueError(
-            f"A preset must be one of {preset_names()}, or the path of another without suffix. "
-            f"Received: name={os.fspath(name)!r}"
-        )
-    return json.loads(path.read_text(encoding="utf-8"))
+    return _card(name, preset_names())
 
 
-def preset_names() -> list[str]:
-    """Return the names of the presets in this package."""
-    return sorted(path.stem for path in PACKAGED.glob("*.json"))
+def preset_names(kind: str | None = None) -> list[str]:
+    """Return the names of the presets in this package.
+
+    Args:
+        kind: registered name of a class, to have the presets of that class alone.
+    """
+    names = sorted(path.stem for path in PACKAGED.glob("*.json"))
+    return [name for name in names if kind is None or _card(name, names)["class"] == kind]
 
 
 def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping) -> None:
@@ -106,6 +106,33 @@ def save_preset(model: keras.Model, name: str | os.PathLike, card: Mapping) -> N
     with written_whole(_path(name, ".json")) as path, open(path, "w", encoding="utf-8") as file:
         json.dump({**card, **written}, file, indent=1)
         file.write("\n")
+
+
+def _card(name, known):
+    """Return the card of a preset; the error about a name that does not exist tells the known."""
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f"`name` must be a string or a `pathlib.Path`. Received: name={name!r}")
+    path = _path(name, ".json")
+    if not path.is_file():
+        presets = f"one of {known}, or " if known else ""
+        raise ValueError(
+            f"A preset must be {presets}the path of another without suffix. "
+            f"Received: name={os.fspath(name)!r}"
+        )
+    try:
+        with open(path, encoding="utf-8") as file:
+            card = load_json(file)
+    except ValueError as error:
+        raise ValueError(
+            f"A card must be a JSON file that `save_preset` wrote. Received: '{path}' ({error})"
+        ) from error
+    missing = [key for key in WRITTEN if key not in card] if isinstance(card, dict) else WRITTEN
+    if missing:
+        raise ValueError(
+            "A card must be one that `save_preset` wrote: write the preset again. "
+            f"Received: '{path}' without {', '.join(missing)}"
+        )
+    return card
 
 
 def _path(name, suffix):

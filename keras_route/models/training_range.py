@@ -66,6 +66,14 @@ class TrainingRange:
         return found
 
 
+def window_of_training(model) -> dict[str, float]:
+    """Return height, width and window_um that a network of a preset was trained on, else {}."""
+    known = getattr(model, "training_range", None)
+    if known is None:
+        return {}
+    return {"height": known.height, "width": known.width, "window_um": known.window_um}
+
+
 def declare(model: keras.Model, card: Mapping) -> None:
     """Tell a network what it was trained on, if its card does."""
     if "trained_on" in card:

@@ -4,7 +4,14 @@ import os
 from collections.abc import Sequence
 
 from keras_route.files import written_whole
-from keras_route.formats.nanometres import CUT_NM, NM_PER_UM, WIRE_NM, centre_nm, origins_nm
+from keras_route.formats.nanometres import (
+    CUT_NM,
+    NM_PER_UM,
+    WIRE_NM,
+    centre_nm,
+    checked_um,
+    origins_nm,
+)
 from keras_route.formats.net_names import TOP, names_in_layout
 from keras_route.layout.net import Net
 from keras_route.technology.layers import PIN_VIA, VIAS
@@ -60,7 +67,9 @@ def _section(name, items):
 
 
 def _nanometres(die_um):
-    left, bottom, right, top = (round(edge * NM_PER_UM) for edge in die_um)
+    ((left, bottom, right, top),) = (
+        [round(edge * NM_PER_UM) for edge in die] for die in checked_um("die_um", [die_um], 4)
+    )
     return (left, bottom), (right, top)
 
 

@@ -17,8 +17,9 @@ from keras_route.evaluation import evaluate
 from keras_route.formats.pin_files import read_pins
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
-from keras_route.models import SearchRouter
+from keras_route.models import Router, SearchRouter
 from keras_route.models.loading import load_network
+from keras_route.models.presets import save_preset
 from keras_route.progress import LINES
 from keras_route.routing.pins_to_nets import route
 from keras_route.training.recipes import RECIPES
@@ -178,8 +179,79 @@ def test_route_keeps_off_what_is_blocked_in_windows_of_any_size(run, network, pi
         assert check(net, blocked) == []
 
 
+def test_nets_that_need_no_wire_are_told_and_kept(run, network, pins, tmp_path):
+    pins.write_text("c, 1, 2\n" + PINS + "d, 4, 4\nd, 4, 4\n")
+    outputs = [f"--output={tmp_path / name}" for name in ("nets.json", "nets.def", "nets.svg")]
+
+    out = succeed(run("route", pins, "--model", network, *outputs))
+
+    assert "2 nets need no wire, because their pins lie in one place: c, d\n" in out
+    assert "4 of 4 nets are connected and legal" in out
+    written = json.loads((tmp_path / "nets.json").read_text())
+    assert [(net["name"], bool(net["wires"])) for net in written] == [
+        ("c", False),
+        ("a", True),
+        ("b", True),
+        ("d", False),
+    ]
+    assert "4 of 4" in succeed(run("check", tmp_path / "nets.json"))
+    pins.write_text("c, 1, 2")
+    assert "1 of 1 nets" in succeed(run("route", pins, "--model", network, *outputs))
+
+
+def test_lengths_and_vias_are_told_by_layer(run, network, pins, tmp_path):
+    out = succeed(run("route", pins, "--model", network, "--output", tmp_path / "nets.json"))
+
+    assert "\nwire um by layer: m3 " in out
+    assert "\nvias by layer: via3 " in out
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_preset_is_used_in_the_windows_of_its_card(run, pins, tmp_path):
+    file = tmp_path / "nets.json"
+    model = Router(reach=7, stem=2, lines=3, features=4, line_blocks=1, pixel_blocks=1)
+    card = dict.fromkeys(("recipe", "seed", "hardware", "hours", "metrics"), "none")
+    trained = {"height": 40, "width": 48, "window_um": 5.5, "min_pins": 2, "max_pins": 5}
+    save_preset(model, tmp_path / "small", {**card, "trained_on": trained})
+    route = ("route", pins, "--output", file, "--model", tmp_path / "small")
+
+    succeed(run(*route))
+    (net, _) = json.loads(file.read_text())
+    assert (net["height"], net["width"], net["window_um"]) == (40, 48, 5.5)
+
+    status, _, err = run(*route, "--height", 32)
+    (net, _) = json.loads(file.read_text())
+    assert (status, net["height"], net["width"]) == (0, 32, 48)
+    assert err.startswith("keras-route route: 'router' was trained on windows of 40 x 48 pixels")
+    assert "Received: height=32, width=48" in err
+    assert err.count("\n") == 1
+
+    told = tmp_path / "figures.json"
+    succeed(run("evaluate", tmp_path / "small", "--count", 3, "--json", told, "--height", 64))
+    assert json.loads(told.read_text())["nets"] == {"height": 64, "width": 48, "window_um": 5.5}
+
+
+def test_a_machine_that_is_too_small_is_told_in_a_line(run, monkeypatch, tmp_path):
+    def too_large(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(commands, "write_hdf5", too_large)
+
+    status, _, err = run("generate", tmp_path / "nets.h5")
+
+    assert status == 2
+    assert err.startswith("keras-route generate: The machine must have room for what is asked")
+    assert err.count("\n") == 1
+
+
+def test_the_help_tells_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit):
+        commands.main(["--help"])
+    assert "exit status: 0 if all is well; 1 if a net breaks a rule" in capsys.readouterr().out
+
+
 def test_a_broken_rule_is_told(run, network, pins, tmp_path, monkeypatch):
-    bare = [Net(((3, 5), (20, 9)), (), ()), Net(((0, 0), (31, 31)), (), ())]
+    bare = [Net(((3, 5), (20, 9)), (), (), name="a"), Net(((0, 0), (31, 31)), (), (), name="b")]
     monkeypatch.setattr(commands, "route", lambda *arguments, **options: bare)
 
     status, out, _ = run("route", pins, "--model", network, "--output", tmp_path / "nets.json")
@@ -257,7 +329,14 @@ FAULTS = {
     "route pins.csv --output out.gds --height 20": "net 'b': Pins must lie in the window",
     "route network.keras --output out.gds": "network.keras",
     "route pins.csv --output out.json --model network.keras --blocked pins.csv": "from a .npy file",
-    "route pins.csv --output out.json --model network.keras --blocked wall.npy": "block less",
+    "route pins.csv --output out.json --model network.keras --blocked wall.npy": "net 1 'b' with",
+    "route pins.csv --output out.json --model network.keras --height 5000": "at most 4096",
+    "route deep.json --output out.json": "too deeply",
+    "route pins.csv --output out.json --model ./bare": "without class",
+    "route pins.csv --output out.json --model ./deep": "too deeply",
+    "generate out.h5 --height 99999 --width 99999": "`height` must be at most 4096",
+    "generate out.h5 --height 4096 --width 4096": "`batch_size` must be at most 31",
+    "check deep.json": "too deeply",
     "route pins.csv --output out.json --model network.keras --blocked odd.npy": "(32, 32, 4)",
     "route pins.csv --output out.json --model eight.keras": "returns (2, 32, 32, 8)",
 }
@@ -268,7 +347,9 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
     monkeypatch.chdir(tmp_path)
     np.save("wall.npy", np.tile(np.arange(32) == 10, (32, 1)))
     np.save("odd.npy", np.zeros((31, 32), bool))
-    if "eight" in command:
+    pathlib.Path("deep.json").write_text("[" * 100_000)
+    pathlib.Path("bare.json").write_text("{}")
+    if "eight.keras" in command:
         eight = keras.layers.Conv2D(8, 1)
         keras.Sequential([keras.Input((None, None, 1)), eight]).save("eight.keras")
 
@@ -288,6 +369,8 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
         ("draw", "invalid choice: 'draw'"),
         ("generate", "required: file"),
         ("generate out.h5 --count 0", "expected an integer of 1 or more, got '0'"),
+        ("generate out.h5 --count 99999999999999", "an integer up to 1000000000, got '99999"),
+        (f"generate out.h5 --count {'9' * 5000}", "an integer up to 1000000000, got '99999"),
         ("generate out.h5 --seed 1.5", "expected an integer of 0 or more, got '1.5'"),
         ("train run --network vgg", "invalid choice: 'vgg'"),
         ("train run --rate -1", "expected a positive number, got '-1'"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_route.cli.tables import aligned, figures_table, nets_table
+from keras_route.cli.tables import aligned, figures_table, layers_summary, nets_table
 from keras_route.data.random_nets import draw_net
 from keras_route.evaluation import Figures
 from keras_route.layout.net import Net
@@ -39,3 +39,19 @@ def test_nets_have_their_lengths_vias_and_resistance():
     assert two.split() == ["two", "2", f"{length:.2f}", f"{length:.2f}", "0", f"{ohm:.0f}", "0"]
     assert twelve.split()[0] == "net_1"
     assert twelve.split()[3] == "-"  # too many pins for an exact search
+
+
+def test_lengths_and_vias_are_summed_by_layer():
+    pins = ([(2, 5), (9, 5)], [(3, 3), (20, 9)])
+    nets = [Net.from_labels(draw_net(p)) for p in pins]
+
+    lengths, counts = layers_summary(nets).splitlines()
+
+    told = dict(part.split() for part in lengths.removeprefix("wire um by layer: ").split(", "))
+    assert list(told) == ["m3", "m4", "m5", "m6"]
+    assert sum(map(float, told.values())) == pytest.approx(
+        sum(net.wire_length for net in nets), abs=0.02
+    )
+    told = dict(part.split() for part in counts.removeprefix("vias by layer: ").split(", "))
+    assert list(told) == ["via3", "via4", "via5"]
+    assert sum(map(int, told.values())) == sum(len(net.vias) for net in nets) > 0

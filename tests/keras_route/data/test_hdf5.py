@@ -192,6 +192,48 @@ def test_damaged_files_are_refused(path, kept):
         HDF5Dataset(path)
 
 
+def test_damaged_nets_are_refused(path, rng):
+    write_hdf5(path, 8, verbose=False, height=8, width=8)
+    whole = path.read_bytes()
+    with h5py.File(path) as file:
+        chunks = [file[name].id.get_chunk_info(0) for name in ("X", "Y")]
+    for chunk in chunks * 10:
+        damaged = bytearray(whole)
+        place = chunk.byte_offset + rng.integers(chunk.size)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"without damage.*Received: path="):
+            HDF5Dataset(path, 8)[0]
+
+
+def test_damage_elsewhere_is_told_in_our_words(path, rng):
+    write_hdf5(path, 8, verbose=False, height=8, width=8)
+    whole = path.read_bytes()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            HDF5Dataset(path, 8)[0]
+        except ValueError as error:
+            assert "Received: path=" in str(error)  # noqa: PT017 - a harmless bit is no error
+
+
+def test_chunks_have_a_checksum(path):
+    write_hdf5(path, 5, verbose=False)
+    with h5py.File(path) as file:
+        assert file["X"].fletcher32
+        assert file["Y"].fletcher32
+
+
+@pytest.mark.parametrize("given", [None, 3, b"nets.h5"])
+def test_a_path_is_a_text(given):
+    with pytest.raises(TypeError, match="`path` must be a string"):
+        HDF5Dataset(given)
+    with pytest.raises(TypeError, match="`path` must be a string"):
+        write_hdf5(given, 5, verbose=False)
+
+
 def test_a_missing_file_is_named(path):
     with pytest.raises(FileNotFoundError, match=r"no file to read nets from.*nets\.hdf5"):
         HDF5Dataset(path)
@@ -204,6 +246,13 @@ def test_a_missing_file_is_named(path):
         ({"batch_size": 0}, ValueError, "`batch_size`"),
         ({"seed": -1}, ValueError, "`seed`"),
         ({"split": "test"}, ValueError, "`split`"),
+        ({"split": []}, ValueError, "`split`"),
+        ({"count": 10**14}, ValueError, "`count` must be at most"),
+        ({"batch_size": 10**9}, ValueError, "`batch_size` must be at most"),
+        ({"height": 10**5}, ValueError, "`height` must be at most"),
+        ({"max_pins": 10**12}, ValueError, "`max_pins` must be at most"),
+        ({"deduplicate": "no"}, TypeError, "`deduplicate` must be True or False"),
+        ({"verbose": "no"}, TypeError, "`verbose` must be True or False"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_reason(path, options, error, words):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from keras_route.formats.pin_files import read_pins
+from keras_route.pins import needs_wires
 
 pytestmark = pytest.mark.check
 
@@ -48,13 +49,27 @@ def test_the_window_decides_which_pins_are_inside(tmp_path):
         read_pins(path)
 
 
+def test_nets_that_need_no_wire_are_read(tmp_path):
+    path = tmp_path / "pins.csv"
+    path.write_text("one,3,5\ntwo,4,5\ntwo,4,6\nsame,7,7\nsame,7,7")
+
+    nets = read_pins(path)
+
+    assert [name for name, pins in nets.items() if not needs_wires(pins)] == ["one", "same"]
+    assert nets["same"].tolist() == [[7, 7], [7, 7]]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
         ("a.csv", "a,1,2\na,1.5,2", r"line 2 must be `name, x, y`.*Received: 'a, 1.5, 2'"),
         ("a.csv", "a,1,2\n\nb,3", "line 3"),
         ("a.csv", "a,1,2\nnet,x,y", "line 2"),
-        ("a.csv", "a,1,2\na,1,2", "net 'a': A net needs at least two pins"),
+        ("a.csv", "a,1,2\na,1,32", "net 'a': Pins must lie in the window"),
+        ("a.csv", "a,1,2\nb,32,2", "net 'b': Pins must lie in the window"),
+        ("a.json", '{"a": []}', r"net 'a': .*\(n, 2\)"),
+        ("a.json", "[" * 100_000, "lie in each other too deeply"),
+        ("a.json", "[" * 100 + "]" * 100, "a.json: "),
         ("a.csv", "# nothing\n", "must have a net"),
         ("a.csv", "\x89PNG\n", "line 1"),
         ("a.json", "{", "a.json: Expecting"),

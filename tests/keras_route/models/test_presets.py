@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import outputs, randomize
 
-from keras_route.models import FCNRouter
+from keras_route.models import FCNRouter, Router
 from keras_route.models.presets import PACKAGED, from_preset, model_card, preset_names, save_preset
 
 CARD = {
@@ -58,6 +58,43 @@ def test_a_preset_of_the_package_loads_and_is_small(name):
 def test_a_name_that_is_unknown_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"must be one of \[.*name='fcn_1997'"):
         FCNRouter.from_preset("fcn_1997")
+
+
+def test_only_names_of_the_class_are_suggested():
+    for cls in (FCNRouter, Router):
+        kind = keras.saving.get_registered_name(cls)
+        assert preset_names(kind)
+        with pytest.raises(ValueError, match="must be one of") as caught:
+            cls.from_preset("router_99")
+        for name in preset_names():
+            assert (f"'{name}'" in str(caught.value)) == (name in preset_names(kind))
+
+
+def test_a_class_without_presets_suggests_none():
+    with pytest.raises(ValueError, match=r"^A preset must be the path of another.*name='router_9"):
+        from_preset(keras.Sequential, "router_99")
+
+
+@pytest.mark.parametrize("name", [None, 3, b"router_32"])
+def test_a_name_is_a_text(name):
+    with pytest.raises(TypeError, match="`name` must be a string"):
+        FCNRouter.from_preset(name)
+
+
+@pytest.mark.parametrize(
+    ("card", "match"),
+    [
+        ("{", "JSON file that `save_preset` wrote"),
+        ("[" * 100_000, "too deeply"),
+        ("[]", "without class, config, parameters, sha256"),
+        ('{"config": {}, "parameters": 1, "sha256": "0"}', "without class$"),
+    ],
+)
+def test_a_damaged_card_is_refused(card, match, preset):
+    preset.with_suffix(".json").write_text(card)
+    for load in (FCNRouter.from_preset, model_card):
+        with pytest.raises(ValueError, match=match):
+            load(preset)
 
 
 def test_a_preset_of_another_class_names_it(preset):
