@@ -5,6 +5,38 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
+def trimmed(usable, stops, horizontal):
+    """Return the usable pixels without dead ends, which lead to no stop."""
+    metals, height, width = usable.shape
+    kept = usable.copy()
+    for start in range(usable.size):
+        k, y = start // (height * width), start // width % height
+        x = start % width
+        while kept[k, y, x] and not stops[k, y, x]:
+            ways = 0
+            a, b, c = k, y, x  # the last way
+            if k and kept[k - 1, y, x]:
+                ways, a = ways + 1, k - 1
+            if k < metals - 1 and kept[k + 1, y, x]:
+                ways, a = ways + 1, k + 1
+            if horizontal[k]:
+                if x and kept[k, y, x - 1]:
+                    ways, a, c = ways + 1, k, x - 1
+                if x < width - 1 and kept[k, y, x + 1]:
+                    ways, a, c = ways + 1, k, x + 1
+            else:
+                if y and kept[k, y - 1, x]:
+                    ways, a, b = ways + 1, k, y - 1
+                if y < height - 1 and kept[k, y + 1, x]:
+                    ways, a, b = ways + 1, k, y + 1
+            if ways > 1:
+                break
+            kept[k, y, x] = False
+            k, y, x = a, b, c
+    return kept
+
+
+@njit(cache=True, nogil=True)
 def graph(pixels, vias, usable, stops, horizontal, far):
     """Return the nodes of a window and what steps between them cost.
 

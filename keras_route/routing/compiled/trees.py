@@ -3,7 +3,15 @@
 import numpy as np
 from numba import njit
 
-from keras_route.routing.compiled.tracks import arrival, flood, graph, landings, seed, trace
+from keras_route.routing.compiled.tracks import (
+    arrival,
+    flood,
+    graph,
+    landings,
+    seed,
+    trace,
+    trimmed,
+)
 
 LANES = 64  # subsets whose paths are extended together: their costs lie side by side
 TILE = 512  # nodes whose costs are joined together: those of all subsets fit a processor's cache
@@ -80,12 +88,13 @@ def _bits(subset):
 
 
 @njit(cache=True, nogil=True)
-def _stacks(usable, x, y):
-    """Return the pixels above pins."""
+def _graph(pixels, vias, usable, horizontal, x, y, far):
+    """Return the nodes that a tree between pins may need; see `graph`."""
     stacks = np.zeros(usable.shape, np.bool_)
     for pin in range(len(x)):
         stacks[:, y[pin], x[pin]] = True
-    return stacks
+    ways = trimmed(usable, stacks, horizontal)
+    return graph(pixels, vias, ways, stacks, horizontal, far)
 
 
 @njit(cache=True, nogil=True)
@@ -108,7 +117,7 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
     pins = len(x)
     metal = np.zeros(usable.shape, np.bool_)
     landed = np.zeros((pins, 3), np.int32)
-    nodes = graph(pixels, vias, usable, _stacks(usable, x, y), horizontal, far)
+    nodes = _graph(pixels, vias, usable, horizontal, x, y, far)
     number, place, node_cost = nodes[0], nodes[1], nodes[3]
     stacks = landings(vias, free, x, y, far)
     cost = costs_of_trees(pins - 1, nodes, x, y, stacks, far, pins - 1)
@@ -153,7 +162,7 @@ def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
     metal = np.zeros(usable.shape, np.bool_)
     landed = np.zeros((pins + len(free), 3), np.int32)
     size, total = 0, far[0] - far[0]
-    nodes = graph(pixels, vias, usable, _stacks(usable, x, y), horizontal, far)
+    nodes = _graph(pixels, vias, usable, horizontal, x, y, far)
     number, place, first, node_cost, ahead, back, low, high, up, down, first_via = nodes
     stacks = landings(vias, free, x, y, far)
     paths = np.full((len(place), 1), far[0], far.dtype)
