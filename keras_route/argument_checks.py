@@ -24,8 +24,8 @@ def check_flag(name: str, value: object) -> None:
 
 def check_length(name: str, value: object, what: str) -> None:
     """Raise an error if an argument is not a positive, finite length; `what` says of what."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and 0 < value < math.inf):
+    number = float(value) if isinstance(value, numbers.Real) else math.nan
+    if isinstance(value, bool) or not 0 < number < math.inf:
         raise ValueError(
             f"`{name}` must be the positive length of {what} in micrometres. "
             f"Received: {name}={value!r}"

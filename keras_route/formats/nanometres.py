@@ -33,13 +33,13 @@ def origins_nm(
         columns = math.ceil(math.sqrt(len(nets)))
         pitch = max((net.window_um for net in nets), default=0)
         origins_um = [(i % columns * pitch, i // columns * pitch) for i in range(len(nets))]
-    origins_um = checked_um("origins", origins_um, 2)
-    if len(origins_um) != len(nets):
+    corners = checked_um("origins", origins_um, 2)
+    if len(corners) != len(nets):
         raise ValueError(
             "Each net that is placed has one origin. "
-            f"Received: {len(nets)} nets, {len(origins_um)} origins"
+            f"Received: {len(nets)} nets, {len(corners)} origins"
         )
-    return [(round(x * NM_PER_UM), round(y * NM_PER_UM)) for x, y in origins_um]
+    return [(round(x * NM_PER_UM), round(y * NM_PER_UM)) for x, y in corners]
 
 
 def checked_um(name: str, places: Sequence[Sequence[float]], count: int) -> list[list[float]]:
