@@ -34,7 +34,7 @@ def check_length(name: str, value: object, what: str) -> None:
 
 def check_network(model: object) -> None:
     """Raise an error if an argument cannot score images as a Keras model does."""
-    if not callable(getattr(model, "predict", None)) or isinstance(model, type):
+    if not callable(getattr(model, "predict_on_batch", None)) or isinstance(model, type):
         raise TypeError(
             "`model` must be a Keras model from images of pins to scores: load one, e.g. "
             f'`Router.from_preset("router_32")`. Received: model={model!r}'

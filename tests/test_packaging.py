@@ -24,7 +24,8 @@ def test_every_file_of_a_package_is_in_the_wheel(package):
     patterns = METADATA["tool"]["setuptools"]["package-data"][package]
     packed = {path for pattern in patterns for path in folder.glob(pattern)}
     files = {path for path in folder.rglob("*") if path.is_file()}
-    read = {path for path in files if path.suffix not in {".py", ".pyc", *DOCUMENTS}}
+    made = {".pyc", ".nbi", ".nbc"}  # by Python and numba
+    read = {path for path in files if path.suffix not in {".py", *made, *DOCUMENTS}}
     assert not sorted(read - packed)
 
 
