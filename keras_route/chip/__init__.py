@@ -1,1 +1,1 @@
-"""All nets of a chip on one grid of tracks."""
+"""All nets of a placed design on its tracks."""
