@@ -172,7 +172,8 @@ def _add_random_design(commands):
 
 
 def _command(commands, name, does):
-    return commands.add_parser(name, help=does, description=does.capitalize(), epilog="example: ")
+    sentence = f"{does[0].upper()}{does[1:]}"  # `capitalize` would write LEF in small letters
+    return commands.add_parser(name, help=does, description=sentence, epilog="example: ")
 
 
 def _add_model(parser, name="model", **default):
