@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_route.chip.compiled.entries import bins, entries_of
+from keras_route.chip.compiled.entries import Neighbours, bins, entries_of
 from keras_route.chip.compiled.occupancy import Occupancy
 from keras_route.chip.lattice import Lattice, fitting_vias
 from keras_route.layout.design import Design
@@ -51,7 +51,10 @@ def find_entries(
     left, bottom, right, top = design.die
     size = BIN_UM * design.dbu_per_um
     columns, rows = max(1, -(-(right - left) // size)), max(1, -(-(top - bottom) // size))
-    first, found = bins(under_boxes, size, columns, rows, left, bottom)
+    grid = (size, columns, rows, left, bottom)
+    first, found = bins(under_boxes, *grid)
+    under_nets = shapes.net[under].astype(np.int64)
+    near = Neighbours(under_boxes, under_nets, around[under], first, found, *grid)
     table, ends = entries_of(
         at,
         planes[order],
@@ -61,16 +64,7 @@ def find_entries(
         lattice.entry_boxes[vias],
         vias,
         via_price,
-        under_boxes,
-        shapes.net[under].astype(np.int64),
-        around[under],
-        first,
-        found,
-        size,
-        columns,
-        rows,
-        left,
-        bottom,
+        near,
     )
     return Entries(table, *_spans(design, ends))
 

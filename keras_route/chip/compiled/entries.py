@@ -1,5 +1,7 @@
 """The places at which tracks and vias reach the pins of nets."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from keras_route.chip.compiled.net_router import (
@@ -12,13 +14,40 @@ from keras_route.chip.compiled.net_router import (
     PRICE,
     ROW,
     VIA,
+    grown,
 )
 from keras_route.chip.compiled.occupancy import jit
 
 
+class Neighbours(NamedTuple):
+    """The shapes of the metal below plane 0, found by place.
+
+    Args:
+        boxes: (u, 4).
+        nets: (u,) index of the net of each.
+        spaces: (u,) the space that others keep to each.
+        first: (squares + 1,) where the shapes that touch each square begin in `found`.
+        found: indices of shapes.
+        size: side of a square.
+        columns, rows: of the squares.
+        x0, y0: lower left corner of the first square.
+    """
+
+    boxes: np.ndarray
+    nets: np.ndarray
+    spaces: np.ndarray
+    first: np.ndarray
+    found: np.ndarray
+    size: int
+    columns: int
+    rows: int
+    x0: int
+    y0: int
+
+
 @jit
 def bins(boxes, size, columns, rows, x0, y0):
-    """Return which boxes touch each square: `first` (squares + 1,) and indices of boxes."""
+    """Return `first` and `found` of `Neighbours`."""
     count = np.zeros(columns * rows + 1, np.int64)
     for turn in range(2):
         if turn == 1:
@@ -27,12 +56,10 @@ def bins(boxes, size, columns, rows, x0, y0):
             found = np.zeros(first[-1], np.int64)
             place = first[:-1].copy()
         for k in range(len(boxes)):
-            i0 = min(max((boxes[k, 0] - x0) // size, 0), columns - 1)
-            i1 = min(max((boxes[k, 2] - x0) // size, 0), columns - 1)
-            j0 = min(max((boxes[k, 1] - y0) // size, 0), rows - 1)
-            j1 = min(max((boxes[k, 3] - y0) // size, 0), rows - 1)
-            for j in range(j0, j1 + 1):
-                for i in range(i0, i1 + 1):
+            i0, i1 = _squares(boxes[k, 0], boxes[k, 2], x0, size, columns)
+            j0, j1 = _squares(boxes[k, 1], boxes[k, 3], y0, size, rows)
+            for j in range(j0, j1):
+                for i in range(i0, i1):
                     if turn == 0:
                         count[j * columns + i] += 1
                     else:
@@ -42,21 +69,27 @@ def bins(boxes, size, columns, rows, x0, y0):
 
 
 @jit
-def _clear(box, net, boxes, nets, spaces, first, found, size, columns, rows, x0, y0, space):
+def _squares(low, high, start, size, count):
+    """Return the first square that an interval touches, and the one behind the last."""
+    first = min(max((low - start) // size, 0), count - 1)
+    return first, min(max((high - start) // size, 0), count - 1) + 1
+
+
+@jit
+def _clear(box, net, near, space):
     """Return whether a box keeps its space to the shapes of other nets."""
-    i0 = min(max((box[0] - space - x0) // size, 0), columns - 1)
-    i1 = min(max((box[2] + space - x0) // size, 0), columns - 1)
-    j0 = min(max((box[1] - space - y0) // size, 0), rows - 1)
-    j1 = min(max((box[3] + space - y0) // size, 0), rows - 1)
-    for j in range(j0, j1 + 1):
-        for i in range(i0, i1 + 1):
-            for f in range(first[j * columns + i], first[j * columns + i + 1]):
-                k = found[f]
-                if nets[k] == net:
+    i0, i1 = _squares(box[0] - space, box[2] + space, near.x0, near.size, near.columns)
+    j0, j1 = _squares(box[1] - space, box[3] + space, near.y0, near.size, near.rows)
+    for j in range(j0, j1):
+        for i in range(i0, i1):
+            square = j * near.columns + i
+            for f in range(near.first[square], near.first[square + 1]):
+                k = near.found[f]
+                if near.nets[k] == net:
                     continue
-                dx = max(boxes[k, 0] - box[2], box[0] - boxes[k, 2])
-                dy = max(boxes[k, 1] - box[3], box[1] - boxes[k, 3])
-                if max(dx, dy) < max(spaces[k], space):
+                dx = max(near.boxes[k, 0] - box[2], box[0] - near.boxes[k, 2])
+                dy = max(near.boxes[k, 1] - box[3], box[1] - near.boxes[k, 3])
+                if max(dx, dy) < max(near.spaces[k], space):
                     return False
     return True
 
@@ -76,10 +109,7 @@ def _inside(box, own):
 
 @jit
 def _add(table, count, pin, plane, row, column, price, via, x, y, out):
-    if count == len(table):
-        larger = np.zeros((2 * count, table.shape[1]), np.int64)
-        larger[:count] = table
-        table = larger
+    table = grown(table, count)
     entry = table[count]
     entry[PIN], entry[PLANE], entry[ROW], entry[COLUMN] = pin, plane, row, column
     entry[PRICE], entry[VIA], entry[AT_X], entry[AT_Y], entry[OUT] = price, via, x, y, out
@@ -96,16 +126,7 @@ def entries_of(
     via_boxes,
     via_ids,
     price,
-    under,
-    under_nets,
-    under_spaces,
-    first,
-    found,
-    size,
-    columns,
-    rows,
-    x0,
-    y0,
+    near,
 ):
     """Return the entries of all pins, those of a net one after another, and their nets.
 
@@ -124,10 +145,7 @@ def entries_of(
         via_boxes: (v, 4) boxes of the usable vias on the metal below plane 0.
         via_ids: (v,) their indices in `Technology.vias`.
         price: of a via of level 0.
-        under: (u, 4) boxes of all shapes of that metal.
-        under_nets: (u,) their nets.
-        under_spaces: (u,) the space that they need.
-        first, found, size, columns, rows, x0, y0: their bins, see `bins`.
+        near: the shapes of that metal.
     """
     table = np.zeros((1024, 9), np.int64)
     count = 0
@@ -165,16 +183,7 @@ def entries_of(
                     via_boxes,
                     via_ids,
                     price,
-                    under,
-                    under_nets,
-                    under_spaces,
-                    first,
-                    found,
-                    size,
-                    columns,
-                    rows,
-                    x0,
-                    y0,
+                    near,
                     strict,
                 )
         ends[done, 0], ends[done, 1], ends[done, 2] = nets[start], before, count
@@ -195,16 +204,7 @@ def _by_vias(
     via_boxes,
     via_ids,
     price,
-    under,
-    under_nets,
-    under_spaces,
-    first,
-    found,
-    size,
-    columns,
-    rows,
-    x0,
-    y0,
+    near,
     strict,
 ):
     i0, i1 = np.searchsorted(at.x, box[0]), np.searchsorted(at.x, box[2], side="right")
@@ -243,21 +243,7 @@ def _by_vias(
                 if not inside:
                     if strict == 0:
                         continue
-                    if not _clear(
-                        metal,
-                        net,
-                        under,
-                        under_nets,
-                        under_spaces,
-                        first,
-                        found,
-                        size,
-                        columns,
-                        rows,
-                        x0,
-                        y0,
-                        at.under_space,
-                    ):
+                    if not _clear(metal, net, near, at.under_space):
                         continue
                     extra = price
                 if strict < 2:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_route.chip.compiled.occupancy import FREE, jit
+from keras_route.chip.compiled.occupancy import FREE, beside, jit
 from keras_route.chip.compiled.search import DEAREST, cheapest_path
 from keras_route.chip.compiled.via_spacing import via_too_close
 
@@ -34,10 +34,8 @@ def _entry_price(at, prices, net, entry, taken):
         high = at.cut[0, 3] - at.cut[0, 1] + at.cut_space[0]
         if dx < wide and dy < high and dx + dy > 0:
             return LOST
-    i1 = min(np.searchsorted(at.x, entry[AT_X]), len(at.x) - 1)
-    j1 = min(np.searchsorted(at.y, entry[AT_Y]), len(at.y) - 1)
-    i0 = i1 if at.x[i1] == entry[AT_X] or i1 == 0 else i1 - 1
-    j0 = j1 if at.y[j1] == entry[AT_Y] or j1 == 0 else j1 - 1
+    i0, i1 = beside(at.x, entry[AT_X])
+    j0, j1 = beside(at.y, entry[AT_Y])
     for j in range(j0, j1 + 1):
         for i in range(i0, i1 + 1):
             owner = at.fixed_via[0, j, i]
@@ -49,7 +47,8 @@ def _entry_price(at, prices, net, entry, taken):
 
 
 @jit
-def _grown(array, count):
+def grown(array, count):
+    """Return an array of rows with room for one more than `count`, twice as long if need be."""
     if count < len(array):
         return array
     larger = np.zeros((2 * len(array), array.shape[1]), array.dtype)
@@ -148,18 +147,18 @@ def route_net(at, window, prices, net, entries, points, edges, guides, margin, l
             if places[k, 3] == b:
                 places[k, 3] = a
         for k in range(found):
-            places = _grown(places, size)
+            places = grown(places, size)
             places[size, 0], places[size, 1], places[size, 2] = path[k]
             places[size, 3] = a
             size += 1
             if k == 0:
                 continue
-            steps = _grown(steps, made)
+            steps = grown(steps, made)
             steps[made, 0], steps[made, 1], steps[made, 2] = path[k - 1]
             steps[made, 3], steps[made, 4], steps[made, 5] = path[k]
             made += 1
             if path[k, 0] != path[k - 1, 0]:
-                vias = _grown(vias, drilled)
+                vias = grown(vias, drilled)
                 vias[drilled, 0] = max(path[k, 0], path[k - 1, 0])
                 vias[drilled, 1], vias[drilled, 2] = path[k, 1], path[k, 2]
                 drilled += 1

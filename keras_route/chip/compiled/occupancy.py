@@ -108,15 +108,15 @@ def _around(at, box, shape, space):
 
 @jit
 def block_metal(at, plane, box, space, net):
-    """Take the places around a fixed box of metal; plane -1 is the metal below the lowest wires."""
-    planes = len(at.horizontal)
-    if plane >= 0:
-        half = at.half_width[plane]
-        rows, columns = _around(at, box, (-half, -half, half, half), space)
-        _claim(at.fixed_wire[plane], rows, columns, net)
-        rows, columns = _around(at, box, at.above[plane], space)
-        _claim(at.fixed_via[plane], rows, columns, net)
-    if 0 <= plane + 1 < planes and plane >= 0:
+    """Take the places around a fixed box of metal; below plane 0, it takes none."""
+    if plane < 0:
+        return
+    half = at.half_width[plane]
+    rows, columns = _around(at, box, (-half, -half, half, half), space)
+    _claim(at.fixed_wire[plane], rows, columns, net)
+    rows, columns = _around(at, box, at.above[plane], space)
+    _claim(at.fixed_via[plane], rows, columns, net)
+    if plane + 1 < len(at.horizontal):
         rows, columns = _around(at, box, at.below[plane + 1], space)
         _claim(at.fixed_via[plane + 1], rows, columns, net)
 
@@ -212,8 +212,8 @@ def fights(at, wires, vias, add):
                     found = True
     for k in range(len(vias)):
         level = vias[k, 0]
-        i0, i1 = _beside(at.x, vias[k, 1])
-        j0, j1 = _beside(at.y, vias[k, 2])
+        i0, i1 = beside(at.x, vias[k, 1])
+        j0, j1 = beside(at.y, vias[k, 2])
         for j in range(j0, j1 + 1):
             for i in range(i0, i1 + 1):
                 if at.use_via[level, j, i] > 0:
@@ -223,7 +223,7 @@ def fights(at, wires, vias, add):
 
 
 @jit
-def _beside(places, value):
+def beside(places, value):
     """Return the index of a place twice, or those of the two places around a value between them.
 
     What is in the way of a via reaches farther than from one place to the next. So a via between
