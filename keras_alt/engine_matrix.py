@@ -1,5 +1,6 @@
 """One model on several engines: what each of them computes, and why it differs."""
 
+import contextlib
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,8 @@ import numpy as np
 from keras_alt.engines import ENGINES
 from keras_alt.engines.foreign import readable_by
 from keras_alt.local_rules import LocalRules
-from keras_alt.proving import Batch, Samples, Verification, proved
+from keras_alt.progress import progress_bar
+from keras_alt.proving import Batch, Proof, Samples, Verification
 from keras_alt.text_tables import text_table
 from keras_alt.ties import Explanation, FurtherExplanation, TieSearch
 
@@ -94,38 +96,64 @@ class EngineMatrix:
 
 
 def compared_on(engines: Sequence[str], samples: Samples, verbose: bool) -> EngineMatrix:
-    """Compare a model on engines, one after the other.
+    """Compare a model on engines. Keras computes each batch once, for all of them.
 
     Args:
         engines: names in `keras_alt.engines.ENGINES`.
         samples: a model and its inputs.
-        verbose: whether to show a progress bar for each engine.
+        verbose: whether to show a progress bar.
     """
-    rows = [_row(engine, samples, verbose) for engine in engines]
-    return EngineMatrix(rows, len(samples))
+    progress = progress_bar(len(samples), "sample", verbose)
+    with contextlib.ExitStack() as folders:
+        runs = [_Run(engine, samples, folders) for engine in engines]
+        for batch in samples.batches():
+            for run in runs:
+                run.add(batch)
+            progress.add(len(batch.arrays[0]))
+        return EngineMatrix([run.row() for run in runs], len(samples))
 
 
-def _row(engine, samples, verbose):
-    witness, rules = Witness(), LocalRules(samples.reading)
+class _Run:
+    """One engine at work: its proof, or why it computes nothing."""
 
-    def watch(batch):
-        witness.add(batch)
-        rules.add(batch)
+    def __init__(self, engine: str, samples: Samples, folders: contextlib.ExitStack):
+        self.engine, self.samples = engine, samples
+        self.witness, self.rules = Witness(), LocalRules(samples.reading)
+        self.proof: Proof | None = None
+        self.nothing: EngineRow | None = None
+        with self._told():
+            reading = readable_by(samples.reading, engine)
+            folder = folders.enter_context(tempfile.TemporaryDirectory())
+            self.proof = Proof(samples, engine, ENGINES[engine](reading, folder))
 
-    try:
-        reading = readable_by(samples.reading, engine)
-        with tempfile.TemporaryDirectory() as folder:
-            session = ENGINES[engine](reading, folder)
-            result = proved(samples, engine, session, verbose, watch)
-    except ImportError as error:
-        found = EXTRA.search(str(error))
-        return EngineRow(engine, install=found.group() if found else _in_one_line(error))
-    except (ValueError, RuntimeError, NotImplementedError) as error:
-        return EngineRow(engine, refusal=_in_one_line(error))
-    first = _explanation(engine, samples, witness)
-    known = [] if first is None else first.operations
-    further = [one for one in rules.explanations(engine) if not set(one.operations) <= set(known)]
-    return EngineRow(engine, result, explanation=first, further=further)
+    def add(self, batch: Batch):
+        """Compute a batch, unless the engine has refused."""
+        if self.nothing is None:
+            with self._told():
+                computed = self.proof.add(batch)
+                self.witness.add(computed)
+                self.rules.add(computed)
+
+    def row(self) -> EngineRow:
+        if self.nothing is not None:
+            return self.nothing
+        first = _explanation(self.engine, self.samples, self.witness)
+        known = [] if first is None else first.operations
+        further = self.rules.explanations(self.engine)
+        further = [one for one in further if not set(one.operations) <= set(known)]
+        return EngineRow(self.engine, self.proof.result(), explanation=first, further=further)
+
+    @contextlib.contextmanager
+    def _told(self):
+        """Make a row of what the engine raises, for the others go on."""
+        try:
+            yield
+        except ImportError as error:
+            found = EXTRA.search(str(error))
+            install = found.group() if found else _in_one_line(error)
+            self.nothing = EngineRow(self.engine, install=install)
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            self.nothing = EngineRow(self.engine, refusal=_in_one_line(error))
 
 
 def _in_one_line(error):

@@ -13,6 +13,7 @@ import keras_alt
 from keras_alt import QuantizeConfig
 from keras_alt.engines import ENGINES
 from keras_alt.engines.integer.run import IntegerEngine
+from keras_alt.proving import Samples
 
 pytestmark = pytest.mark.tensorflow_only
 FILES_OF_LITERT = ("litert", "litert-reference", "tflm")
@@ -126,6 +127,20 @@ def test_all_engines_are_listed(few_engines, rng, monkeypatch):
     assert sum(line.startswith("qonnx does not compute this model: ") for line in lines) == 1
     assert [line.split()[0] for line in lines[2 : 2 + len(ENGINES)]] == list(ENGINES)
     assert not keras_alt.verify(model, x, engines=["qonnx"], verbose=False)  # nothing was computed
+
+
+def test_keras_computes_each_batch_once_for_all_engines(rng, monkeypatch):
+    monkeypatch.setitem(ENGINES, "integer again", IntegerEngine)
+    batches, given = Samples.batches, []
+    monkeypatch.setattr(
+        Samples, "batches", lambda self: (given.append(b) or b for b in batches(self))
+    )
+    model, x = small(rng, "paper")
+
+    assert keras_alt.verify(
+        model, x, engines=["integer", "integer again"], batch_size=5, verbose=False
+    )
+    assert [len(batch.arrays[0]) for batch in given] == [5, 5, 5, 1]
 
 
 def test_an_engine_that_no_rule_explains_is_told(rng, monkeypatch):
