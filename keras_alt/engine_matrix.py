@@ -1,7 +1,6 @@
 """One model on several engines: what each of them computes, and why it differs."""
 
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.foreign import readable_by
+from keras_alt.files import scratch_folder
 from keras_alt.local_rules import LocalRules
 from keras_alt.proving import Batch, Samples, Verification, proved
 from keras_alt.text_tables import text_table
@@ -114,7 +114,7 @@ def _row(engine, samples, verbose):
 
     try:
         reading = readable_by(samples.reading, engine)
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             session = ENGINES[engine](reading, folder)
             result = proved(samples, engine, session, verbose, watch)
     except ImportError as error:
