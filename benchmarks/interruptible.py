@@ -78,49 +78,59 @@ def write_quantized(inputs):
         model.save(inputs / f"{target}.keras")
 
 
+def rows(samples=24):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(samples, 6)).astype("float32")
+    return x, x @ rng.normal(size=(6, 2)).astype("float32")
+
+
+def dense_network():
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((6,))
+    x = L.ReLU()(L.BatchNormalization()(L.Dense(8, use_bias=False, name="hidden")(x)))
+    return keras.Model(inputs, L.Dense(2, name="head")(x))
+
+
+def write_student(inputs):
+    config = keras_alt.QuantizeConfig(batch_norm="train")
+    model = keras_alt.quantize_model(dense_network(), config, calibration_data=rows()[0])
+    model.save(inputs / "student.keras")
+
+
 def growing_sparsity(step):
-    return step % 4 == 0, min(0.6, 0.1 + step / 20)
+    return step % 3 == 0, min(0.6, 0.1 + step / 20)
 
 
 def train_quantized(inputs, folder, begun, backup=Backup):
     """Train with the callbacks of the package, and keep the result."""
-    x, y = data()
-    config = keras_alt.QuantizeConfig(batch_norm="train")
-    model = keras_alt.quantize_model(network(), config, calibration_data=x)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras_alt.optimizers.alt(1e-3, steps=12)
-    model.compile(optimizer, loss, run_eagerly=True)  # a few steps take less time than a trace
+    model = keras.models.load_model(inputs / "student.keras")
     begun()
     callbacks = [
         FreezeBatchNorm(4),
         FreezeThresholds(0.5),
-        Prune(growing_sparsity, skip=["dense*"]),
+        Prune(growing_sparsity, skip=["head"]),
         ThresholdHistory(folder / "thresholds"),
-        BestCheckpoint(folder / "best.keras", "val_loss", validation_data=(x, y)),
+        BestCheckpoint(folder / "best.keras", "val_loss", validation_data=rows()),
         backup(folder / "backup.weights.h5"),
     ]
-    fit(model, x, y, callbacks)
-    with written_whole(folder / "last.weights.h5") as path:
-        model.save_weights(path)
+    train_rows(model, keras_alt.optimizers.alt(1e-2, steps=18), callbacks, folder)
 
 
 def train_float(inputs, folder, begun):
     """Prune a float network."""
-    x, y = data()
-    model = network()
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss, run_eagerly=True)
+    model = dense_network()
     begun()
     best = BestCheckpoint(folder / "best.weights.h5", "val_loss")
-    backup = Backup(folder / "backup.weights.h5")
-    fit(model, x, y, [Prune(growing_sparsity), best, backup])
+    callbacks = [Prune(growing_sparsity), best, Backup(folder / "backup.weights.h5")]
+    train_rows(model, keras.optimizers.Adam(1e-2), callbacks, folder)
+
+
+def train_rows(model, optimizer, callbacks, folder):
+    model.compile(optimizer, "mse", run_eagerly=True)  # a few steps take less time than a trace
+    options = {"batch_size": 8, "epochs": 6, "shuffle": False, "verbose": 0}
+    model.fit(*rows(), validation_data=rows(), callbacks=callbacks, **options)
     with written_whole(folder / "last.weights.h5") as path:
         model.save_weights(path)
-
-
-def fit(model, x, y, callbacks):
-    options = {"batch_size": 16, "epochs": 4, "shuffle": False, "verbose": 0}
-    model.fit(x, y, validation_data=(x, y), callbacks=callbacks, **options)
 
 
 def with_keras_own_backup(inputs, folder, begun):
@@ -207,7 +217,7 @@ def generate_windows(inputs, folder, begun):
 
 
 def write_design(inputs):
-    write_random_design(inputs, 200, seed=2, verbose=False)
+    write_random_design(inputs, 60, seed=2, verbose=False)
 
 
 def route_chip(inputs, folder, begun):
@@ -234,7 +244,7 @@ def has_files(folder):
 
 
 WORKS = {
-    "train": Work(train_quantized),
+    "train": Work(train_quantized, write_student),
     "train a float network": Work(train_float),
     "train a router": Work(train_router),
     "export litert onnx c integers": Work(export_integers, write_quantized, has_files),
@@ -246,4 +256,4 @@ WORKS = {
     "generate --labels search": Work(generate_windows),
     "chip": Work(route_chip, write_design, left=clean_routes),
 }
-KERAS_BACKUP = Work(with_keras_own_backup)
+KERAS_BACKUP = Work(with_keras_own_backup, write_student)

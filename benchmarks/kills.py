@@ -34,7 +34,7 @@ from interruptible import KERAS_BACKUP, WORKS
 from keras_alt.progress import progress_bar
 
 MOST_KILLS = 4  # in a row
-LIMIT = 300  # seconds after which a run counts as hanging
+LIMIT = 600  # seconds after which a run counts as hanging
 PATIENCE = 10  # seconds that processes of a killed one have to end
 
 
@@ -147,10 +147,9 @@ class Killer:
         """Return what a run that is not killed leaves, and how long it takes."""
         reference, measured = self.place / "reference", self.place / "seconds.json"
         if not measured.exists():
-            for _ in range(2):  # the second finds code compiled
-                shutil.rmtree(reference, ignore_errors=True)
-                reference.mkdir()
-                seconds = self._whole(self.work, reference)
+            shutil.rmtree(reference, ignore_errors=True)
+            reference.mkdir()
+            seconds = self._whole(self.work, reference)
             measured.write_text(json.dumps(seconds))
         return self.work.left(reference), json.loads(measured.read_text())
 
