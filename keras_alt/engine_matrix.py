@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from keras_alt.engines import ENGINES
 from keras_alt.engines.foreign import readable_by
+from keras_alt.files import scratch_folder
 from keras_alt.local_rules import LocalRules
 from keras_alt.progress import progress_bar
 from keras_alt.proving import Batch, Proof, Samples, Verification
@@ -123,7 +123,7 @@ class _Run:
         self.nothing: EngineRow | None = None
         with self._told():
             reading = readable_by(samples.reading, engine)
-            folder = folders.enter_context(tempfile.TemporaryDirectory())
+            folder = folders.enter_context(scratch_folder())
             self.proof = Proof(samples, engine, ENGINES[engine](reading, folder))
 
     def add(self, batch: Batch):

@@ -90,12 +90,7 @@ def beside(path: str, suffix: str):
             f"another path. Received: path={path!r}"
         )
     prefix = f"{PREFIX}{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}-"
-    with contextlib.ExitStack() as stack:
-        with _locked(folder):  # so that nobody takes a folder without a lock yet for abandoned
-            _remove_abandoned(os.path.join(folder, prefix))
-            holder = tempfile.TemporaryDirectory(dir=folder, prefix=prefix)
-            scratch = stack.enter_context(holder)
-            stack.enter_context(_locked(scratch))
+    with scratch_folder(folder, prefix) as scratch:
         temporary = os.path.join(scratch, f"file{suffix}")
         yield temporary
         try:
@@ -107,6 +102,25 @@ def beside(path: str, suffix: str):
                 "Another process has written there meanwhile: remove what is there, or choose "
                 f"another path. Received: path={path!r}"
             ) from error
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: str | None = None, prefix: str = "keras_alt-"):
+    """Yield a temporary folder that is removed at the end.
+
+    After a kill, the next call for the same place and prefix removes it.
+
+    Args:
+        folder: where it is made; by default, where the system has temporary files.
+        prefix: of its name.
+    """
+    folder = tempfile.gettempdir() if folder is None else folder
+    with contextlib.ExitStack() as stack:
+        with _locked(folder):  # so that nobody takes a folder without a lock yet for abandoned
+            _remove_abandoned(os.path.join(folder, prefix))
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=prefix))
+            stack.enter_context(_locked(scratch))
+        yield scratch
 
 
 @contextlib.contextmanager

@@ -95,8 +95,13 @@ def averaged_variables(optimizer: keras.optimizers.Optimizer) -> list[keras.Vari
 
 
 def resumed_epoch(model: keras.Model) -> int | None:
-    """Return the epoch from which `BackupAndRestore` resumes a run; None if the run is new."""
+    """Return the epoch from which a callback resumes a run; None if the run is new."""
     return model._initial_epoch
+
+
+def resume_at(model: keras.Model, epoch: int | None) -> None:
+    """Let `fit` go on at an epoch, counted from 0; None for where it is told to begin."""
+    model._initial_epoch = epoch
 
 
 def history(tensor) -> tuple[keras.Operation, int, int]:

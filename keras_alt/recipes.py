@@ -1,7 +1,6 @@
 """The best known ways to an accurate integer network, in one call each."""
 
 import math
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from keras_alt.calibration.walk import WEIGHT_ROLES, calibrate
 from keras_alt.callbacks import BestCheckpoint, FreezeThresholds
 from keras_alt.config import QuantizeConfig
 from keras_alt.equalization import equalize
+from keras_alt.files import scratch_folder
 from keras_alt.graph import Graph
 from keras_alt.narrowing import narrow
 from keras_alt.number_checks import real_number, whole_number
@@ -220,7 +220,7 @@ def _train(model, train, validation, loss, metric, rate, thresholds, epochs, bat
     if validation is None:
         model.fit(x, y, **fit, callbacks=callbacks)
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         best = BestCheckpoint(
             f"{folder}/best.weights.h5",
             f"val_{metric}",

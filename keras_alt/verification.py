@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Sequence
 
 import keras
@@ -12,6 +11,7 @@ from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
 from keras_alt.engines.fitting import require_fit
 from keras_alt.engines.folders import folder_written_whole
+from keras_alt.files import scratch_folder
 from keras_alt.proving import Samples, Verification, proved, read_for
 
 
@@ -83,7 +83,7 @@ def verify(
     (engine,) = _known([engine])
     require_fit(reading, engine)
     samples = Samples.of(model, reading, x, batch_size)
-    with tempfile.TemporaryDirectory() as folder, _destination(bundle) as destination:
+    with scratch_folder() as folder, _destination(bundle) as destination:
         session = ENGINES[engine](reading, folder)
         record = None if destination is None else Bundle(session, folder, reading)
 

@@ -23,7 +23,7 @@ class FreezeThresholds(StepCallback):
     run, it freezes all others. A threshold outside the octave of its average is first set to the
     average. A frozen threshold never moves again, even if the model is saved, loaded or compiled
     anew. The run is one `fit`; with `initial_epoch`, it is the epochs from there on. A run that
-    `keras.callbacks.BackupAndRestore` resumes is the whole run, as if it had not been interrupted.
+    `Backup` resumes is the whole run, as if it had not been interrupted.
     The thresholds of the channels of a kernel are frozen together, once all are in the octaves of
     their averages; the largest of their gradients counts.
 

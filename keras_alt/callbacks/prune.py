@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
-from keras_alt.keras_internals import nested_layers
+from keras_alt.keras_internals import nested_layers, resumed_epoch
 from keras_alt.layer_names import checked_globs, listed, matches, unmatched
 from keras_alt.layers import (
     QuantAveragePoolConv2D,
@@ -49,7 +49,7 @@ class Prune(StepCallback):
     Args:
         schedule: `(step) -> (prune now?, sparsity)`, such as tensorflow-model-optimization's
             `PolynomialDecay` and `ConstantSparsity`. Step 0 is before the first batch. The next
-            `fit` continues the count.
+            `fit` continues the count, and so does a run that `Backup` resumes.
         sparsity_m_by_n: `(2, 4)` sets two of every four consecutive input channels to zero. The
             schedule then gives only the steps; its sparsity is ignored.
         skip: globs of layers that are not pruned.
@@ -84,6 +84,7 @@ class Prune(StepCallback):
         self.skip = checked_globs("skip", skip)
         self.masks = {}
         self._pruned = []
+        self._is_first_epoch = False
 
     def on_train_begin(self, logs=None):
         layers = nested_layers(self.model)
@@ -99,7 +100,17 @@ class Prune(StepCallback):
                 "`Prune` expects a model with dense or convolution layers outside `skip`. "
                 f"Received: model '{self.model.name}' without any."
             )
-        self._prune([self._step])
+        self._is_first_epoch = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        is_resumed = self._step == 0 and epoch == resumed_epoch(self.model)
+        super().on_epoch_begin(epoch, logs)
+        # Not when training begins: a callback behind this one may load the weights of a run then.
+        if is_resumed:
+            self._go_on()
+        elif self._is_first_epoch:
+            self._prune([self._step])
+        self._is_first_epoch = False
 
     def on_steps_end(self, steps):
         self._prune(steps)
@@ -120,6 +131,14 @@ class Prune(StepCallback):
                     continue
             if kernel.path in self.masks:
                 kernel.assign(kernel.value * ops.cast(self.masks[kernel.path], kernel.dtype))
+
+    def _go_on(self):
+        """Keep the zeros of a run that was interrupted: what is zero by now was pruned."""
+        kernels = {k.path: ops.convert_to_numpy(k) for k in map(_kernel, self._pruned)}
+        zeros = {path: values == 0 for path, values in kernels.items() if not values.all()}
+        steps = range(self._step, -1, -1)
+        if zeros and any(bool(now) for now, _ in map(self.schedule, steps)):
+            self.masks |= {path: ~mask for path, mask in zeros.items()}
 
     def _mask(self, layer, kernel, sparsity):
         """Return the new mask; it hides all that the earlier one hides."""

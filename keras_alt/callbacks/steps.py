@@ -9,8 +9,8 @@ class StepCallback(keras.callbacks.Callback):
     """Calls `on_steps_end` with the optimizer steps that have just been trained.
 
     With `steps_per_execution`, Keras calls back once for many batches and names the last of them.
-    In a run that `keras.callbacks.BackupAndRestore` resumes, the steps before the interruption
-    count.
+    In a run that `Backup` or `keras.callbacks.BackupAndRestore` resumes, the steps before the
+    interruption count.
     """
 
     def __init__(self):

@@ -11,7 +11,7 @@ from keras import ops
 from keras_alt.callbacks.event_file import EventFile
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.files import written_whole
-from keras_alt.keras_internals import nested_layers
+from keras_alt.keras_internals import nested_layers, resumed_epoch
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.quantizer import quantizers
 
@@ -43,7 +43,8 @@ class ThresholdHistory(StepCallback):
 
     Args:
         log_dir: folder for the files of TensorBoard, and for `thresholds.csv`, which is written
-            after every epoch; or None. It may be that of `keras.callbacks.TensorBoard`.
+            after every epoch, and which a run that `Backup` resumes continues; or None. It may be
+            that of `keras.callbacks.TensorBoard`.
 
     Attributes:
         steps: optimizer steps of the records; 0 is before training.
@@ -74,11 +75,14 @@ class ThresholdHistory(StepCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
+        is_resumed = epoch == resumed_epoch(self.model)
+        if not self.steps and is_resumed and self.log_dir is not None:
+            self._go_on()
         if not self.steps:
             self._record()
         if self._every is None:
-            total = (self.params["steps"] or 0) * (self.params["epochs"] - epoch)
-            self._every = max(1, total // RECORDS)
+            epochs = self.params["epochs"] - (0 if is_resumed else epoch)
+            self._every = max(1, (self.params["steps"] or 0) * epochs // RECORDS)
 
     def on_steps_end(self, steps):
         if any(step % self._every == 0 for step in steps):
@@ -89,7 +93,7 @@ class ThresholdHistory(StepCallback):
             self._record()
         if self.log_dir is not None:
             os.makedirs(self.log_dir, exist_ok=True)
-            with written_whole(os.path.join(self.log_dir, "thresholds.csv")) as path:
+            with written_whole(self._table) as path:
                 self._write(path)
 
     def _record(self):
@@ -113,6 +117,21 @@ class ThresholdHistory(StepCallback):
             self._every *= 2
             for series in (self.steps, *self.history.values()):
                 del series[1::2]
+
+    @property
+    def _table(self):
+        return os.path.join(self.log_dir, "thresholds.csv")
+
+    def _go_on(self):
+        """Take the records that the run left in its table before it was interrupted."""
+        if not os.path.exists(self._table):
+            return
+        with open(self._table, newline="") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["step"]) <= self._step]
+        names = [name for q in quantizers(self.model).items() for name in _names(*q)]
+        if rows and set(rows[0]) == {"step", *names}:
+            self.steps = [int(row["step"]) for row in rows]
+            self.history = {name: [float(row[name]) for row in rows] for name in names}
 
     def _oscillating(self, thresholds):
         """Return the share of thresholds whose scale moved against its last move."""
@@ -155,6 +174,11 @@ class ThresholdHistory(StepCallback):
         axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         with written_whole(path) as temporary:
             figure.savefig(temporary, dpi=130, bbox_inches="tight")
+
+
+def _names(name, quantizer):
+    """Return the names of the thresholds of a quantizer."""
+    return [name for name, _ in _series(name, ops.convert_to_numpy(quantizer.log2_threshold))]
 
 
 def _series(name, log2_thresholds):

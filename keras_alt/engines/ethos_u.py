@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 
 from keras_alt.engines.fitting import ExportError, require
+from keras_alt.files import scratch_folder
 
 KIB = 1024
 SUMMARY = re.compile(r"^(CPU|NPU) operators = (\d+)", re.MULTILINE)
@@ -68,7 +68,7 @@ def ethos_costs(path: str | os.PathLike, accelerator: str = "ethos-u55-128") -> 
         ExportError: Vela does not compile the file.
     """
     require("ethosu", "ethos")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         command = [sys.executable, "-m", "ethosu.vela", os.fspath(path), "--output-dir", folder]
         command += ["--accelerator-config", accelerator]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -4,11 +4,11 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 
 import keras
 
 from keras_alt.engines.fitting import ExportError
+from keras_alt.files import scratch_folder
 
 SCRIPT = """
 import sys
@@ -34,7 +34,7 @@ def on_tensorflow(model: keras.Model, statement: str, path: str):
             f"To write model '{model.name}' to this format needs `pip install tensorflow`, on any "
             "backend of Keras."
         )
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         file = os.path.join(scratch, "model.keras")
         model.save(file)
         # The new process must find the user's own modules where this process finds them.

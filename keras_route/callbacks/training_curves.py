@@ -1,11 +1,11 @@
 """Curves of the losses and metrics of a run."""
 
-import csv
 import math
 import os
 
 import keras
 
+from keras_route.callbacks.epoch_rows import read_rows, with_row, write_rows
 from keras_route.files import written_whole
 
 VALIDATION = "val_"
@@ -36,15 +36,11 @@ class TrainingCurves(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         os.makedirs(self.folder, exist_ok=True)
-        path = self._path("csv")
-        self.rows = _read(path) if os.path.exists(path) else []
+        self.rows = read_rows(self._path("csv"))
 
     def on_epoch_end(self, epoch, logs=None):
-        earlier = [row for row in self.rows if row["epoch"] <= epoch]
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        self.rows = [*earlier, {"epoch": epoch + 1, **figures}]
-        with written_whole(self._path("csv")) as path:
-            _write(path, self.rows)
+        self.rows = with_row(self.rows, epoch + 1, logs or {})
+        write_rows(self._path("csv"), self.rows)
         with written_whole(self._path("png")) as path:
             draw(self.rows).savefig(path, dpi=110)
 
@@ -82,19 +78,3 @@ def _figure(count):
     lines = math.ceil(count / 2)
     figure = Figure(figsize=(9, 3 * lines), layout="tight")
     return figure, figure.subplots(lines, 2, squeeze=False).ravel()
-
-
-def _write(path, rows):
-    names = dict.fromkeys(name for row in rows for name in row)
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _read(path):
-    with open(path, newline="", encoding="utf-8") as file:
-        return [
-            {"epoch": int(row.pop("epoch"))} | {k: float(v) for k, v in row.items() if v}
-            for row in csv.DictReader(file)
-        ]

@@ -45,7 +45,7 @@ def route_chip(
         time_limit: seconds after which the search ends, counted from its first net; nets that are
             not routed legally by then are not routed.
         partial: a file for what is routed so far, written every 30 seconds. If it exists, the
-            search goes on from it; it is removed at the end.
+            search goes on from it. Remove it when the wires are written to a file.
         progress: called with the number of nets that have a route so far.
         jobs: threads, by default one for each processor; the result does not depend on them.
 
@@ -75,7 +75,7 @@ def route_chip(
     told = _saving(router, partial, progress or (lambda routed: None))
     router.route(time_limit or np.inf, told, jobs or len(os.sched_getaffinity(0)))
     if partial is not None and os.path.exists(partial):
-        os.remove(partial)
+        checkpoint.save(router, partial)  # until the wires are in a file
     names = list(design.nets)
     return RoutedChip(
         design=design,

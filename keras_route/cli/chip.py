@@ -62,18 +62,20 @@ def run(options) -> int:
         _say(f"rules of the LEF files that are not kept: {', '.join(design.technology.unread)}")
     guides = _guides(options, design)
     options.output.mkdir(parents=True, exist_ok=True)
+    partial = options.output / "partial.npz"
     chip = route_chip(
         design,
         options.layers and tuple(options.layers),
         guides,
         options.time_limit,
-        options.output / "partial.npz",
+        partial,
         progress_bar(len(design.nets)).update,
         options.jobs,
     )
     _say(f"\n{chip.report()}")
     routed = options.output / "routed.def"
     chip.write_def(options.design, routed)
+    partial.unlink(missing_ok=True)
     _say(f"wrote {routed}")
     _draw(chip, options)
     return _checked(chip, routed, options)

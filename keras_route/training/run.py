@@ -81,11 +81,12 @@ def train(
         validation_batch_size=100,
         callbacks=[
             best,
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: save(model, last)),
             TrainingCurves(output),
             RoutePreview(x[:PREVIEWED], y[:PREVIEWED], output),
             Clock(output / SECONDS),
             *callbacks,
+            # The last, so that an epoch counts as done when all is written that tells of it.
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: save(model, last)),
         ],
         shuffle=False,  # nets are random already, and a continued run gets the same batches
         verbose=verbose,
@@ -102,7 +103,7 @@ def hours(output: str | os.PathLike) -> float:
 
 
 class Clock(keras.callbacks.Callback):
-    """Appends the seconds of each epoch to a file."""
+    """Keeps the seconds of each epoch in a file; an epoch that is done again replaces its row."""
 
     def __init__(self, path):
         super().__init__()
@@ -112,8 +113,13 @@ class Clock(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        with self.path.open("a", newline="") as file:
-            csv.writer(file).writerow([epoch + 1, round(time.perf_counter() - self.started, 1)])
+        rows = []
+        if self.path.exists():
+            with open(self.path, newline="") as file:
+                rows = [row for row in csv.reader(file) if int(row[0]) <= epoch]
+        rows.append([epoch + 1, round(time.perf_counter() - self.started, 1)])
+        with written_whole(self.path) as path, open(path, "w", newline="") as file:
+            csv.writer(file).writerows(rows)
 
 
 def save(model: keras.Model, path: pathlib.Path) -> None:

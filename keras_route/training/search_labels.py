@@ -5,9 +5,11 @@ import dataclasses
 import functools
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import shutil
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -219,8 +221,19 @@ def _mapped(function, values, processes):
         yield from map(function, values)
         return
     context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-    with concurrent.futures.ProcessPoolExecutor(processes, context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(processes, context, _end_with_parent) as pool:
         yield from pool.map(function, values)
+
+
+def _end_with_parent():
+    """End this process when the one that started it has ended, even if that one was killed."""
+    parent = multiprocessing.parent_process().sentinel  # type: ignore[union-attr]
+
+    def watch():
+        multiprocessing.connection.wait([parent])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _write_part(family, seed, count, parts, start):

@@ -5,6 +5,7 @@ import pathlib
 
 import keras
 
+from keras_route.callbacks.epoch_rows import read_rows, with_row, write_rows
 from keras_route.losses import ScoreCrossEntropy
 from keras_route.models.search_router import SearchRouter
 from keras_route.training.run import LAST, RECIPE, SECONDS, Clock, save
@@ -83,11 +84,23 @@ def train_on_search(
         initial_epoch=done,
         validation_data=None if validation is None else examples(validation, slice(None)),
         callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: save(model, last)),
-            keras.callbacks.CSVLogger(output / LOG, append=True),
+            Log(output / LOG),
             Clock(output / SECONDS),
+            # The last, so that an epoch counts as done when all is written that tells of it.
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: save(model, last)),
         ],
         shuffle=False,  # the batches are in random order, and a continued run gets the same
         verbose=verbose,
     )
     return model
+
+
+class Log(keras.callbacks.Callback):
+    """Keeps the figures of each epoch, counted from 0, in a file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        write_rows(self.path, with_row(read_rows(self.path), epoch, logs or {}))

@@ -26,11 +26,16 @@ def write_folder(path):
 
 
 def killed_while_writing(path):
-    """Let a process begin to write a file, and kill it."""
+    """Let a process begin to write a file, so that it can be killed."""
+    return inside(f"written_whole({os.fspath(path)!r})")
+
+
+def inside(context):
+    """Return a process that waits inside a context of the module."""
     code = f"""
         import sys, time
-        from keras_alt.files import written_whole
-        with written_whole({os.fspath(path)!r}):
+        from keras_alt.files import *
+        with {context}:
             print("writing", flush=True)
             time.sleep(60)
     """
@@ -75,6 +80,23 @@ def test_what_a_killed_process_left_is_removed_by_the_next_of_the_same_name(tmp_
         assert set(os.listdir(tmp_path)) == {".writing-kept", path.name, other.name}
     finally:
         for process in (dead, alive, others):
+            process.kill()
+            process.wait()
+
+
+@unix
+def test_temporary_folders_of_killed_processes_are_removed_by_the_next(tmp_path):
+    processes = [inside(f"scratch_folder({os.fspath(tmp_path)!r})") for _ in range(2)]
+    try:
+        processes[0].send_signal(signal.SIGKILL)
+        processes[0].wait()
+        assert len(os.listdir(tmp_path)) == 2
+        with files.scratch_folder(tmp_path) as mine, files.scratch_folder(tmp_path) as other:
+            assert mine != other
+            assert len(os.listdir(tmp_path)) == 3  # that of the process that waits stays
+        assert len(os.listdir(tmp_path)) == 1
+    finally:
+        for process in processes:
             process.kill()
             process.wait()
 

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import tempfile
 from dataclasses import dataclass
 
 import keras
@@ -15,6 +14,7 @@ from keras_alt.engines.cortex_m import device
 from keras_alt.engines.cortex_m.boards import get_board
 from keras_alt.engines.cortex_m.run import write_board
 from keras_alt.engines.fitting import fitting_program
+from keras_alt.files import scratch_folder
 from keras_alt.integer import quantize_inputs, trace
 
 NAME = "counted.c"
@@ -84,7 +84,7 @@ def costs_on_board(model: keras.Model, x, board: str | None = None) -> BoardCost
     chosen = get_board(board)
     reading = fitting_program(model, "cortex-m")
     codes = quantize_inputs(reading, x)
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         folder = os.path.join(scratch, "c")
         source, _ = write_c(reading, folder, "net")
         write_board(chosen, folder)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import tempfile
 
 import keras
 
 from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.on_tensorflow import on_tensorflow
+from keras_alt.files import scratch_folder
 from keras_alt.graph import Graph, cut
 
 # Layers that TensorFlow's converter cannot write: LiteRT has no operator for them.
@@ -27,7 +27,7 @@ def input_types(tensors) -> str:
 
 def float_part(model: keras.Model) -> bytes:
     """Return a float model as a separate LiteRT file."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder() as scratch:
         path = os.path.join(scratch, "part.tflite")
         if keras.backend.backend() == "tensorflow":
             write_float_part(model, path)

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 
@@ -32,7 +31,7 @@ def test_a_run_learns_and_continues_after_an_interruption(tmp_path, monkeypatch)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(keras.callbacks.CSVLogger, "on_epoch_begin", interrupted)
+        patch.setattr(search_run.Log, "on_epoch_begin", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search_run.train_on_search(output=tmp_path / "broken", **told)
     continued = search_run.train_on_search(output=tmp_path / "broken", **told)

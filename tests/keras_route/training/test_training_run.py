@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_route.callbacks import RoutePreview
 from keras_route.models import FCNRouter
 from keras_route.training.recipes import RECIPES
 from keras_route.training.run import LAST, train
@@ -37,25 +38,33 @@ def registered(monkeypatch):
     keras.saving.register_keras_serializable("test_training")(Small)
 
 
-class Stop(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
+    def stop(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
 
-
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path):
     whole = train(SHORT, tmp_path / "a", validation=32, verbose=0, **WINDOW)
-    with pytest.raises(KeyboardInterrupt):
-        train(SHORT, tmp_path / "b", validation=32, verbose=0, callbacks=[Stop()], **WINDOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(RoutePreview, "on_epoch_end", stop)  # other files tell of the epoch already
+        with pytest.raises(KeyboardInterrupt):
+            train(SHORT, tmp_path / "b", validation=32, verbose=0, **WINDOW)
+    (tmp_path / "b" / "epoch_0001.png").touch()
     train(SHORT, tmp_path / "b", validation=32, verbose=0, **WINDOW)
     a, b = (keras.models.load_model(tmp_path / run / LAST) for run in "ab")
     assert int(a.optimizer.iterations) == int(b.optimizer.iterations) == 8
     for first, second in zip(a.weights, b.weights, strict=True):
         np.testing.assert_array_equal(first, second)
-    assert {path.name for path in (tmp_path / "a").iterdir()} >= {
+    files = {path.name for path in (tmp_path / "a").iterdir()}
+    assert files == {path.name for path in (tmp_path / "b").iterdir()}
+    assert files >= {
         *("best.keras", "last.keras", "recipe.json", "training.csv", "training.png"),
         *("epoch_0001.png", "epoch_0002.png"),
     }
+    curves, other = ((tmp_path / run / "training.csv").read_text() for run in "ab")
+    assert curves == other
+    for run in "ab":
+        rows = (tmp_path / run / "seconds.csv").read_text().splitlines()
+        assert [row.partition(",")[0] for row in rows] == ["1", "2"]
     assert whole.count_params() == a.count_params()
 
 
