@@ -184,6 +184,16 @@ class ALTOptimizer(MultiOptimizer):
         return next(o for o in self.optimizers if isinstance(o, ThresholdAdam))
 
 
+def alt_optimizer(optimizer) -> ALTOptimizer | None:
+    """Return the `ALTOptimizer` that a model trains with, None for another optimizer.
+
+    Under the policy `mixed_float16`, `compile` puts it into a `LossScaleOptimizer`.
+    """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer = optimizer.inner_optimizer
+    return optimizer if isinstance(optimizer, ALTOptimizer) else None
+
+
 def alt(
     weights: float | LearningRateSchedule = 1e-6,
     thresholds: float | LearningRateSchedule = 1e-2,

@@ -17,8 +17,9 @@ from keras_alt.layer_names import listed
 from keras_alt.operators import Grid, has_grid, is_kernel
 from keras_alt.origin import require_model
 from keras_alt.planning import plan
+from keras_alt.precision import float32_by_default
 from keras_alt.quantized_model import recorded
-from keras_alt.quantizer import quantizers
+from keras_alt.quantizer import quantizers, require_float_weights
 from keras_alt.record import Record, tensor_keys
 from keras_alt.sparsity import checked_mask
 from keras_alt.transforms import canonical
@@ -83,6 +84,7 @@ def quantize_model(
     ```
     """
     require_model(model, "quantize_model")
+    require_float_weights(model, "quantize_model")
     _require_float(model)
     _warn_of_own_training(model)
     config = QuantizeConfig() if config is None else config
@@ -139,6 +141,7 @@ def _with_inputs_by_sign(config, model, data):
     return replace(config, inputs=inputs), plain, samples
 
 
+@float32_by_default()
 def insert_quantizers(
     model: keras.Model, config: QuantizeConfig, masks: dict | None = None
 ) -> keras.Model:

@@ -20,6 +20,7 @@ class QuantizedModel(keras.Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         super().__init__(inputs, outputs, name=name, **kwargs)
+        self.dtype_policy = "float32"  # `compile` adds a loss scale for other policies
         record = record_of(self)
         if record is not None and len(record.outputs) == len(self.outputs):
             self.output_names = list(record.outputs)

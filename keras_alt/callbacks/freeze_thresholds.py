@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_alt.callbacks.steps import StepCallback
 from keras_alt.number_checks import real_number, whole_number
-from keras_alt.optimizers import ALTOptimizer
+from keras_alt.optimizers import alt_optimizer
 from keras_alt.quantizer import trained_quantizers
 
 PAPER_EVERY = 50
@@ -54,11 +54,10 @@ class FreezeThresholds(StepCallback):
         self.every = every
 
     def on_train_begin(self, logs=None):
-        if not isinstance(self.model.optimizer, ALTOptimizer):
+        if alt_optimizer(self.model.optimizer) is None:
             raise ValueError(
                 "`FreezeThresholds` decides by the gradients that `keras_alt.optimizers.alt(...)` "
-                "keeps: compile with that optimizer. Under a policy of half precision, Keras wraps "
-                "it unless you compile with `auto_scale_loss=False`. "
+                "keeps: compile with that optimizer. "
                 f"Received: optimizer={self.model.optimizer!r}"
             )
         self._require_thresholds()
@@ -102,8 +101,12 @@ class FreezeThresholds(StepCallback):
                 f"`keras_alt.quantize_model`. Received: model '{self.model.name}' without any."
             )
 
+    def _optimizer(self):
+        # `self.model` also brings the variables up to date on JAX.
+        return alt_optimizer(self.model.optimizer).threshold_optimizer
+
     def _gradient_sums(self):
-        return self.model.optimizer.threshold_optimizer.gradient_sums
+        return self._optimizer().gradient_sums
 
     def _restart_sums(self):
         sums = self._gradient_sums()
@@ -111,8 +114,7 @@ class FreezeThresholds(StepCallback):
 
     def _candidates(self):
         """Return the unfrozen quantizers, each with its entries in the optimizer's vectors."""
-        # `self.model` also brings the variables up to date on JAX.
-        optimizer = self.model.optimizer.threshold_optimizer
+        optimizer = self._optimizer()
         return [
             (optimizer.entries(quantizer.log2_threshold), quantizer)
             for quantizer in trained_quantizers(self.model)
@@ -138,7 +140,7 @@ class FreezeThresholds(StepCallback):
             quantizer.frozen.assign(True)
 
     def _averages(self):
-        return ops.convert_to_numpy(self.model.optimizer.threshold_optimizer.averages)
+        return ops.convert_to_numpy(self._optimizer().averages)
 
 
 def _values(quantizer):

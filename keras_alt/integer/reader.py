@@ -27,6 +27,7 @@ from keras_alt.layers import (
 )
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import OPERATORS, Grid, is_float_in, kind_of, operator_of
+from keras_alt.precision import SHORT
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -130,6 +131,7 @@ class Reader:
         elif is_quantizer and reads_float:
             self.positions[call.outputs[0]] = self.enter(call)
         elif handler is not None and first in self.positions and not reads_float:
+            self.require_float32(call)
             variables = keras.tree.flatten(handler(self, call))
             # A quantizer may have a second output, its exponent, which no step computes.
             for tensor, variable in zip(call.outputs, variables, strict=False):
@@ -211,6 +213,16 @@ class Reader:
             raise NotIntegerError(
                 f"The average '{sums.name}' expects a quantizer behind it. "
                 "Received: a model without."
+            )
+
+    def require_float32(self, call: Call):
+        """Raise an error if a layer that computes with codes rounds them to 16 bits."""
+        dtype = getattr(call.layer, "compute_dtype", call.outputs[0].dtype)
+        if dtype in SHORT:
+            raise NotIntegerError(
+                "Layers between quantizers compute in float32, which holds sums of codes exactly: "
+                "give the layer `dtype='float32'`, or set `layer.dtype_policy = 'float32'`. "
+                f"Received: dtype={dtype!r}, layer '{call.layer.name}'"
             )
 
     def operand(self, call: Call) -> Variable:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_alt.quantizer import InFloat32
+
 RULES = ("gamma_regularizer", "beta_regularizer", "gamma_constraint", "beta_constraint")
 
 
@@ -16,7 +18,7 @@ def batch_norm_arguments(norm) -> dict:
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class FoldedBatchNorm(keras.layers.Layer):
+class FoldedBatchNorm(InFloat32, keras.layers.Layer):
     """Turns batch normalization into a factor for the kernel, a bias and a correction.
 
     The kernel is folded with the moving statistics, so that its integers do not change with every

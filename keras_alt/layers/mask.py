@@ -13,6 +13,9 @@ class KernelMask(keras.layers.Layer):
     A weight that the mask hides has no gradient, and its code is 0 under any optimizer.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
     def build(self, input_shape):
         self.mask = self.add_weight(
             name="mask",

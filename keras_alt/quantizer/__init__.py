@@ -8,6 +8,7 @@ from keras_alt.quantizer.finders import quantizers_of as quantizers_of
 from keras_alt.quantizer.finders import trained_quantizers as trained_quantizers
 from keras_alt.quantizer.float32 import InFloat32 as InFloat32
 from keras_alt.quantizer.float_only import float_model as float_model
+from keras_alt.quantizer.float_only import require_float_weights as require_float_weights
 from keras_alt.quantizer.layer import Quantizer as Quantizer
 from keras_alt.quantizer.layer import checked_threshold as checked_threshold
 from keras_alt.quantizer.observing import claimed as claimed

@@ -42,6 +42,8 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             default the tensor has one threshold.
     """
 
+    takes_floats = True
+
     def __init__(
         self,
         format: FixedPoint,

@@ -3,6 +3,7 @@
 import keras
 
 from keras_alt.config import QuantizeConfig
+from keras_alt.precision import float32_by_default
 from keras_alt.targets import get_target
 from keras_alt.transforms.absorb_zero_padding import absorb_zero_padding as absorb_zero_padding
 from keras_alt.transforms.array_to_operand import array_to_operand as array_to_operand
@@ -24,6 +25,7 @@ from keras_alt.transforms.expand_attention import expand_attention as expand_att
 from keras_alt.transforms.fold_batch_norm import fold_batch_norm as fold_batch_norm
 from keras_alt.transforms.fold_batch_norm import fold_fixed_batch_norm as fold_fixed_batch_norm
 from keras_alt.transforms.fold_rescaling import fold_rescaling as fold_rescaling
+from keras_alt.transforms.in_float32 import in_float32 as in_float32
 from keras_alt.transforms.inline import inline as inline
 from keras_alt.transforms.operators_to_layers import operators_to_layers as operators_to_layers
 from keras_alt.transforms.products_to_matmul import products_to_matmul as products_to_matmul
@@ -57,6 +59,7 @@ CANONICAL = (
 )
 
 
+@float32_by_default()
 def plain(model: keras.Model) -> keras.Model:
     """Return a flat float copy of `model`, of plain layers, with its batch norms."""
     for transform in CANONICAL:
@@ -72,16 +75,19 @@ def folded(model: keras.Model) -> keras.Model:
 def canonical(model: keras.Model, config: QuantizeConfig) -> keras.Model:
     """Return a flat float copy of `model` in the form that quantization expects.
 
+    It computes in float32 where `model` has mixed precision.
+
     Args:
         model: built `keras.Model`; not changed.
         config: `QuantizeConfig`. Its `batch_norm`, `inputs` and `target` decide how batch norms,
             leading rescalings and average pools are transformed.
     """
-    model = plain(model)
-    fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]
-    model = fold(model)
-    if config.takes_unsigned:
-        model = fold_rescaling(model)
-    if get_target(config.target).pool_as_depthwise:
-        return average_pool_to_depthwise(mean_to_average_pool(model))
-    return average_pool_to_mean(model)
+    with float32_by_default():
+        model = plain(in_float32(model))
+        fold = {"fold": fold_batch_norm, "train": fold_fixed_batch_norm}[config.batch_norm]
+        model = fold(model)
+        if config.takes_unsigned:
+            model = fold_rescaling(model)
+        if get_target(config.target).pool_as_depthwise:
+            return average_pool_to_depthwise(mean_to_average_pool(model))
+        return average_pool_to_mean(model)

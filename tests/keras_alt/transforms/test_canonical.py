@@ -14,6 +14,7 @@ from keras_alt.transforms import (
     average_pool_to_mean,
     canonical,
     fold_batch_norm,
+    in_float32,
     mean_to_average_pool,
 )
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.check
     "transform",
     [
         *CANONICAL[1:],  # `inline` copies the model in any case
+        in_float32,
         fold_batch_norm,
         mean_to_average_pool,
         average_pool_to_depthwise,
