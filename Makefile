@@ -24,7 +24,7 @@ help:
 	@echo "make docs           build the documentation site: output/docs/index.html"
 	@echo "make notebooks      execute the notebooks of docs/notebooks anew"
 	@echo "make results        repeat the accuracies of docs/results in small, in ten minutes"
-	@echo "make bench          list the benchmarks"
+	@echo "make bench          measure speed in short, in less than 20 minutes"
 	@echo "make clean          remove the virtual environments and output"
 
 demo: $(VENV)/.demo
@@ -74,7 +74,7 @@ results: $(VENV)/.demo
 	$(RUN) benchmarks/results.py
 
 bench: $(VENV)/.demo
-	@for file in benchmarks/*.py; do echo "$(BIN)/python $$file"; done
+	$(RUN) benchmarks/bench.py
 
 clean:
 	rm -rf $(VENV) $(NIGHTLY) output

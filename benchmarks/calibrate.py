@@ -20,6 +20,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import measuring
 import numpy as np
 
 import keras_alt
@@ -45,20 +46,25 @@ def main():
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 50, 150])
     parser.add_argument("--model", help="a .keras file, instead of the networks of convolutions")
     parser.add_argument("--with", dest="extras", nargs="+", choices=EXTRAS, default=list(EXTRAS))
+    measuring.add_output(parser)
     options = parser.parse_args()
+    measuring.tell_environment()
     print(
         f"{'layers':>7}{'quantizers':>11}{'pass s':>8}{'calibrate s':>12}{'bound s':>8}"
         f"{'of bound':>9}{'ms/layer':>9}" + "".join(f"{name:>9}" for name in options.extras)
     )
     if options.model:
-        show(keras.models.load_model(options.model, compile=False), options)
-        return
-    for depth in options.depths:
-        show(network(depth), options)
+        models = (keras.models.load_model(options.model, compile=False),)
+    else:
+        models = map(network, options.depths)
+    rows = []
+    for model in models:
+        rows.append(show(model, options))
+        measuring.write(options.output, rows, target=options.target, images=options.images)
 
 
 def show(model, options):
-    """Print the row of a float model."""
+    """Print the row of a float model; return the least seconds of each call."""
     config = keras_alt.QuantizeConfig(target=options.target)
     quantized = keras_alt.quantize_model(model, config)
     shape = (options.images, *model.input_shape[1:])
@@ -78,6 +84,8 @@ def show(model, options):
         f"{1e3 * walk / layers:9.1f}" + "".join(f"{least[n] / walk:9.2f}" for n in options.extras),
         flush=True,
     )
+    least["calibrate"] = least.pop("")
+    return {"layers": layers, "quantizers": count, "bound": bound, **least}
 
 
 def network(depth):
