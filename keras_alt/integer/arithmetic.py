@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+DENOMINATOR_BITS = 62  # int64 holds twice the remainder
+
 
 def requantize(codes, shift, rounding, low, high, offset=0, divisor=1):
     """Return `clip(round(codes / (divisor * 2**shift)), low, high)`.
@@ -46,7 +48,21 @@ def _rounded(codes, shift, rounding, divisor, offset):
     codes = codes << max(-shift, 0)
     if np.all(divisor == 1) and shift <= 0:
         return codes
+    codes, shift = _in_reach(codes, shift, int(np.max(divisor)))
     return _divided(codes, divisor << max(shift, 0), ROUNDINGS[rounding], offset)
+
+
+def _in_reach(codes, shift, divisor):
+    """Return codes and a shift that round alike, with a denominator of `DENOMINATOR_BITS`.
+
+    The last bit of a code says whether one of those that are dropped is set, so ties stay ties.
+    """
+    dropped = shift + divisor.bit_length() - DENOMINATOR_BITS
+    if dropped <= 0:
+        return codes, shift
+    bits = min(dropped, 63)
+    kept = codes >> bits
+    return kept | (kept << bits != codes), shift - dropped
 
 
 def _divided(codes, denominator, rounds_up, offset):

@@ -17,6 +17,7 @@ from keras_route.technology.layers import LAYERS
 
 CHANNELS = {"X": 1, "Y": len(LAYERS)}
 CACHE_BYTES = 2**26  # of decompressed chunks for each dataset: several chunks of a usual size
+CHECKED = ("v110", "v110")  # the first versions of HDF5 files with checksums of what is not data
 
 
 def write_hdf5(
@@ -30,9 +31,10 @@ def write_hdf5(
     """Write the nets of `generate` to a file, channels first like the published files.
 
     The datasets are `X`, (count, 1, height, width), and `Y`, (count, 8, height, width), of uint8,
-    compressed (gzip), with a checksum (Fletcher32) that readers verify. The file's attributes hold
-    the seed and the options. The file appears when it is complete, and then replaces a file of that
-    name. To get more nets, write the file again with a larger count: the first nets are the same.
+    compressed (gzip). Every part has a checksum that readers verify, so HDF5 1.10 or later is
+    needed. The file's attributes hold the seed and the options. The file appears when it is
+    complete, and then replaces a file of that name. To get more nets, write the file again with a
+    larger count: the first nets are the same.
 
     Args:
         path: file to write.
@@ -57,7 +59,7 @@ def write_hdf5(
     progress = progress_bar(count, verbose=verbose)
     with (
         written_whole(path) as temporary,
-        h5py.File(temporary, "w", rdcc_nbytes=CACHE_BYTES) as file,
+        h5py.File(temporary, "w", libver=CHECKED, rdcc_nbytes=CACHE_BYTES) as file,
     ):
         size = (family.height, family.width)
         for name, channels in CHANNELS.items():

@@ -1,8 +1,10 @@
 """What an operation tells of its result holds for all codes within the bounds of its operands."""
 
 import ast
+import math
 import pathlib
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from keras_alt.integer import (
     operation,
     trace,
 )
+from keras_alt.integer.arithmetic import ROUNDINGS, requantize
 from keras_alt.integer.variables import (
     Grid,
     Variable,
@@ -54,6 +57,30 @@ def test_the_result_has_the_shape_and_the_bounds_that_the_rule_tells(name, data,
     assert codes.shape == (BATCH, *result.shape)
     assert result.low <= codes.min()
     assert codes.max() <= result.high
+
+
+def rounded(value, rule, offset):
+    below = math.floor(value)
+    excess = value - below - Fraction(1, 2)
+    return below + int(ROUNDINGS[rule](excess, below, offset)) if rule != "floor" else below
+
+
+@given(
+    st.sampled_from(sorted(ROUNDINGS)),
+    st.one_of(st.integers(0, 70), st.integers(71, 400)),
+    st.sampled_from([1, 1, 3, 25, 2**20]),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=8),
+    st.sampled_from([0, -128]),
+)
+def test_codes_round_rightly_however_far_they_shift(rule, shift, divisor, codes, offset):
+    half = divisor << shift >> 1
+    ties = [sign * half + d for sign in (-1, 1) for d in (-1, 0, 1)]
+    codes = [c for c in (*codes, *ties, -(2**63), -1, 0, 1) if -(2**63) <= c < 2**63]
+    values = [Fraction(c, divisor << shift) for c in codes]
+
+    result = requantize(np.array(codes), shift, rule, -(2**63), 2**63 - 1, offset, divisor)
+
+    assert result.tolist() == [rounded(value, rule, offset) for value in values]
 
 
 def variables(*operands):
