@@ -1,5 +1,8 @@
 """The magnitudes and moments of a tensor, for calibration."""
 
+import io
+import math
+
 import numpy as np
 
 RAW_VALUES = 2**22  # up to so many values are kept as they are (16 MB)
@@ -8,31 +11,44 @@ LOWEST_EXPONENT = -111  # the least for which BINS / 2**exponent is finite in fl
 
 
 class Histogram:
-    """Magnitudes and moments of a stream of values, in bounded memory.
+    """Magnitudes and moments of a stream of values, in little memory.
 
     Up to `RAW_VALUES` values are kept as they are. After that, magnitudes are counted in `BINS`
     bins over [0, 2**k). If a value exceeds that range, the range doubles and neighbouring bins
-    merge, so the counts do not depend on the order of the values.
+    merge. Of the moments, three numbers are kept for each update. So neither counts nor moments
+    depend on the order of the updates, or on how they were merged.
 
     Attributes:
         count: number of values.
-        mean, std: population moments, accumulated in float64.
         min_abs, max_abs: range of the magnitudes.
     """
 
     def __init__(self):
         self.count = 0
-        self.mean = 0.0
         self.min_abs = np.inf
         self.max_abs = 0.0
-        self._squares = 0.0  # sum of squared deviations from the mean
+        self._moments = []  # of each update: count, mean, sum of squared deviations from the mean
         self._raw = []
         self._exponent = None  # bins span [0, 2**_exponent)
         self._counts = None
 
     @property
+    def mean(self) -> float:
+        """Mean of the values."""
+        return (
+            math.fsum(n * mean for n, mean, _ in self._moments) / self.count if self.count else 0.0
+        )
+
+    @property
     def std(self) -> float:
-        return float(np.sqrt(self._squares / self.count)) if self.count else 0.0
+        """Standard deviation of the values, as of a population."""
+        if not self.count:
+            return 0.0
+        # Each sum is rounded once, so the order of its terms does not matter.
+        middle = self.mean
+        within = math.fsum(squares for _, _, squares in self._moments)
+        between = math.fsum(n * (mean - middle) ** 2 for n, mean, _ in self._moments)
+        return math.sqrt((within + between) / self.count)
 
     def update(self, values):
         """Add an array of any shape.
@@ -53,7 +69,8 @@ class Histogram:
         mean = float(values.mean(dtype=np.float64))
         # The variance of float32 deviations, summed in pairs, is exact to about 1e-7.
         squares = float(np.square(values - np.float32(mean)).sum(dtype=np.float64))
-        self._add_moments(values.size, mean, squares, float(magnitudes.min()), largest)
+        moments = [(values.size, mean, squares)]
+        self._add_moments(values.size, moments, float(magnitudes.min()), largest)
         if self._raw is not None:
             self._raw.append(magnitudes)
             if self.count > RAW_VALUES:
@@ -65,7 +82,7 @@ class Histogram:
         """Add everything that `other` holds."""
         if not other.count:
             return
-        self._add_moments(other.count, other.mean, other._squares, other.min_abs, other.max_abs)
+        self._add_moments(other.count, other._moments, other.min_abs, other.max_abs)
         if self._raw is not None and other._raw is not None:
             self._raw.extend(other._raw)
             if self.count > RAW_VALUES:
@@ -105,13 +122,35 @@ class Histogram:
         weights = None if self._raw is not None else counts
         return np.histogram(values, number, (0.0, self.max_abs), weights=weights)[0]
 
-    def _add_moments(self, count, mean, squares, smallest, largest):
-        # Chan, Golub, LeVeque, 1979: merging of means and squared deviations.
-        total = self.count + count
-        difference = mean - self.mean
-        self._squares += squares + difference**2 * self.count * count / total
-        self.mean += difference * count / total
-        self.count = total
+    def to_bytes(self) -> bytes:
+        """Return everything the histogram holds, for `from_bytes` in another process."""
+        file, magnitudes = io.BytesIO(), {}
+        if self._raw is None:
+            magnitudes = {"counts": self._counts, "exponent": self._exponent}
+        else:
+            magnitudes = {"raw": self.magnitudes()[0]}
+        moments = np.array(self._moments, np.float64).reshape(-1, 3)  # counts are exact to 2**53
+        np.savez(file, moments=moments, range=[self.min_abs, self.max_abs], **magnitudes)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Histogram":
+        """Return the histogram that `to_bytes` wrote."""
+        result = cls()
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            result._moments = [(int(n), float(m), float(s)) for n, m, s in arrays["moments"]]
+            result.count = sum(n for n, _, _ in result._moments)
+            result.min_abs, result.max_abs = map(float, arrays["range"])
+            if "raw" in arrays:
+                result._raw = [arrays["raw"]]
+            else:
+                result._raw = None
+                result._counts, result._exponent = arrays["counts"], int(arrays["exponent"])
+        return result
+
+    def _add_moments(self, count, moments, smallest, largest):
+        self._moments.extend(moments)
+        self.count += count
         self.min_abs = min(self.min_abs, smallest)
         self.max_abs = max(self.max_abs, largest)
 

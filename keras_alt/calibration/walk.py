@@ -1,6 +1,7 @@
 """The walk through the graph that sets every threshold from data."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterable
 
 import keras
@@ -17,6 +18,7 @@ from keras_alt.calibration.histogram import Histogram
 from keras_alt.calibration.order import visits
 from keras_alt.calibration.thresholds import ThresholdRule, kl_j, maximum, require_rule
 from keras_alt.calibration.whole_numbers import whole_number_threshold
+from keras_alt.calibration.workers import AllGather, Workers
 from keras_alt.graph import Call, Graph, functional
 from keras_alt.layer_names import listed
 from keras_alt.progress import progress_bar
@@ -43,6 +45,7 @@ def calibrate(
     bias_correction: bool = False,
     adaptive_rounding: bool = False,
     verbose: bool = True,
+    all_gather: AllGather | None = None,
 ) -> dict[str, float | np.ndarray]:
     """Set every threshold of `model` from the values that `data` produces.
 
@@ -80,11 +83,17 @@ def calibrate(
             Layers that are frozen, that are called several times or that fold a batch norm in
             training keep their weights, as they keep their biases.
         verbose: whether to show a progress bar.
+        all_gather: for several workers that each have the model and a shard of the data: a function
+            that takes an int32 array and returns the arrays of all workers, in the same order on
+            each. Histograms are merged, so every worker gets the thresholds that all data give. See
+            the guide on distribution for the functions of TensorFlow, JAX and torch.
 
     Raises:
         ValueError: the model has no quantizers, `data` does not fit it, or an argument is none of
             those above.
-        RuntimeError: another thread calibrates the model, or measures its report.
+        RuntimeError: another thread calibrates the model, or measures its report; or another worker
+            had an error.
+        NotImplementedError: `adaptive_rounding` with `all_gather`.
 
     Returns:
         `{quantizer name: threshold}`. The thresholds of a kernel whose channels have their own are
@@ -99,23 +108,47 @@ def calibrate(
     for name, rule in (("weights", weights), ("activations", activations)):
         require_rule(name, rule)
     keep = _checked_keep(keep, found)
-    batches = read_batches(functional(model), data, samples, batch_size)
-    graph, correction, rounding = Graph(model), None, None
-    if bias_correction or adaptive_rounding:
-        argument = "bias_correction" if bias_correction else "adaptive_rounding"
-        floats = FloatModel(model, batches, argument)
-        if bias_correction:
-            correction = BiasCorrection(graph, floats)
-        if adaptive_rounding:
-            centered = correction.layers if correction else frozenset()
-            rounding = AdaptiveRounding(graph, floats, len(batches), centered)
-    variables = [quantizer.log2_threshold for quantizer in found.values()]
-    variables += [layer.bias for layer in _changed_by(correction)]
-    variables += [layer.kernels()["kernel"] for layer in _changed_by(rounding)]
-    walk = _Walk(graph, weights, activations, keep, correction, rounding, verbose)
-    with claimed(found.values(), "calibrate"), _unchanged_by_errors(variables):
-        walk.run(batches)
+    workers = Workers(all_gather)
+    if adaptive_rounding and all_gather is not None:
+        raise NotImplementedError(
+            "`adaptive_rounding` expects all data on one worker: calibrate there and send the "
+            "weights to the others. Received: adaptive_rounding=True, all_gather"
+        )
+    rules = weights, activations
+    with workers.told_of_errors():
+        batches = read_batches(functional(model), data, samples, batch_size)
+        workers.require_same(
+            "model and arguments", _digest(model, found, rules, keep, bias_correction)
+        )
+        graph, correction, rounding = Graph(model), None, None
+        if bias_correction or adaptive_rounding:
+            argument = "bias_correction" if bias_correction else "adaptive_rounding"
+            floats = FloatModel(model, batches, argument)
+            if bias_correction:
+                correction = BiasCorrection(graph, floats, workers)
+            if adaptive_rounding:
+                centered = correction.layers if correction else frozenset()
+                rounding = AdaptiveRounding(graph, floats, len(batches), centered)
+        variables = [quantizer.log2_threshold for quantizer in found.values()]
+        variables += [layer.bias for layer in _changed_by(correction)]
+        variables += [layer.kernels()["kernel"] for layer in _changed_by(rounding)]
+        walk = _Walk(graph, rules, keep, correction, rounding, workers, verbose)
+        with claimed(found.values(), "calibrate"), _unchanged_by_errors(variables):
+            walk.run(batches)
+            thresholds = [ops.convert_to_numpy(q.log2_threshold) for q in found.values()]
+            workers.require_same("thresholds", b"".join(t.tobytes() for t in thresholds))
     return {name: quantizer.threshold for name, quantizer in found.items()}
+
+
+def _digest(model, found, rules, keep, bias_correction) -> bytes:
+    """Return what is the same on two workers that calibrate the same."""
+    names = [getattr(rule, "__qualname__", repr(rule)) for rule in rules]
+    kept = sorted(name for name, quantizer in found.items() if quantizer in keep)
+    formats = [(name, quantizer.format) for name, quantizer in found.items()]
+    digest = hashlib.sha256(repr((names, kept, formats, bias_correction)).encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value))
+    return digest.digest()
 
 
 @contextlib.contextmanager
@@ -145,10 +178,11 @@ def _checked_keep(keep, found) -> set[Quantizer]:
 class _Walk:
     """Leads the calibration data through the graph once."""
 
-    def __init__(self, graph, weights, activations, keep, correction, rounding, verbose):
+    def __init__(self, graph, rules, keep, correction, rounding, workers, verbose):
         self.graph = graph
-        self.weights, self.activations = weights, activations
+        self.weights, self.activations = rules
         self.keep = keep
+        self.workers = workers
         self.correction, self.rounding = correction, rounding  # each may be None
         self.calls_left = {}
         for call in self.graph.calls:
@@ -196,7 +230,7 @@ class _Walk:
             current = self.observe_first(call, store, pending)
             if current is None:
                 break
-            self.set(layer, current, self.histograms[current])
+            self.set(layer, current, self.workers.merged(self.histograms[current]))
             if layer is current:
                 self.keep_whole_numbers(call, store)
             pending.remove(current)
@@ -218,10 +252,12 @@ class _Walk:
 
     def keep_whole_numbers(self, call: Call, store):
         """Let each whole number of an unsigned input be its code."""
+        if call.layer.format.signed:
+            return
         x, count = call.inputs[0], range(store.count)
         values = (ops.convert_to_numpy(store.get(batch, x)) for batch in count)
         threshold = whole_number_threshold(self.graph, call, call.layer.format, values)
-        if threshold is not None:
+        if self.workers.all(threshold is not None):
             call.layer.set_threshold(threshold)
 
     def observe_first(self, call, store, pending):
