@@ -17,6 +17,9 @@ from keras_alt.precision import SHORT
 from keras_alt.quantizer import Quantizer, quantizers
 
 MIXED = ("mixed_float16", "mixed_bfloat16")
+BY_TURNS = pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.full)]
+)
 OTHERS = ("float16", "bfloat16", "float64")
 FLOAT = dict.fromkeys(("kernel_bits", "bias_bits", "accumulator_bits", "activation_bits"))
 REFUSED = r"are float32.*Received: dtype=.*Give the network `dtype='float32'`"
@@ -123,13 +126,17 @@ def test_a_layer_computes_codes_in_float32_under_a_mixed_policy(make, policy, rn
 
 
 MAKERS = (
-    *(models.residual, models.kinds_of_layers, models.operators, models.float_inside),
-    *(models.nested, models.two_outputs),
+    *(models.residual, models.operators),
+    *(
+        pytest.param(make, marks=pytest.mark.full)
+        for make in (models.kinds_of_layers, models.float_inside, models.nested, models.two_outputs)
+    ),
 )
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize(("make", "policy"), pairs(MAKERS, MIXED))
+@BY_TURNS
+@pytest.mark.parametrize("make", MAKERS)
 def test_a_model_of_mixed_precision_is_quantized_as_its_twin(make, policy, rng):
     with under("float32"):
         plain = make()
@@ -171,7 +178,7 @@ def handmade(pool="float32"):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("policy", MIXED)
+@BY_TURNS
 def test_a_handmade_model_trains_under_a_mixed_policy(policy, rng, tmp_path):
     x, y = rng.normal(size=(16, 4, 4, 3)).astype("float32"), rng.integers(0, 3, 16)
     with under(policy):
@@ -183,7 +190,7 @@ def test_a_handmade_model_trains_under_a_mixed_policy(policy, rng, tmp_path):
         assert is_scaled == (policy == "mixed_float16")
         before = thresholds(q)
         callbacks = [keras_alt.callbacks.FreezeBatchNorm(1), keras_alt.callbacks.FreezeThresholds()]
-        q.fit(x, y, batch_size=4, epochs=2, verbose=0, callbacks=callbacks)
+        q.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=callbacks)
         assert (thresholds(q) != before).any()
         assert all(numbers(quantizer.frozen) for quantizer in quantizers(q).values())
         assert keras_alt.verify(q, x, engine="integer", verbose=False)
@@ -196,7 +203,7 @@ def test_a_handmade_model_trains_under_a_mixed_policy(policy, rng, tmp_path):
     np.testing.assert_array_equal(numbers(plain(x)), numbers(q(x)))
 
 
-@pytest.mark.parametrize("policy", MIXED)
+@BY_TURNS
 def test_a_sequential_that_rounds_its_inputs_is_refused(policy, rng):
     x = rng.normal(size=(8, 3)).astype("float32")
     with under(policy):
@@ -236,7 +243,7 @@ def test_codes_in_16_bits_are_refused(policy, rng):
 
 
 @pytest.mark.tensorflow_only
-@pytest.mark.parametrize("policy", MIXED)
+@BY_TURNS
 def test_a_float_layer_may_be_mixed_between_quantizers(policy, rng, tmp_path):
     model = models.float_inside()
     x = sample(model, rng)
@@ -265,7 +272,7 @@ def test_weights_that_keras_has_rounded_are_refused(function):
 X = {"data": np.ones((4, 8), "float32")}
 
 
-@pytest.mark.parametrize("policy", MIXED)
+@BY_TURNS
 def test_float_transforms_keep_a_mixed_policy(policy, rng):
     with under(policy):
         model = models.residual()
@@ -280,7 +287,7 @@ def test_float_transforms_keep_a_mixed_policy(policy, rng):
     )
 
 
-@pytest.mark.parametrize("policy", MIXED)
+@BY_TURNS
 def test_unrolled_steps_keep_a_mixed_policy(policy, rng):
     with under(policy):
         model = keras.Sequential([keras.Input((3, 4)), L.LSTM(5), L.Dense(2)])
