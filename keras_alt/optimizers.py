@@ -178,6 +178,11 @@ class ALTOptimizer(MultiOptimizer):
         require_calibrated(var_list)
         self.built = True
 
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        # A `LossScaleOptimizer` from a file counts as built, so it does not build this one again.
+        self.built = self.built or self._routed
+        return super().stateless_apply(optimizer_variables, grads, trainable_variables)
+
     @property
     def threshold_optimizer(self) -> ThresholdAdam:
         """The inner optimizer of the thresholds."""

@@ -10,8 +10,7 @@ SHORT = ("float16", "bfloat16")
 
 def is_mixed(layer: keras.layers.Layer) -> bool:
     """Return whether a layer keeps variables in float32 and is asked to compute in 16 bits."""
-    policy = layer.dtype_policy
-    return policy.compute_dtype in SHORT and policy.variable_dtype == "float32"
+    return layer.compute_dtype in SHORT and layer.variable_dtype == "float32"
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from keras_alt.optimizers import alt
 from keras_alt.progress import verbosity
 from keras_alt.quantize import quantize_model
 from keras_alt.quantizer import quantizers
-from keras_alt.transforms import inline
+from keras_alt.transforms import in_float32, inline
 
 RATE = 3e-4  # of the weights; that of MobileNetV2 in docs/results/accuracy.md
 THRESHOLDS = 1e-2  # rate of the thresholds, as in the paper
@@ -92,7 +92,7 @@ def static(
     quantized = outcome.model
     ```
     """
-    flat = inline(model)
+    flat = inline(in_float32(model))
     batches = read_batches(flat, data, samples, batch_size=32)
     data = [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
     judged = agreement(flat, data) if score is None else score

@@ -27,7 +27,7 @@ from keras_alt.layers import (
 )
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.operators import OPERATORS, Grid, is_float_in, kind_of, operator_of
-from keras_alt.precision import SHORT
+from keras_alt.precision import SHORT, is_mixed
 from keras_alt.quantizer import Quantizer, quantizer_name, quantizers
 from keras_alt.record import record_of
 
@@ -57,6 +57,12 @@ def read(model: keras.Model) -> Reading:
         raise NotIntegerError(
             "An integer program is read from a quantized model, from `keras_alt.quantize_model` or "
             f"with `keras_alt.layers`. Received: model '{model.name}' without any quantizer."
+        )
+    if isinstance(model, keras.Sequential) and is_mixed(model):
+        raise NotIntegerError(
+            "Under a mixed policy, Keras rounds what a `keras.Sequential` is given to 16 bits: set "
+            "`model.dtype_policy = 'float32'`; its layers keep theirs. "
+            f"Received: dtype_policy={model.dtype_policy.name!r}, model '{model.name}'"
         )
     return Reader(model).read()
 

@@ -47,7 +47,7 @@ def has_trainable_thresholds(layer: keras.layers.Layer) -> bool:
 
 def child_mask(layer: keras.layers.Layer, role: str) -> KernelMask | None:
     """Return a new mask for a kernel of `layer`; None unless the layer is sparse."""
-    return KernelMask(name=f"{role}_mask", dtype=layer.dtype_policy) if layer.sparse else None
+    return KernelMask(name=f"{role}_mask") if layer.sparse else None
 
 
 def output_quantizer(layer: keras.layers.Layer) -> Quantizer | None:

@@ -8,13 +8,13 @@ from keras_alt.sparsity import checked_mask
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class KernelMask(keras.layers.Layer):
-    """Multiplies a kernel by a mask of its shape, which does not train.
+    """Multiplies a kernel by a mask of its shape, which does not train, in the kernel's type.
 
     A weight that the mask hides has no gradient, and its code is 0 under any optimizer.
     """
 
     def __init__(self, **kwargs):
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**{**kwargs, "autocast": False, "dtype": "float32"})
 
     def build(self, input_shape):
         self.mask = self.add_weight(

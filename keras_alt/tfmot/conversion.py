@@ -10,6 +10,7 @@ from numpy.random import Generator
 from keras_alt.graph import call_and_fill, deep_recursion
 from keras_alt.keras_internals import operation_behind
 from keras_alt.masks import sparsity_masks
+from keras_alt.precision import float32_by_default
 from keras_alt.quantized_model import recorded
 from keras_alt.quantizer import quantizers
 from keras_alt.tfmot.layers import keras3_layer, weights_of
@@ -27,6 +28,7 @@ OPEN_SIZE = 64  # replaces sizes that are None
 IDS = {"Embedding": "input_dim", "CategoryEncoding": "num_tokens"}  # attribute: how many ids
 
 
+@float32_by_default()
 def to_keras3(model) -> tuple[keras.Model, dict, dict]:
     """Convert `model` from tf_keras to Keras 3, with its masks and learned thresholds.
 

@@ -162,7 +162,9 @@ def test_freezing_checks_its_start(start):
         FreezeThresholds(start)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", keras.optimizers.LossScaleOptimizer(Adam())])
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())]
+)
 def test_freezing_needs_the_optimizer_that_keeps_gradients(model, data, optimizer):
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy())
     with pytest.raises(ValueError, match=r"keras_alt.optimizers.alt.*Received: optimizer="):

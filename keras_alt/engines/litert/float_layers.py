@@ -9,6 +9,7 @@ from keras_alt.engines.fitting import ExportError
 from keras_alt.engines.on_tensorflow import on_tensorflow
 from keras_alt.files import scratch_folder
 from keras_alt.graph import Graph, cut
+from keras_alt.transforms import in_float32
 
 # Layers that TensorFlow's converter cannot write: LiteRT has no operator for them.
 UNWRITTEN = ("AveragePooling3D",)
@@ -26,7 +27,7 @@ def input_types(tensors) -> str:
 
 
 def float_part(model: keras.Model) -> bytes:
-    """Return a float model as a separate LiteRT file."""
+    model = in_float32(model)  # LiteRT has no kernels for bfloat16
     with scratch_folder() as scratch:
         path = os.path.join(scratch, "part.tflite")
         if keras.backend.backend() == "tensorflow":
