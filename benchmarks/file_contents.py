@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import pathlib
 import re
 import zipfile
@@ -40,7 +41,7 @@ def held(path: pathlib.Path) -> bytes:
     """
     try:
         return READERS.get(path.suffix, pathlib.Path.read_bytes)(path)
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # whatever a reader raises, the file is not whole
         raise ValueError(f"half a file: {path} ({error})") from error
 
 
@@ -97,8 +98,37 @@ def _text(path):
     return TIMED_TEXT.sub("", text).encode()
 
 
-def _graph(path):
-    """Return nothing: TensorFlow numbers the nodes of a graph anew each time."""
+def _yaml(path):
+    """Return a configuration of hls4ml without the folder and the stamp of its making."""
+    lines = path.read_text().splitlines()
+    return repr([x for x in lines if not x.startswith(("OutputDir:", "Stamp:"))]).encode()
+
+
+def _shell(path):
+    return repr([x for x in path.read_text().splitlines() if "LIB_STAMP=" not in x]).encode()
+
+
+def _onnx(path):
+    """Return operators and constants without names, some of which qonnx draws at random."""
+    import onnx
+
+    graph = onnx.load(path).graph
+    nodes = [(node.op_type, [a.SerializeToString() for a in node.attribute]) for node in graph.node]
+    constants = sorted(onnx.numpy_helper.to_array(t).tobytes() for t in graph.initializer)
+    return repr((nodes, constants)).encode()
+
+
+def _checkpoint(path):
+    """Return the tensors of a SavedModel; Keras lists them in another order each time."""
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(os.fspath(path.with_suffix("")))
+    names = [n for n in reader.get_variable_to_shape_map() if not n.startswith("_CHECK")]
+    return b"".join(sorted(np.asarray(reader.get_tensor(name)).tobytes() for name in names))
+
+
+def _present(path):
+    """Return nothing of a file whose contents another one tells, or that is numbered anew."""
     path.read_bytes()
     return b""
 
@@ -111,5 +141,10 @@ READERS = {
     ".json": _json,
     ".csv": _csv,
     ".html": _text,
-    ".pb": _graph,
+    ".onnx": _onnx,
+    ".yml": _yaml,
+    ".sh": _shell,
+    ".index": _checkpoint,
+    ".data-00000-of-00001": _present,  # of the checkpoint with that index
+    ".pb": _present,
 }

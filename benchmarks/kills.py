@@ -5,11 +5,11 @@ Example:
     python benchmarks/kills.py --count 200
 
 A work runs in a process of its own, which gets SIGKILL at a moment drawn from the duration of
-a run. The next start goes on, and may be killed again, up to four times; the last start ends by
-itself. After each kill, every file under its own name is whole. At the end the folder holds what a
-run that was not killed left, and nothing else; on TensorFlow the weights are equal bit for bit. No
-process stays, and what stays in the folder for temporary files is counted. The file of results has
-a line for each folder; the same call goes on where it was stopped.
+a run, in seconds of the processor. The next start goes on, and may be killed again, up to four
+times; the last start ends by itself. After each kill, every file under its own name is whole. At
+the end the folder holds what a run that was not killed left, and nothing else; weights are equal
+bit for bit. No process stays. The temporary folders of the packages that stay are counted. The
+file of results has a line for each folder; the same call goes on where it was stopped.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from interruptible import KERAS_BACKUP, WORKS
 from keras_alt.progress import progress_bar
 
 MOST_KILLS = 4  # in a row
-LIMIT = 600  # seconds after which a run counts as hanging
+LIMIT = 1800  # seconds after which a run counts as hanging
 PATIENCE = 10  # seconds that processes of a killed one have to end
 
 
@@ -57,7 +57,7 @@ class Start:
         os.close(writer)
         with open(reader, "rb") as pipe:
             pipe.read(1)  # until it has loaded what it needs, or has ended
-        self.begun = time.monotonic()
+        self.begun = computed(self.process)
 
     def _run(self, work, inputs, folder, writer):
         """Run in the child, and never return."""
@@ -78,12 +78,14 @@ class Start:
             os._exit(status)
 
     def ended(self, seconds):
-        """Wait until the process ends, or so many seconds since it began; return its status."""
+        """Wait until the process ends, or has computed for so many seconds; return its status."""
+        until = time.monotonic() + LIMIT
         while True:
-            process, status = os.waitpid(self.process, os.WNOHANG)
+            process, status, used = os.wait4(self.process, os.WNOHANG)
             if process:
+                self.seconds = used.ru_utime + used.ru_stime - self.begun
                 return os.waitstatus_to_exitcode(status)
-            if time.monotonic() - self.begun > seconds:
+            if computed(self.process) - self.begun > seconds or time.monotonic() > until:
                 return None
             time.sleep(0.002)
 
@@ -100,6 +102,12 @@ class Start:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         return len(found)
+
+
+def computed(process):
+    """Return the seconds that a process has computed, with its processes that have ended."""
+    told = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
+    return sum(map(int, told.split()[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def session(leader):
@@ -158,7 +166,7 @@ class Killer:
         status = start.ended(LIMIT)
         if status:
             raise SystemExit(f"{self.name} fails without a kill: {self.log.read_text()[-2000:]}")
-        return time.monotonic() - start.begun
+        return start.seconds
 
     @property
     def log(self):
@@ -175,7 +183,7 @@ class Killer:
         while not finished:
             start = Start(self.work, self.inputs, folder, self.log)
             last = len(moments) == MOST_KILLS
-            moment = LIMIT if last else float(rng.uniform(0, self.seconds))
+            moment = np.inf if last else float(rng.uniform(0, self.seconds))
             status = start.ended(moment)
             if status is None:
                 start.kill()
@@ -191,7 +199,7 @@ class Killer:
                 faults.append(f"status {status}: {self.log.read_text()[-600:]}")
             break
         faults += differences(self.work.left, folder, self.expected)
-        temporary = sorted(p.name for p in scratch_of(folder).iterdir())
+        temporary = sorted(p.name for p in scratch_of(folder).glob("keras_*"))
         if not faults:
             for path in (folder, scratch_of(folder)):
                 shutil.rmtree(path)

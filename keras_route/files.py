@@ -118,9 +118,11 @@ def scratch_folder(folder: str | None = None, prefix: str = "keras_alt-"):
     with contextlib.ExitStack() as stack:
         with _locked(folder):  # so that nobody takes a folder without a lock yet for abandoned
             _remove_abandoned(os.path.join(folder, prefix))
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=prefix))
-            stack.enter_context(_locked(scratch))
-        yield scratch
+            holder = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=prefix))
+            stack.enter_context(_locked(holder))
+        inner = os.path.join(holder, "files")  # has no lock, so that files can be written there
+        os.mkdir(inner)
+        yield inner
 
 
 @contextlib.contextmanager

@@ -93,6 +93,7 @@ def test_temporary_folders_of_killed_processes_are_removed_by_the_next(tmp_path)
         assert len(os.listdir(tmp_path)) == 2
         with files.scratch_folder(tmp_path) as mine, files.scratch_folder(tmp_path) as other:
             assert mine != other
+            write(os.path.join(mine, "file"))
             assert len(os.listdir(tmp_path)) == 3  # that of the process that waits stays
         assert len(os.listdir(tmp_path)) == 1
     finally:
