@@ -15,7 +15,7 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version", "text_tables", "differences"}
-        | {"junit", "progress", "counterparts", "number_checks", "layer_names"},
+        | {"junit", "progress", "counterparts", "number_checks", "layer_names", "choices"},
         {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
