@@ -15,7 +15,8 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version", "text_tables", "differences"}
-        | {"junit", "progress", "counterparts", "number_checks", "layer_names", "choices"},
+        | {"junit", "progress", "counterparts", "number_checks", "layer_names"}
+        | {"choices", "array_files"},
         {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
@@ -38,7 +39,8 @@ LAYERS = {
         {"cli"},
     ],
     "keras_route": [
-        {"argument_checks", "files", "json_reading", "technology", "pins", "progress"},
+        {"argument_checks", "files", "json_reading", "technology", "pins", "progress"}
+        | {"array_files"},
         {"layout"},
         {"data", "models", "random_design"},
         {"losses", "metrics", "routing", "formats"},

@@ -2,7 +2,9 @@
 
 import collections
 import dis
+import json
 import os
+import pathlib
 import signal
 import time
 import types
@@ -11,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", 0))  # of `make fuzz`, for all kinds together
-KINDS = 14  # which share the minutes
+OUTPUT = pathlib.Path("output/fuzz/counts.json")
+KINDS = 28  # which share the minutes
 SECONDS_OF_ONE = 120  # after which an input hangs; a busy machine takes long for the slowest
 ROUND = 50  # inputs between two looks at the clock
 OURS = ("/keras_alt/", "/keras_route/")
@@ -82,9 +85,22 @@ def attempt(kind: str, milliseconds: float, *strategies):
             check = given(st.tuples(*strategies))(lambda drawn: try_one(kind, body, *drawn))
             settings(max_examples=min(most, ROUND) if MINUTES else most)(check)()
             if time.monotonic() >= end:
-                return body
+                break
+        if MINUTES:
+            _tell(kind)
+        return body
 
     return tried
+
+
+def _tell(kind):
+    """Print what came of a kind of inputs, and write all counts so far as JSON."""
+    found = counts[kind]
+    refused = ", ".join(f"{n} {name}" for name, n in found.most_common() if name != "accepted")
+    print(f"\n{kind}: {found.total()} inputs, {found['accepted']} accepted, {refused or 'none'}")
+    told = {"minutes": MINUTES, "inputs": {k: dict(c) for k, c in sorted(counts.items())}}
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def _hangs(*_):
