@@ -10,7 +10,7 @@ RUN := TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1 $(BIN)/python
 PYTEST := -m pytest -n auto --dist worksteal
 NIGHTLY := .venv-nightly
 
-.PHONY: help demo check test test-full test-backends test-nightly lint format docs notebooks
+.PHONY: help demo check test test-full fuzz test-backends test-nightly lint format docs notebooks
 .PHONY: results bench clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make check          check style, types and units, in a minute"
 	@echo "make test           run the tests on TensorFlow, in minutes"
 	@echo "make test-full      run them all: every engine, network and example, many random networks"
+	@echo "make fuzz           try random and damaged inputs for FUZZ_MINUTES, by default 20"
 	@echo "make test-backends  run the backend-sensitive tests on JAX and torch"
 	@echo "make test-nightly   run them on TensorFlow with Keras as it was last night"
 	@echo "make lint           check style and types;  make format  repair style"
@@ -40,6 +41,10 @@ test: $(VENV)/.dev
 
 test-full: $(VENV)/.dev
 	$(RUN) $(PYTEST) --hypothesis-profile=many
+
+# A share of the minutes for each kind of inputs. Counts: output/fuzz/counts.json.
+fuzz: $(VENV)/.dev
+	FUZZ_MINUTES=$${FUZZ_MINUTES:-20} $(RUN) -m pytest -n 0 -s --hypothesis-profile=many tests/fuzz
 
 test-backends: $(VENV)/.dev $(VENV)/.backends
 	KERAS_BACKEND=jax XLA_FLAGS=$(UNOPTIMIZED) $(RUN) $(PYTEST) -m "backend and not full"

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from keras_alt.choices import is_choice
 from keras_alt.formats import FixedPoint
 from keras_alt.layer_names import checked_globs, listed, matches, unmatched
 from keras_alt.targets import get_target
@@ -81,14 +82,14 @@ class QuantizeConfig:
             if name != "inputs":
                 _check_width(name, getattr(self, name))
         _check_inputs(self.inputs)
-        if self.batch_norm not in ("fold", "train"):
+        if not is_choice(self.batch_norm, ("fold", "train")):
             raise ValueError(
                 f"`batch_norm` must be 'fold' or 'train'. Received: batch_norm={self.batch_norm!r}"
             )
         check_weight_scales("weight_scales", self.weight_scales)
         for pattern, widths in _checked_mapping("overrides", self.overrides).items():
             for name, bits in _checked_mapping(f"overrides[{pattern!r}]", widths).items():
-                if name not in LAYER_WIDTHS:
+                if not is_choice(name, LAYER_WIDTHS):
                     raise ValueError(
                         f"`overrides` may set {', '.join(LAYER_WIDTHS)}. "
                         f"Received: overrides={{{pattern!r}: {{{name!r}: {bits!r}}}}}"
@@ -227,7 +228,7 @@ def check_weight_scales(name: str, value: str):
     Raises:
         ValueError: it is neither "tensor" nor "channel".
     """
-    if value not in ("tensor", "channel"):
+    if not is_choice(value, ("tensor", "channel")):
         raise ValueError(f"`{name}` must be 'tensor' or 'channel'. Received: {name}={value!r}")
 
 
@@ -243,7 +244,7 @@ def _check_width(name, bits):
 
 
 def _check_inputs(inputs):
-    if inputs is None or inputs == "auto":
+    if inputs is None or (isinstance(inputs, str) and inputs == "auto"):
         return
     try:
         FixedPoint.of(inputs)

@@ -86,6 +86,13 @@ def require_finite(array: np.ndarray, place: str):
 
 def _checked(name, value, expectation, holds, kind):
     is_number = isinstance(value, kind) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and holds(value)):
+    if not (is_number and _is_finite(value) and holds(value)):
         raise ValueError(f"`{name}` must be {expectation}. Received: {name}={value!r}")
     return value
+
+
+def _is_finite(value):
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond float64
+        return False

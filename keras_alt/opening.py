@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_alt.choices import is_choice
 from keras_alt.engines.litert.opened import OpenedOnLiteRT
 from keras_alt.engines.onnxruntime.opened import OpenedOnONNXRuntime
 from keras_alt.engines.opened import POSITION, Codes, Computed, Opened
@@ -126,7 +127,7 @@ def _file_side(path, engine, which, following):
         engine = "qonnx" if is_qonnx(path) else "onnxruntime"
     elif engine is None:
         engine = next((name for name in following if name in openers), next(iter(openers)))
-    if engine not in openers:
+    if not is_choice(engine, openers):
         raise ValueError(
             f"The engine of `{which}`, a file of type {suffix}, must be one of {list(openers)}. "
             f"Received: engine={engine!r}"

@@ -253,6 +253,7 @@ def alt(
     ]
     options = {"epsilon": 1e-8}
     if ema_momentum is not None:
+        real_number("ema_momentum", ema_momentum, "from 0 to 1", lambda share: 0 <= share <= 1)
         options |= {"use_ema": True, "ema_momentum": ema_momentum}
     return ALTOptimizer(
         OptimizerMap(

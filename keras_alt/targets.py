@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keras_alt.choices import is_choice
+
 BESIDE_ACCUMULATOR = "beside the accumulator"
 ON_PRODUCT_GRID = "on the product grid"
 
@@ -132,6 +134,6 @@ def get_target(name: str) -> Target:
     Raises:
         ValueError: there is no such target.
     """
-    if name not in TARGETS:
+    if not is_choice(name, TARGETS):
         raise ValueError(f"`target` must be one of {sorted(TARGETS)}. Received: target={name!r}")
     return TARGETS[name]

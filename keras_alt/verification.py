@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 
+from keras_alt.choices import is_choice
 from keras_alt.engine_matrix import EngineMatrix, compared_on
 from keras_alt.engines import ENGINES
 from keras_alt.engines.bundle import Bundle
@@ -110,8 +111,12 @@ def _known(engines) -> list[str]:
             "`engines` must be 'all' or a list of names; one engine is `engine`. "
             f"Received: engines={engines!r}"
         )
+    if not isinstance(engines, Iterable):
+        raise TypeError(
+            f"`engines` must be 'all' or a list of names. Received: engines={engines!r}"
+        )
     for name in engines:
-        if name not in ENGINES:
+        if not is_choice(name, ENGINES):
             raise ValueError(
                 f"`engine` must be one of {sorted(ENGINES)}. Received: engine={name!r}"
             )

@@ -15,7 +15,8 @@ LAYERS = {
     "keras_alt": [
         {"formats", "numerics", "activations", "files", "handlers", "padding", "origin", "noise"}
         | {"keras_internals", "sparsity", "version", "text_tables", "differences"}
-        | {"junit", "progress", "counterparts", "number_checks", "layer_names", "precision"},
+        | {"junit", "progress", "counterparts", "number_checks", "layer_names", "precision"}
+        | {"choices", "array_files"},
         {"graph", "replacements", "resizing", "config", "targets", "training_rules"}
         | {"functions", "moves", "reductions", "exponentials"},
         {"record", "input_shapes"},
@@ -38,7 +39,8 @@ LAYERS = {
         {"cli"},
     ],
     "keras_route": [
-        {"argument_checks", "files", "json_reading", "technology", "pins", "progress"},
+        {"argument_checks", "files", "json_reading", "technology", "pins", "progress"}
+        | {"array_files"},
         {"layout"},
         {"data", "models", "random_design"},
         {"losses", "metrics", "routing", "formats"},
@@ -56,6 +58,7 @@ LAZY = {
     *("tensorflow", "tf_keras", "tensorflow_model_optimization", "onnx"),
     *("h5py", "matplotlib", "gdstk", "klayout", "jinja2", "markupsafe", "numba"),
 }
+RUNS_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 # Functions are compiled where they are defined; others import these modules lazily.
 COMPILED = ("keras_route/routing/compiled", "keras_route/chip/compiled")
 BACKENDS = {"tensorflow.py", "jax.py", "torch.py"}
@@ -151,6 +154,22 @@ def test_the_package_neither_prints_nor_asserts(module):
             yield f"assert in line {node.lineno}"
         elif isinstance(node, ast.Call) and getattr(node.func, "id", None) == "print":
             yield f"print in line {node.lineno}"
+
+
+@rule
+def test_nothing_of_a_file_is_unpickled_or_evaluated(module):
+    tree = parsed(module)
+    for name in sorted({name.split(".")[0] for name in imports(ast.walk(tree))} & RUNS_CODE):
+        yield f"{name} must not be imported"
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if getattr(call.func, "id", None) in ("eval", "exec"):
+            yield f"{call.func.id} in line {call.lineno}"
+        for word in call.keywords:
+            allowed = getattr(word.value, "value", None) is (word.arg == "safe_mode")
+            # `keras_internals` makes layers from the configurations of a model in memory.
+            allowed |= module.name == "keras_internals.py"
+            if word.arg in ("allow_pickle", "safe_mode") and not allowed:
+                yield f"{word.arg} in line {call.lineno}"
 
 
 @rule

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_alt.array_files import read_arrays
 from keras_alt.cli.images import read_images
 from keras_alt.cli.records import ENDING, read_records
 
@@ -120,7 +121,7 @@ def read_data(
     if source.endswith(".npz"):
         x, y = _of_archive(source, names)
     elif source.endswith(".npy"):
-        x, y = _load(source), None
+        x, y = _load(source, np.ndarray), None
     else:
         x, y = _of_function(source)
     if labels is not None:
@@ -161,21 +162,22 @@ def _count(source, x, y):
     return counts.pop()[0]
 
 
-def _load(path):
+def _load(path, kind):
+    """Return what a file of arrays holds: an `np.ndarray`, or a dictionary of them."""
     try:
-        return np.load(path, allow_pickle=False)
+        found = read_arrays(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"The file of data must exist. Received: {path}") from error
-    except (EOFError, OSError, ValueError) as error:
+    if not isinstance(found, kind):
         raise ValueError(
-            f"Data must be a file that `numpy.save` or `numpy.savez` wrote. Received: {path}"
-        ) from error
+            "A file that `numpy.save` wrote ends in .npy, and one of `numpy.savez` in .npz: rename "
+            f"it. Received: {path}"
+        )
+    return found
 
 
 def _of_archive(path, names):
-    arrays = _load(path)
-    with arrays:
-        found = {name: arrays[name] for name in arrays.files}
+    found = _load(path, dict)
     y = next((found[name] for name in LABELS if name in found), None)
     if names and all(name in found for name in names):
         x = {name: found[name] for name in names}
@@ -195,12 +197,12 @@ def _of_archive(path, names):
 
 def _labels(path):
     if path.endswith(".npz"):
-        with _load(path) as arrays:
-            key = next((name for name in LABELS if name in arrays.files), None)
-            if key is not None:
-                return arrays[key]
+        arrays = _load(path, dict)
+        key = next((name for name in LABELS if name in arrays), None)
+        if key is not None:
+            return arrays[key]
         raise ValueError(f"A .npz file of labels must hold an array 'y'. Received: {path}")
-    return _load(path)
+    return _load(path, np.ndarray)
 
 
 def _of_function(source):

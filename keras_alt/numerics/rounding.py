@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from keras import ops
 
+from keras_alt.choices import is_choice
+
 
 def half_even(z, format, step=None):
     """Nearest, ties to even: IEEE 754, the paper, XNNPACK convolutions, `AP_RND_CONV`."""
@@ -60,7 +62,7 @@ def require_rounding(argument: str, name: str):
     Raises:
         ValueError: it does not.
     """
-    if name not in ROUNDINGS:
+    if not is_choice(name, ROUNDINGS):
         raise ValueError(
             f"`{argument}` must be one of {sorted(ROUNDINGS)}. Received: {argument}={name!r}"
         )

@@ -1,13 +1,14 @@
 """The layer that owns one trained clipping threshold."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_alt.activations import RELU_MAX
+from keras_alt.choices import is_choice
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics.closed_form import rectified
 from keras_alt.numerics.function import (
@@ -60,10 +61,20 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
                 "`format` must be a `keras_alt.FixedPoint`. "
                 f"Received: format={format!r} (of type {type(format).__name__})"
             )
-        if activation not in RELU_MAX:
+        if not is_choice(activation, RELU_MAX):
             raise ValueError(
                 f"`activation` must be one of {list(RELU_MAX)}; put any other function in a "
                 f"layer in front of the Quantizer. Received: activation={activation!r}"
+            )
+        if not isinstance(role, str):
+            raise TypeError(
+                f"`role` must be a string, such as 'kernel' or 'output'. Received: role={role!r}"
+            )
+        axes = tuple(channel_axes) if isinstance(channel_axes, Iterable) else (None,)
+        if not all(isinstance(axis, int) for axis in axes):
+            raise TypeError(
+                "`channel_axes` must be a sequence of axes, such as (-1,). "
+                f"Received: channel_axes={channel_axes!r}"
             )
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
@@ -72,7 +83,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         self.activation = activation
         self.initial_threshold = initial_threshold
         self.role = role
-        self.channel_axes = tuple(channel_axes)
+        self.channel_axes = axes
         value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
         self.checked_for_training = False  # in the first call that trains
@@ -185,13 +196,12 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         Raises:
             ValueError: it is not positive and finite, or below `least_threshold`.
         """
-        thresholds = np.asarray(threshold)
         try:
-            thresholds = np.broadcast_to(thresholds, self.log2_threshold.shape)
+            thresholds = np.broadcast_to(threshold, self.log2_threshold.shape)
         except ValueError as error:
             raise ValueError(
                 f"Quantizer '{self.name}' has thresholds of shape {self.log2_threshold.shape}. "
-                f"Received: threshold of shape {thresholds.shape}"
+                f"Received: threshold={threshold!r}"
             ) from error
         checked = [checked_threshold(value, self.name) for value in thresholds.flat]
         _require_grid(min(checked), self.format, self.name)
@@ -257,10 +267,10 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
 
 def checked_threshold(threshold, name: str) -> float:
     """Return `threshold` as a float if it is positive and finite."""
-    is_text = isinstance(threshold, (str, bytes))
+    is_no_number = isinstance(threshold, (str, bytes, complex, np.complexfloating))
     try:
-        value = math.nan if is_text else float(threshold)
-    except (TypeError, ValueError):
+        value = math.nan if is_no_number else float(threshold)
+    except (OverflowError, TypeError, ValueError):
         value = math.nan
     if not (math.isfinite(value) and value > 0):
         raise ValueError(

@@ -2,10 +2,10 @@
 
 import hashlib
 import os
-import zipfile
 
 import numpy as np
 
+from keras_route.array_files import read_arrays
 from keras_route.chip.design_router import DesignRouter, Route
 from keras_route.files import written_whole
 
@@ -34,13 +34,12 @@ def restore(router: DesignRouter, path: str | os.PathLike) -> int:
         ValueError: `save` did not write the file, or for another design or other layers.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            saved = {name: file[name] for name in file.files}
+        saved = read_arrays(path)
         same = str(saved["design"]) == digest(router)
         wires = np.split(saved["wires"], np.cumsum(saved["wire_counts"])[:-1])
         vias = np.split(saved["vias"], np.cumsum(saved["via_counts"])[:-1])
         rows = list(zip(saved["nets"].tolist(), wires, vias, saved["joined"].tolist(), strict=True))
-    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Routes to go on with are in a file that an interrupted run left: remove the file to "
             f"begin anew. Received: path={os.fspath(path)!r} ({error})"

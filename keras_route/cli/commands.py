@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from keras_route.array_files import read_arrays
 from keras_route.cli import chip, drc
 from keras_route.cli.arguments import WRONG, parser
 from keras_route.cli.tables import figures_table, layers_summary, nets_table, search_table
@@ -214,8 +215,8 @@ def _legal(nets, blocked):
 
 def _mask(path):
     try:
-        return np.asarray(np.load(path, allow_pickle=False), bool)
-    except (EOFError, TypeError, ValueError) as error:
+        return np.asarray(read_arrays(path), bool)
+    except (TypeError, ValueError) as error:
         raise ValueError(
             "What is blocked is read from a .npy file that `numpy.save` wrote, booleans of shape "
             f"(height, width) or (height, width, 4). Received: {path}"

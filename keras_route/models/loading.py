@@ -23,7 +23,7 @@ def load_network(name: str | os.PathLike) -> keras.Model:
     name = os.fspath(name)
     if not name.endswith(FILE):
         kind = model_card(name)["class"]
-        cls = keras.saving.get_registered_object(kind)
+        cls = keras.saving.get_registered_object(kind) if isinstance(kind, str) else None
         if cls is None:
             raise ValueError(
                 f"A preset must hold a network of a registered class: import the module of {kind} "
@@ -37,8 +37,7 @@ def load_network(name: str | os.PathLike) -> keras.Model:
         )
     try:
         return keras.models.load_model(name, compile=False)
-    # What Keras raises on a damaged file.
-    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
+    except Exception as error:  # each kind of damage has an exception of its own
         raise ValueError(
             f"A network is read from a file that `model.save` wrote. Received: name={name!r} "
             f"({(str(error) or type(error).__name__).splitlines()[0]})"

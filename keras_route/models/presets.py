@@ -45,9 +45,16 @@ def from_preset(cls, name: str | os.PathLike) -> keras.Model:
             f"`save_preset`, or install the package again. Received: '{weights}', missing or "
             "with another checksum"
         )
-    model = cls.from_config(card["config"])
-    model.load_weights(weights)
-    declare(model, card)
+    try:
+        model = cls.from_config(card["config"])
+        model.load_weights(weights)
+        declare(model, card)
+    except Exception as error:  # each fault of a configuration has an exception of its own
+        raise ValueError(
+            "A card must describe the network of its weights: write the preset again by "
+            f"`save_preset`. Received: name={os.fspath(name)!r} "
+            f"({(str(error) or type(error).__name__).splitlines()[0]})"
+        ) from error
     return model
 
 

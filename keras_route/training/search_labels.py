@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from keras_route.argument_checks import check_integer
+from keras_route.array_files import read_arrays
 from keras_route.data.obstacles import random_obstacles
 from keras_route.data.random_nets import NetFamily, random_stream
 from keras_route.files import written_whole
@@ -205,11 +206,11 @@ def read_search_labels(path: str | os.PathLike) -> SearchLabels:
         ValueError: the file holds something else.
     """
     try:
-        with np.load(path) as file:
-            told = json.loads(str(file["told"]))
-            told.pop("seed")
-            return SearchLabels(SearchFamily(**told), {name: file[name] for name in ARRAYS})
-    except (EOFError, KeyError, TypeError, ValueError) as error:
+        arrays = read_arrays(path)
+        told = json.loads(str(arrays["told"]))
+        told.pop("seed")
+        return SearchLabels(SearchFamily(**told), {name: arrays[name] for name in ARRAYS})
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "Windows are read from a file that `keras-route generate --labels search` wrote. "
             f"Received: path={os.fspath(path)!r} ({error})"

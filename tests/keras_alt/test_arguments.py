@@ -54,6 +54,14 @@ NUMBERS = {
     "epochs": lambda q: keras_alt.recipes.retrain(q, (X, X), "mse", epochs=None),
     "rate": lambda q: keras_alt.recipes.retrain(q, (X, X), "mse", epochs=1, rate=0),
     "rounding": lambda q: keras_alt.layers.QuantLeakyReLU(rounding="x"),
+    "rounding ": lambda q: keras_alt.layers.QuantLeakyReLU(rounding=[]),
+    "activation": lambda q: keras_alt.Quantizer(FixedPoint(8), activation=[]),
+    "target": lambda q: QuantizeConfig(target=np.array(8)),
+    "batch_norm": lambda q: QuantizeConfig(batch_norm=np.array(["fold", "fold"])),
+    "weight_scales": lambda q: QuantizeConfig(weight_scales=["tensor"]),
+    "engine": lambda q: keras_alt.verify(q, X, engine={}),
+    "ema_momentum": lambda q: alt(ema_momentum=(i for i in "ab")),
+    "steps ": lambda q: alt(steps=10**400),
     "product_rounding": lambda q: keras_alt.layers.QuantPReLU(product_rounding=None),
 }
 
@@ -73,6 +81,11 @@ KINDS = {
     r"share\[0\]": lambda m: QuantizeConfig(share=("c1", "head")),
     "share": lambda m: QuantizeConfig(share="c1"),
     "masks": lambda m: keras_alt.quantize_model(m, masks=[np.ones((4, 3))]),
+    "role": lambda m: keras_alt.Quantizer(FixedPoint(8), role=None),
+    "channel_axes": lambda m: keras_alt.Quantizer(FixedPoint(8), channel_axes=-1),
+    "engines": lambda m: keras_alt.verify(
+        keras_alt.quantize_model(m, calibration_data=X), X, engines=3
+    ),
     "skip ": lambda m: Prune(lambda step: (True, 0.5), skip="c1"),
 }
 
@@ -81,6 +94,12 @@ KINDS = {
 def test_kinds_are_refused_by_the_name_of_the_argument(name, model):
     with pytest.raises(TypeError, match=f"`{name.strip()}` must be .*Received: "):
         KINDS[name](model)
+
+
+@pytest.mark.parametrize("threshold", [[[], None], 10**400, 2j, [1.0, 2.0]])
+def test_thresholds_are_numbers(threshold, q):
+    with pytest.raises(ValueError, match="threshold"):
+        next(iter(keras_alt.quantizers(q).values())).set_threshold(threshold)
 
 
 def test_a_rule_must_be_a_function(q):

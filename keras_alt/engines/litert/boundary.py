@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_alt.activations import activation_name
+from keras_alt.choices import is_choice
 from keras_alt.engines.fitting import ExportError
 from keras_alt.graph import Graph
 from keras_alt.integer import Reading
@@ -20,7 +21,7 @@ LIMITED = {"softmax": (-8, False), "sigmoid": (-8, False), "tanh": (-7, True)}
 def check_types(**types: str | None):
     """Raise an error unless each of the types is one of `TYPES` or None."""
     for name, type_ in types.items():
-        if type_ is not None and type_ not in TYPES:
+        if not is_choice(type_, (None, *TYPES)):
             raise ValueError(
                 f"`{name}` must be one of {', '.join(TYPES)}, or None. Received: {name}={type_!r}"
             )

@@ -27,6 +27,7 @@ def input_types(tensors) -> str:
 
 
 def float_part(model: keras.Model) -> bytes:
+    """Return a float model as a separate LiteRT file, which computes in float32."""
     model = in_float32(model)  # LiteRT has no kernels for bfloat16
     with scratch_folder() as scratch:
         path = os.path.join(scratch, "part.tflite")

@@ -40,7 +40,7 @@ def to_onnx(
         ExportError: the file format cannot hold the model; the message names the layer.
     """
     require("onnx", "onnx")
-    if opset not in OPSETS:
+    if not isinstance(opset, int) or opset not in OPSETS:
         raise ValueError(
             f"`opset` must be from {OPSETS[0]}, the first with the operators that are needed, to "
             f"{OPSETS[-1]}, the last that was tested. Received: opset={opset!r}"
