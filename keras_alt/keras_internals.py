@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
+from keras import ops, tree
 
 
 def functional_inside(model: keras.Sequential) -> keras.Model | None:
@@ -137,3 +138,39 @@ def projections(layer: keras.layers.Layer) -> dict[str, keras.layers.EinsumDense
     """Return the dense layers of a built attention layer of Keras, by what they give."""
     names = ("query", "key", "value", "output")
     return {name: getattr(layer, f"_{name}_dense") for name in names}
+
+
+class TrainedByWorkers:
+    """Mixin of a model that `MultiWorkerMirroredStrategy` trains by `fit`.
+
+    Keras reduces all arrays of the first batch in one call, which TensorFlow refuses, and takes the
+    mean of each figure over an axis that scalars do not have.
+    """
+
+    def train_step(self, *args, **kwargs):
+        return self._with_axis(super().train_step(*args, **kwargs))
+
+    def test_step(self, *args, **kwargs):
+        return self._with_axis(super().test_step(*args, **kwargs))
+
+    def _with_axis(self, logs):
+        return tree.map_structure(_with_axis, logs) if _has_workers(self) else logs
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and _has_workers(self):
+            _, _, batches = next(iter(iterator))
+            local = self.distribute_strategy.experimental_local_results
+            data_batch = tree.map_structure(lambda value: local(value)[0], next(batches))
+            iterator = None
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+
+
+def _with_axis(figure):
+    return ops.reshape(figure, (1,))
+
+
+def _has_workers(model):
+    """Return whether the model was made in the scope of a strategy with several processes."""
+    strategy = getattr(model, "_distribute_strategy", None)
+    spans = getattr(getattr(strategy, "extended", None), "_in_multi_worker_mode", None)
+    return spans is not None and spans()

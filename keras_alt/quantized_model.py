@@ -3,12 +3,14 @@
 import keras
 
 from keras_alt.graph import deep_recursion
+from keras_alt.keras_internals import TrainedByWorkers
+from keras_alt.numerics.backend import numerics
 from keras_alt.quantizer import require_calibrated
 from keras_alt.record import Record, attach, record_of
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantizedModel(keras.Model):
+class QuantizedModel(TrainedByWorkers, keras.Model):
     """A functional model whose outputs have the names that they have in the float model.
 
     Keras names outputs after the layers that compute them, and those are quantizers. Losses,
@@ -32,6 +34,7 @@ class QuantizedModel(keras.Model):
 
     def make_train_function(self, force=False):
         # Keras calls this before the first step of a training, with any optimizer and backend.
+        numerics.require_trainer()
         require_calibrated(self.weights)
         return super().make_train_function(force)
 

@@ -7,3 +7,4 @@ from keras_alt.calibration.thresholds import maximum as maximum
 from keras_alt.calibration.thresholds import mse as mse
 from keras_alt.calibration.thresholds import percentile as percentile
 from keras_alt.calibration.thresholds import three_sigma as three_sigma
+from keras_alt.calibration.workers import all_gather as all_gather

@@ -85,8 +85,8 @@ def calibrate(
         verbose: whether to show a progress bar.
         all_gather: for several workers that each have the model and a shard of the data: a function
             that takes an int32 array and returns the arrays of all workers, in the same order on
-            each. Histograms are merged, so every worker gets the thresholds that all data give. See
-            the guide on distribution for the functions of TensorFlow, JAX and torch.
+            each, such as `keras_alt.calibration.all_gather`. Histograms are merged, so every worker
+            gets the thresholds that all data give. Each reads `samples` samples of its shard.
 
     Raises:
         ValueError: the model has no quantizers, `data` does not fit it, or an argument is none of

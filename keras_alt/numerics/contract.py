@@ -53,6 +53,12 @@ class Backend(Protocol):
     def update_replicas(self, update, gradients) -> None:
         """Call `update(gradients)` once, with gradients summed over all replicas of a strategy."""
 
+    def require_trainer(self) -> None:
+        """Raise an error if Keras' `fit` would not train on all processes that are connected."""
+
+    def all_gather(self, array):
+        """Return a sequence of the int32 NumPy arrays of all processes, in order of their rank."""
+
     def outside_graph(self) -> AbstractContextManager:
         """Return a context in which variables can be created, also while a graph is traced."""
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 
 import jax
+from jax.experimental import multihost_utils
 from keras.ops import convert_to_numpy
 
 from keras_alt.numerics import closed_form
@@ -81,6 +82,17 @@ def fuses_sum(total):
 def update_replicas(update, gradients):
     """Call `update(gradients)`; there are no replicas."""
     update(gradients)
+
+
+def require_trainer():
+    """Accept every process: Keras' `fit` trains on those of a strategy or a distribution."""
+
+
+def all_gather(array):
+    """Return the arrays of all processes of `jax.distributed`."""
+    if jax.process_count() < 2:
+        return [array]
+    return multihost_utils.process_allgather(array)
 
 
 def outside_graph():

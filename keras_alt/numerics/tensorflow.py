@@ -282,6 +282,21 @@ def update_replicas(update, gradients):
     context.merge_call(merged, args=tuple(gradients))
 
 
+def require_trainer():
+    """Accept every process: Keras' `fit` trains on those of a strategy or a distribution."""
+
+
+def all_gather(array):
+    """Return the arrays of all workers of the strategy in whose scope this is called."""
+    strategy = tf.distribute.get_strategy()
+    resolver = getattr(strategy, "cluster_resolver", None)
+    hosts = resolver.cluster_spec().as_dict() if resolver else {}
+    workers = len(hosts.get("chief", [])) + len(hosts.get("worker", []))
+    if workers < 2:
+        return [array]
+    return tf.split(strategy.gather(tf.constant(array), axis=0), workers)
+
+
 def outside_graph():
     """Return a context in which variables are eager, also while a graph is being traced."""
     return tf.init_scope()

@@ -75,6 +75,32 @@ def update_replicas(update, gradients):
     update(gradients)
 
 
+def require_trainer():
+    """Raise an error in a group of processes: Keras' `fit` would train each of them alone."""
+    if _processes() > 1:
+        raise NotImplementedError(
+            "On torch, `fit` trains each process alone, and their weights drift apart. Wrap the "
+            "model in `torch.nn.parallel.DistributedDataParallel` and train it in a loop, as the "
+            "guide on distribution shows; or call `fit` in a process without a process group. "
+            f"Received: a process group of {_processes()}"
+        )
+
+
+def all_gather(array):
+    """Return the arrays of all processes of the process group."""
+    if _processes() < 2:
+        return [array]
+    rows = [torch.empty(array.shape, dtype=torch.int32) for _ in range(_processes())]
+    torch.distributed.all_gather(rows, torch.from_numpy(array))
+    return rows
+
+
+def _processes():
+    distributed = torch.distributed
+    connected = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_world_size() if connected else 1
+
+
 def outside_graph():
     """Return a context in which variables can be created: here, any."""
     return contextlib.nullcontext()
