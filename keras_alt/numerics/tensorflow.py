@@ -65,7 +65,9 @@ def fuses_sum(total):
 
 
 def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
-    return _compiled_sum(_parts(x.shape), _parts(x.shape[:-1]), rules)(x, bias, *log2_thresholds, *_given(exponent))
+    parts, row_parts = _parts(x.shape), _parts(x.shape[:-1])
+    compiled = _compiled_sum(parts, row_parts, rules)
+    return compiled(x, bias, *log2_thresholds, *_given(exponent))
 
 
 def _is_small(x):
