@@ -16,7 +16,7 @@ PACKAGES = (
 )
 
 
-def interleaved(jobs, rounds, warm_up=1):
+def interleaved(jobs, rounds, warm_up=1, clock=time.perf_counter):
     """Return `{name: [seconds]}` of jobs that are called by turns, `rounds` times each.
 
     Load from outside then meets all of them. The first `warm_up` calls are left out.
@@ -24,14 +24,19 @@ def interleaved(jobs, rounds, warm_up=1):
     times = {name: [] for name in jobs}
     for _ in range(warm_up + rounds):
         for name, job in jobs.items():
-            times[name].append(seconds(job))
+            times[name].append(seconds(job, clock))
     return {name: values[warm_up:] for name, values in times.items()}
 
 
-def seconds(job):
-    started = time.perf_counter()
+def both_clocks():
+    """Return the time, and that of all cores of this process: a load beside it adds little."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def seconds(job, clock=time.perf_counter):
+    started = clock()
     job()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def statistics(times):

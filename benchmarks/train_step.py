@@ -7,9 +7,10 @@ Examples:
     python benchmarks/train_step.py --variants float folded litert --jit off --brief
 
 Prints the milliseconds of a training step, with the steps of all variants by turns: median, least
-and most, and ratios of medians of this run. Also prints the seconds to the first step, and those of
-a step at an unseen batch size. The peak memory is that of a process for each variant and batch
-size. A variant that cannot be built is a row with the reason.
+and most, and ratios of medians of this run. "core ms" is the median time of all cores together,
+which a load beside it changes little. Also prints the seconds to the first step, and those of a
+step at an unseen batch size. The peak memory is that of a process for each variant and batch size.
+A variant that cannot be built is a row with the reason.
 
 "folded" is the float network with its batch norms folded: what ALT trains, without quantizers.
 "channel" is `litert` with a scale for each channel of a kernel. "tfmot" is
@@ -75,8 +76,11 @@ def measured(size, options):
             rows[name]["error"] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
             steps.pop(name, None)
     measuring.progress(f"{options.steps} steps of each at batch {size}")
-    for name, times in measuring.interleaved(steps, options.steps, warm_up=2).items():
-        rows[name] |= measuring.statistics(times) | {"seconds": times}
+    clocks = measuring.both_clocks
+    for name, times in measuring.interleaved(steps, options.steps, 2, clocks).items():
+        wall, cores = np.transpose(times).tolist()
+        rows[name] |= measuring.statistics(wall) | {"seconds": wall, "core_seconds": cores}
+        rows[name]["core_ms"] = 1e3 * float(np.median(cores))
     for name in steps:
         rows[name] |= {f"x_{other}": measuring.ratio(rows, name, other) for other in OTHERS}
         peaks = [rows.get(each, {}).get("peak_mb") for each in (name, "float")]
@@ -92,6 +96,7 @@ COLUMNS = {
     "min": ("min_ms", "9.1f"),
     "max": ("max_ms", "9.1f"),
     **{f"x {other}": (f"x_{other}", "9.2f") for other in OTHERS},
+    "core ms": ("core_ms", "9.1f"),
     "first s": ("first_s", "9.1f"),
     "unseen s": ("unseen_s", "9.2f"),
     "peak MB": ("peak_mb", "9.0f"),
