@@ -73,6 +73,10 @@ def softmax(x, exponent, tables, unit, rules, training):
     return _softmax(x, exponent, tuple(tables), unit, rules)
 
 
+def held(value, frozen):
+    return closed_form.held(value, frozen)
+
+
 def fuses_sum(total):
     """Return False: `jit` also turns the single steps into one pass."""
     return False
