@@ -10,7 +10,11 @@ from keras import ops
 
 from keras_alt.formats import FixedPoint
 from keras_alt.layers.channels import add_bias, channel_axis
-from keras_alt.layers.child_quantizers import child_quantizer, initial_output_threshold
+from keras_alt.layers.child_quantizers import (
+    child_quantizer,
+    initial_output_threshold,
+    quantized,
+)
 from keras_alt.numerics.function import QuantizedSum, fake_quant, remember_sum
 from keras_alt.quantizer import Quantizer
 from keras_alt.targets import BESIDE_ACCUMULATOR, get_target
@@ -78,7 +82,7 @@ def on_product_grid(layer: keras.layers.Layer, bias, exponent):
 def accumulated(layer: keras.layers.Layer, y, bias, training):
     """Return `accumulator(y) + bias`, a sum that remembers its terms while it trains."""
     accumulator = layer.accumulator_quantizer
-    rounded = y if accumulator is None else accumulator(y, training=training)
+    rounded = y if accumulator is None else quantized(accumulator, y, training)
     total = add_bias(layer, rounded, bias)
     if training and bias is not None and channel_axis(layer) == -1:
         rules = () if accumulator is None else (accumulator.threshold_and_rules(),)

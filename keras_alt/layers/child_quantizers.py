@@ -39,6 +39,15 @@ def child_quantizer(
     )
 
 
+def quantized(quantizer: Quantizer, tensor, training):
+    """Return what a child quantizer makes of a tensor, in the call of its layer.
+
+    What Keras does around a call, it has done for the layer. Without a graph, it takes longer than
+    the rounding of a kernel.
+    """
+    return quantizer.call(tensor, training=training)
+
+
 def has_trainable_thresholds(layer: keras.layers.Layer) -> bool:
     """Return whether a threshold of `layer` trains. A user may freeze the layer at any time."""
     found = quantizers_of(layer)

@@ -102,14 +102,7 @@ class DepthwiseKernel(QuantizedKernel):
         return ops.reshape(scale, (-1, self.depth_multiplier))
 
     def linear(self, inputs, kernel):
-        return ops.depthwise_conv(
-            inputs,
-            kernel,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            data_format=self.data_format,
-        )
+        return _conv(self, inputs, kernel, self.padding, ops.depthwise_conv)
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
@@ -201,14 +194,7 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
         kernel = self.masked("depthwise_kernel", self.depthwise_kernel)
         if self.depthwise_kernel_quantizer is not None:
             kernel = self.depthwise_kernel_quantizer(kernel, training=training)
-        y = ops.depthwise_conv(
-            inputs,
-            kernel,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            data_format=self.data_format,
-        )
+        y = _conv(self, inputs, kernel, self.padding, ops.depthwise_conv)
         if self.depthwise_quantizer is not None:
             exponent = None
             if input_exponent is not None and self.depthwise_kernel_quantizer is not None:
@@ -221,12 +207,19 @@ class QuantSeparableConv2D(QuantizedKernel, keras.layers.SeparableConv2D):
         return ops.conv(inputs, kernel, strides=1, padding="valid", data_format=self.data_format)
 
 
-def _conv(layer, inputs, kernel, padding):
-    return ops.conv(
-        inputs,
-        kernel,
-        strides=list(layer.strides),
-        padding=padding,
-        dilation_rate=layer.dilation_rate,
-        data_format=layer.data_format,
-    )
+def _conv(layer, inputs, kernel, padding, conv=ops.conv):
+    """Return a convolution with what the layer says of it.
+
+    Keras on torch copies images with the channels last twice. It takes a view with the channels
+    first as it is, and torch computes the same in the same order of memory.
+    """
+    rules = {
+        "strides": layer.strides,
+        "padding": padding,
+        "dilation_rate": layer.dilation_rate,
+    }
+    is_image = len(inputs.shape) == 4 and layer.data_format == "channels_last"
+    if not (is_image and keras.backend.backend() == "torch"):
+        return conv(inputs, kernel, data_format=layer.data_format, **rules)
+    first = ops.transpose(inputs, (0, 3, 1, 2))
+    return ops.transpose(conv(first, kernel, data_format="channels_first", **rules), (0, 2, 3, 1))

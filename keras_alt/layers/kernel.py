@@ -22,6 +22,7 @@ from keras_alt.layers.child_quantizers import (
     computes_activation,
     has_trainable_thresholds,
     output_quantizer,
+    quantized,
     three_sigma_initializer,
 )
 from keras_alt.layers.folding import folded
@@ -210,7 +211,7 @@ class QuantizedKernel(CarriesRecord, InFloat32):
             return super().call(inputs)
         kernel, bias, correction = folded(self, inputs if training else None)
         if self.kernel_quantizer is not None:
-            kernel = self.kernel_quantizer(kernel, training=training)
+            kernel = quantized(self.kernel_quantizer, kernel, training)
         y = self.linear(inputs, kernel)
         if correction is not None:
             y = y * along_channels(self, correction)
@@ -218,7 +219,7 @@ class QuantizedKernel(CarriesRecord, InFloat32):
         if self.bias_on_product_grid:
             bias = on_product_grid(self, bias, exponent)
         elif bias is not None and self.bias_quantizer is not None:
-            bias = self.bias_quantizer(bias, training=training)
+            bias = quantized(self.bias_quantizer, bias, training)
         y = self.activated(accumulated(self, y, bias, training), training, exponent)
         return (y, exponent) if with_exponent else y
 

@@ -130,6 +130,11 @@ def threshold_gradient(per_element, log2_threshold, format):
     return shares * scale
 
 
+def held(value, frozen):
+    """Return `value`, without a gradient where the boolean scalar `frozen` is true."""
+    return ops.where(frozen, ops.stop_gradient(value), value)
+
+
 def _step(exponent, scale):
     """Return the step of the grid with an exponent in units of `scale`; None if it is None."""
     if exponent is None:

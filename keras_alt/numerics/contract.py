@@ -47,6 +47,9 @@ class Backend(Protocol):
         Only `x` has a gradient. `training` is that of `fake_quant`.
         """
 
+    def held(self, value, frozen):
+        """Return `closed_form.held`."""
+
     def fuses_sum(self, total) -> bool:
         """Return whether `fake_quant_sum` is faster than single steps for the tensor `total`."""
 

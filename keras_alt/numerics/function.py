@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
@@ -53,13 +54,24 @@ def fake_quant(
     require_rounding("rounding", rounding)
     x = ops.convert_to_tensor(x)
     y = numerics.fake_quant(
-        ops.cast(x, "float32"),
-        ops.cast(log2_threshold, "float32"),
+        _float32(x),
+        _float32(log2_threshold),
         (format, rounding, relu_max),
         training,
         _exponent_for(rounding, exponent),
     )
-    return ops.cast(y, x.dtype)
+    return y if y.dtype == x.dtype else ops.cast(y, x.dtype)
+
+
+def _float32(x):
+    """Return `x` as a float32 tensor.
+
+    Keras' own cast takes a while, also if there is nothing to cast.
+    """
+    is_tensor = ops.is_tensor(x) and not hasattr(x, "assign")  # as variables of TensorFlow have
+    if is_tensor and keras.backend.standardize_dtype(x.dtype) == "float32":
+        return x
+    return ops.cast(x, "float32")
 
 
 class QuantizedSum(NamedTuple):
@@ -84,6 +96,11 @@ def remember_sum(total, terms: QuantizedSum):
         total._keras_alt_sum = terms
 
 
+def held(log2_threshold, frozen):
+    """Return `log2_threshold`, without a gradient where the boolean scalar `frozen` is true."""
+    return numerics.held(log2_threshold, frozen)
+
+
 def remembered_sum(total) -> QuantizedSum | None:
     """Return what `remember_sum` noted on this tensor, or None."""
     return getattr(total, "_keras_alt_sum", None)
@@ -103,7 +120,8 @@ def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules, exponent=N
     """
     log2_thresholds, all_rules = zip((log2_threshold, rules), *terms.accumulators, strict=True)
     exponent = _exponent_for(rules[1], exponent)
-    return numerics.fake_quant_sum(terms.x, terms.bias, log2_thresholds, all_rules, exponent)
+    bias = ops.convert_to_tensor(terms.bias)
+    return numerics.fake_quant_sum(terms.x, bias, log2_thresholds, all_rules, exponent)
 
 
 def _exponent_for(rounding, exponent):
@@ -121,7 +139,7 @@ def _exponent_for(rounding, exponent):
 
 def exponent_of(log2_threshold, format: FixedPoint):
     """Return log2 of the grid step, an integer, as a float32 tensor in the threshold's shape."""
-    return ops.ceil(ops.cast(log2_threshold, "float32")) - (format.bits - int(format.signed))
+    return ops.ceil(_float32(log2_threshold)) - (format.bits - int(format.signed))
 
 
 def lookup(x, exponent, values, slopes, first: int, training: bool):

@@ -2,12 +2,16 @@
 
 import contextlib
 import functools
+import math
 
 import jax
+import jax.numpy as jnp
 from jax.experimental import multihost_utils
 from keras.ops import convert_to_numpy
 
 from keras_alt.numerics import closed_form
+
+SUMMED_AS_PRODUCTS = 2**16  # from this size on
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -20,8 +24,28 @@ def _forward(x, log2_threshold, exponent, rules):
 
 
 def _backward(rules, residuals, upstream):
-    *given, exponent = residuals
-    return *closed_form.backward(*given, upstream, *rules, exponent), None
+    x, log2_threshold, exponent = residuals
+    given = x, log2_threshold, upstream, *rules, exponent
+    if log2_threshold.shape or x.size < SUMMED_AS_PRODUCTS:
+        return *closed_form.backward(*given), None
+    dx, per_element = closed_form.backward_terms(*given)
+    shares = _sums_of_rows(per_element)
+    return dx, closed_form.threshold_gradient(shares, log2_threshold, rules[0]), None
+
+
+def _sums_of_rows(terms):
+    """Return sums along the last axis or two; on CPUs as products with ones.
+
+    There, XLA adds term by term. For 3.5 million values, the backward pass took 46 ms, and 6 to
+    9 ms with products.
+    """
+    inner = terms.shape[-2:] if terms.ndim > 2 else terms.shape[-1:]
+    rows = terms.reshape(-1, math.prod(inner))
+    return jax.lax.platform_dependent(
+        rows,
+        cpu=lambda rows: rows @ jnp.ones(rows.shape[1], rows.dtype),
+        default=lambda rows: rows.sum(axis=1),
+    )
 
 
 _fake_quant.defvjp(_forward, _backward)
@@ -72,6 +96,10 @@ _softmax.defvjp(_softmax_forward, _softmax_backward)
 
 def softmax(x, exponent, tables, unit, rules, training):
     return _softmax(x, exponent, tuple(tables), unit, rules)
+
+
+def held(value, frozen):
+    return closed_form.held(value, frozen)
 
 
 def fuses_sum(total):

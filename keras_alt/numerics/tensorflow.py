@@ -56,6 +56,10 @@ def softmax(x, exponent, tables, unit, rules, training):
     return y
 
 
+def held(value, frozen):
+    return closed_form.held(value, frozen)
+
+
 def fuses_sum(total):
     """Return whether `total` is a large float32 tensor of a graph.
 

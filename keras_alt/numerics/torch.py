@@ -1,11 +1,15 @@
-"""The quantizer on torch, which keeps only `x` and the threshold for the backward pass."""
+"""The quantizer on torch: on the CPU, C functions of one pass over memory each way.
+
+On other devices, in compiled graphs and without a compiler, it is the closed form in single steps.
+Bits are the same, and both keep only `x`, the bias and thresholds for the backward pass.
+"""
 
 import contextlib
 
 import torch
 from keras.ops import convert_to_numpy
 
-from keras_alt.numerics import closed_form
+from keras_alt.numerics import closed_form, torch_cpu
 
 
 class _FakeQuant(torch.autograd.Function):
@@ -22,10 +26,49 @@ class _FakeQuant(torch.autograd.Function):
         return dx, dlog2_threshold, None, None
 
 
+class _OnePass(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, bias, exponent, rules, *log2_thresholds):
+        ctx.save_for_backward(x, bias, exponent, *log2_thresholds)
+        ctx.rules = rules
+        return torch_cpu.forward(x, log2_thresholds, rules, exponent, bias)
+
+    @staticmethod
+    def backward(ctx, upstream):
+        x, bias, exponent, *log2_thresholds = ctx.saved_tensors
+        # A gradient that is to be differentiated consists of operations of torch.
+        gradients = _closed_backward if torch.is_grad_enabled() else torch_cpu.backward
+        given = x, log2_thresholds, upstream, ctx.rules, exponent, bias
+        dx, dbias, *dlog2_thresholds = gradients(*given)
+        return dx, dbias, None, None, *dlog2_thresholds
+
+
+def _closed_backward(x, log2_thresholds, upstream, rules, exponent, bias):
+    if bias is None:
+        given = x, log2_thresholds[0], upstream, *rules[0], exponent
+        dx, dlog2_threshold = closed_form.backward(*given)
+        return dx, None, dlog2_threshold
+    given = x, bias, log2_thresholds, upstream, rules, exponent
+    dx, dsum, shares = closed_form.sum_backward_terms(*given)
+    of_thresholds = (
+        closed_form.threshold_gradient(share, log2_threshold, of[0])
+        for share, log2_threshold, of in zip(shares, log2_thresholds, rules, strict=True)
+    )
+    return dx, dsum.reshape(-1, bias.numel()).sum(0), *of_thresholds
+
+
 def fake_quant(x, log2_threshold, rules, training, exponent):
-    if not torch.is_grad_enabled():
-        return closed_form.forward(x, log2_threshold, *rules, exponent)
-    return _FakeQuant.apply(x, log2_threshold, rules, exponent)
+    computes = torch_cpu.computes(x, log2_threshold, exponent)
+    split = torch_cpu.channels(x, log2_threshold) if computes else None
+    if split is not None:
+        x = torch_cpu.laid_out(x, by_rows=bool(split))
+        log2_threshold = log2_threshold.contiguous()
+        if torch.is_grad_enabled():
+            return _OnePass.apply(x, None, exponent, (rules,), log2_threshold)
+        return torch_cpu.forward(x, (log2_threshold,), (rules,), exponent)
+    if torch.is_grad_enabled():
+        return _FakeQuant.apply(x, log2_threshold, rules, exponent)
+    return closed_form.forward(x, log2_threshold, *rules, exponent)
 
 
 class _Lookup(torch.autograd.Function):
@@ -65,9 +108,23 @@ def softmax(x, exponent, tables, unit, rules, training):
     return _Softmax.apply(x, exponent, tables, unit, rules)
 
 
+def held(value, frozen):
+    # A graph must hold for either, and to read a value waits for the device.
+    is_trained = frozen.device.type == "cpu" and not torch_cpu.is_recorded() and not frozen
+    return value if is_trained else closed_form.held(value, frozen)
+
+
 def fuses_sum(total):
-    """Return False: nothing compiles the single steps into one pass."""
-    return False
+    return torch_cpu.computes(total)
+
+
+def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
+    if not torch_cpu.adds(x, bias, log2_thresholds, rules):
+        for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
+            x = fake_quant(x, log2_threshold, accumulator, True, None)
+        return fake_quant(x + bias, log2_thresholds[0], rules[0], True, exponent)
+    x = torch_cpu.laid_out(x, by_rows=True)
+    return _OnePass.apply(x, bias.contiguous(), exponent, rules, *log2_thresholds)
 
 
 def update_replicas(update, gradients):

@@ -15,6 +15,7 @@ from keras_alt.numerics.function import (
     exponent_of,
     fake_quant,
     fake_quant_sum,
+    held,
     remembered_sum,
 )
 from keras_alt.quantizer.float32 import InFloat32
@@ -170,8 +171,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
 
     def trained_log2_threshold(self):
         """Return the value of the variable; no gradient flows through it while it is frozen."""
-        log2_threshold = self.log2_threshold.value
-        return ops.where(self.frozen.value, ops.stop_gradient(log2_threshold), log2_threshold)
+        return held(self.log2_threshold.value, self.frozen.value)
 
     def threshold_and_rules(self):
         """Return `(log2_threshold, (format, rounding, relu_max))` of a call with the defaults."""

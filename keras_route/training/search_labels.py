@@ -228,7 +228,7 @@ def _mapped(function, values, processes):
 
 def _end_with_parent():
     """End this process when the one that started it has ended, even if that one was killed."""
-    parent = multiprocessing.parent_process().sentinel  # type: ignore[union-attr]
+    parent = multiprocessing.parent_process().sentinel
 
     def watch():
         multiprocessing.connection.wait([parent])

@@ -249,7 +249,7 @@ def test_half_precision_is_computed_in_single(rng):
 
 @pytest.mark.parametrize(
     ("backend", "contract"),
-    [("tensorflow", SumFusingBackend), ("jax", Backend), ("torch", Backend)],
+    [("tensorflow", SumFusingBackend), ("jax", Backend), ("torch", SumFusingBackend)],
 )
 def test_every_backend_has_the_functions_of_its_contract(backend, contract):
     # Read, not imported: only one of the backends need be installed.

@@ -1,0 +1,284 @@
+/* The quantizer on CPUs in one pass over memory each way.
+
+   Every result is the one of closed_form.py to the last bit; only the gradients of thresholds and
+   biases are added up in another order. That order does not depend on the number of threads. It is
+   compiled without contraction to fused multiply-adds and without the shortcuts of fast math. */
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HALF_EVEN, HALF_UP, HALF_AWAY, FLOOR, HALF_AWAY_STORED, DOUBLE };
+enum { TILE = 1024, TILES_OF_A_BLOCK = 32, PARALLEL = 1 << 15 };
+
+#define LN2 0.693147180559945309417f
+#define INLINE static inline __attribute__((always_inline))
+
+typedef struct {
+    int rounding, shift;      /* the step of the grid is 2**(ceil(log2_threshold) - shift) */
+    float qmin, qmax;         /* codes */
+    float low, high;          /* of the values in front, infinite without an activation */
+    float zero_point;         /* of stored codes */
+} Rules;
+
+typedef struct {
+    float qmin, qmax, low, high, zero_point, scale, reciprocal, step;
+} Grid;
+
+INLINE float power_of_two(float exponent)
+{
+    if (exponent != floorf(exponent)) return powf(2.0f, exponent); /* NaN too */
+    if (fabsf(exponent) > 1000.0f) return exponent > 0.0f ? INFINITY : 0.0f;
+    return ldexpf(1.0f, (int)exponent);
+}
+
+static Grid grid_of(const Rules *rules, float log2_threshold, const float *exponent)
+{
+    Grid grid = {rules->qmin, rules->qmax, rules->low, rules->high, rules->zero_point, 0, 0, 0};
+    grid.scale = power_of_two(ceilf(log2_threshold) - (float)rules->shift);
+    grid.reciprocal = 1.0f / grid.scale;
+    if (exponent) grid.step = power_of_two(*exponent) * grid.reciprocal;
+    return grid;
+}
+
+/* NaN stays NaN in comparisons of this form. */
+INLINE float clipped(float x, float low, float high)
+{
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+INLINE float half_away(float z)
+{
+    float sign = (float)((z > 0.0f) - (z < 0.0f));
+    return sign * floorf(0.5f * floorf(2.0f * fabsf(z)) + 0.5f);
+}
+
+INLINE float rounded(float z, const Grid *g, int rounding)
+{
+    float twice = 2.0f * g->step > 1.0f ? 1.0f : 2.0f * g->step;
+    switch (rounding) {
+    case HALF_EVEN: return rintf(z);
+    case HALF_UP: return floorf(z + 0.5f);
+    case HALF_AWAY: return half_away(z);
+    case FLOOR: return floorf(z);
+    case HALF_AWAY_STORED: return half_away(z + g->zero_point) - g->zero_point;
+    default: return half_away(twice * floorf(z / twice + 0.5f));
+    }
+}
+
+INLINE float quantized(float x, const Grid *g, int rounding)
+{
+    float z = clipped(x, g->low, g->high) * g->reciprocal;
+    return clipped(rounded(z, g, rounding), g->qmin, g->qmax) * g->scale;
+}
+
+/* Return the gradient of `x`, and in `share` its part of the threshold's. */
+INLINE float gradient(float x, float upstream, const Grid *g, int rounding, float *share)
+{
+    float z = clipped(x, g->low, g->high) * g->reciprocal;
+    float r = rounded(z, g, rounding);
+    float code = clipped(r, g->qmin, g->qmax);
+    float distance = fabsf(r - code);
+    float inside = 1.0f - (distance > 1.0f ? 1.0f : distance);
+    *share = upstream * (code - inside * z);
+    return upstream * (inside * (float)((x > g->low) & (x < g->high)));
+}
+
+INLINE void forward_tile(const float *restrict x, float *restrict y, ptrdiff_t n,
+                         const float *restrict bias, Grid g, const Grid *accumulator, int rounding)
+{
+    if (accumulator) {
+        Grid a = *accumulator;
+        for (ptrdiff_t j = 0; j < n; j++)
+            y[j] = quantized(quantized(x[j], &a, HALF_EVEN) + bias[j], &g, rounding);
+    } else if (bias) {
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = quantized(x[j] + bias[j], &g, rounding);
+    } else {
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = quantized(x[j], &g, rounding);
+    }
+}
+
+INLINE void backward_tile(const float *restrict x, const float *restrict upstream,
+                          float *restrict dx, ptrdiff_t n, const float *restrict bias,
+                          float *restrict dbias, Grid g, const Grid *accumulator, int rounding,
+                          double sums[2])
+{
+    float sum = 0.0f, accumulator_sum = 0.0f;
+    if (accumulator) {
+        Grid a = *accumulator;
+#pragma omp simd reduction(+ : sum, accumulator_sum)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            float share, accumulator_share;
+            float total = quantized(x[j], &a, HALF_EVEN) + bias[j];
+            float dsum = gradient(total, upstream[j], &g, rounding, &share);
+            dbias[j] += dsum;
+            dx[j] = gradient(x[j], dsum, &a, HALF_EVEN, &accumulator_share);
+            sum += share;
+            accumulator_sum += accumulator_share;
+        }
+    } else if (bias) {
+#pragma omp simd reduction(+ : sum)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            float share;
+            float dsum = gradient(x[j] + bias[j], upstream[j], &g, rounding, &share);
+            dbias[j] += dsum;
+            dx[j] = dsum;
+            sum += share;
+        }
+    } else {
+#pragma omp simd reduction(+ : sum)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            float share;
+            dx[j] = gradient(x[j], upstream[j], &g, rounding, &share);
+            sum += share;
+        }
+    }
+    sums[0] += sum;
+    sums[1] += accumulator_sum;
+}
+
+/* Call CASE(rounding) with a constant, so that each loop is compiled for its rule. */
+#define FOR_THE_ROUNDING(rounding, CASE) \
+    switch (rounding) { \
+    case HALF_EVEN: CASE(HALF_EVEN); break; \
+    case HALF_UP: CASE(HALF_UP); break; \
+    case HALF_AWAY: CASE(HALF_AWAY); break; \
+    case FLOOR: CASE(FLOOR); break; \
+    case HALF_AWAY_STORED: CASE(HALF_AWAY_STORED); break; \
+    default: CASE(DOUBLE); \
+    }
+
+static void forward_range(const float *x, float *y, ptrdiff_t n, const float *bias, ptrdiff_t tile, Grid g,
+                          const Grid *accumulator, int rounding)
+{
+#define CASE(ROUNDING) \
+    for (ptrdiff_t i = 0; i < n; i += tile) \
+        forward_tile(x + i, y + i, i + tile < n ? tile : n - i, bias, g, accumulator, ROUNDING)
+    FOR_THE_ROUNDING(rounding, CASE)
+#undef CASE
+}
+
+static void backward_range(const float *x, const float *upstream, float *dx, ptrdiff_t n,
+                           const float *bias, float *dbias, ptrdiff_t tile, Grid g,
+                           const Grid *accumulator, int rounding, double sums[2])
+{
+#define CASE(ROUNDING) \
+    for (ptrdiff_t i = 0; i < n; i += tile) \
+        backward_tile(x + i, upstream + i, dx + i, i + tile < n ? tile : n - i, bias, dbias, g, \
+                      accumulator, ROUNDING, sums)
+    FOR_THE_ROUNDING(rounding, CASE)
+#undef CASE
+}
+
+/* Return how ptrdiff_t a tile is: whole rows of channels, ptrdiff_t enough for loops over it to be fast. */
+static ptrdiff_t tile_of(ptrdiff_t channels) { return channels * ((TILE + channels - 1) / channels); }
+
+static void repeated(const float *bias, ptrdiff_t channels, ptrdiff_t tile, float *out)
+{
+    for (ptrdiff_t i = 0; i < tile; i += channels) memcpy(out + i, bias, channels * sizeof(float));
+}
+
+/* Quantize `n` values, or their sums with a bias for each of the last axis' channels.
+
+   `bias` and `accumulator` may be NULL; with an accumulator there is a bias. Pointers to
+   thresholds, and to the exponent of the values' grid, are to one number each. All functions return
+   0, or 1 if there is no memory. */
+int keras_alt_forward(const float *x, float *y, ptrdiff_t n, const float *bias, ptrdiff_t channels,
+                      const Rules *rules, const float *threshold, const float *exponent,
+                      const Rules *accumulator, const float *accumulator_threshold, int threads)
+{
+    Grid g = grid_of(rules, *threshold, exponent), a;
+    if (accumulator) a = grid_of(accumulator, *accumulator_threshold, NULL);
+    const Grid *front = accumulator ? &a : NULL;
+    ptrdiff_t tile = tile_of(bias ? channels : 1), block = tile * TILES_OF_A_BLOCK;
+    ptrdiff_t blocks = (n + block - 1) / block;
+    float *tiled = bias ? malloc(tile * sizeof(float)) : NULL;
+    if (bias && !tiled) return 1;
+    if (bias) repeated(bias, channels, tile, tiled);
+#pragma omp parallel for num_threads(threads) if (n >= PARALLEL && threads > 1)
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        ptrdiff_t i = b * block;
+        forward_range(x + i, y + i, i + block < n ? block : n - i, tiled, tile, g, front,
+                      rules->rounding);
+    }
+    free(tiled);
+    return 0;
+}
+
+/* Write the gradients of `x`, of the thresholds and, if there is one, of the bias. */
+int keras_alt_backward(const float *x, const float *upstream, float *dx, ptrdiff_t n, const float *bias,
+                       float *dbias, ptrdiff_t channels, const Rules *rules, const float *threshold,
+                       const float *exponent, float *dthreshold, const Rules *accumulator,
+                       const float *accumulator_threshold, float *daccumulator_threshold,
+                       int threads)
+{
+    Grid g = grid_of(rules, *threshold, exponent), a;
+    if (accumulator) a = grid_of(accumulator, *accumulator_threshold, NULL);
+    const Grid *front = accumulator ? &a : NULL;
+    ptrdiff_t tile = tile_of(bias ? channels : 1), block = tile * TILES_OF_A_BLOCK;
+    ptrdiff_t blocks = (n + block - 1) / block, columns = bias ? tile : 0;
+    double *sums = calloc(2 * blocks + columns + 1, sizeof(double));
+    float *tiles = malloc(((blocks + 1) * columns + 1) * sizeof(float)); /* bias, then its shares */
+    if (!sums || !tiles) {
+        free(sums);
+        free(tiles);
+        return 1;
+    }
+    if (bias) repeated(bias, channels, tile, tiles);
+#pragma omp parallel for num_threads(threads) if (n >= PARALLEL && threads > 1)
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        ptrdiff_t i = b * block;
+        float *shares = tiles + (b + 1) * columns;
+        if (bias) memset(shares, 0, tile * sizeof(float));
+        backward_range(x + i, upstream + i, dx + i, i + block < n ? block : n - i,
+                       bias ? tiles : NULL, shares, tile, g, front, rules->rounding, sums + 2 * b);
+    }
+    double sum = 0.0, accumulator_sum = 0.0, *of_channels = sums + 2 * blocks;
+    for (ptrdiff_t b = 0; b < blocks; b++) {
+        sum += sums[2 * b];
+        accumulator_sum += sums[2 * b + 1];
+        for (ptrdiff_t j = 0; j < columns; j++) of_channels[j] += tiles[(b + 1) * columns + j];
+    }
+    *dthreshold = (float)sum * (g.scale * LN2);
+    if (accumulator) *daccumulator_threshold = (float)accumulator_sum * (a.scale * LN2);
+    for (ptrdiff_t c = 0; bias && c < channels; c++) {
+        double of_channel = 0.0;
+        for (ptrdiff_t j = c; j < tile; j += channels) of_channel += of_channels[j];
+        dbias[c] = (float)of_channel;
+    }
+    free(sums);
+    free(tiles);
+    return 0;
+}
+
+/* The same for `outer` times `channels` times `inner` values, with a threshold for each channel.
+   These are kernels, which are small: one thread. */
+void keras_alt_forward_channels(const float *x, float *y, ptrdiff_t outer, ptrdiff_t channels, ptrdiff_t inner,
+                                const Rules *rules, const float *thresholds, const float *exponent)
+{
+    for (ptrdiff_t c = 0; c < channels; c++) {
+        Grid g = grid_of(rules, thresholds[c], exponent);
+        for (ptrdiff_t o = 0; o < outer; o++) {
+            ptrdiff_t i = (o * channels + c) * inner;
+            forward_range(x + i, y + i, inner, NULL, inner, g, NULL, rules->rounding);
+        }
+    }
+}
+
+void keras_alt_backward_channels(const float *x, const float *upstream, float *dx, ptrdiff_t outer,
+                                 ptrdiff_t channels, ptrdiff_t inner, const Rules *rules,
+                                 const float *thresholds, const float *exponent,
+                                 float *dthresholds)
+{
+    for (ptrdiff_t c = 0; c < channels; c++) {
+        Grid g = grid_of(rules, thresholds[c], exponent);
+        double sums[2] = {0.0, 0.0};
+        for (ptrdiff_t o = 0; o < outer; o++) {
+            ptrdiff_t i = (o * channels + c) * inner;
+            backward_range(x + i, upstream + i, dx + i, inner, NULL, NULL, inner, g, NULL,
+                           rules->rounding, sums);
+        }
+        dthresholds[c] = (float)sums[0] * (g.scale * LN2);
+    }
+}
