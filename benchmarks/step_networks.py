@@ -18,7 +18,7 @@ def resnet50(library):
 def mobilenet_v3(library):
     """Return the small net of `fashion.py` with hard swishes, squeeze and excitation."""
     if library.__name__ != "keras":
-        raise NotImplementedError("tensorflow-model-optimization quantizes no hard swish.")
+        raise NotImplementedError("This network is built on Keras 3 only.")
     return fashion.network(*fashion.NETWORKS["MobileNetV3-like"])
 
 

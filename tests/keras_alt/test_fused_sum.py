@@ -22,6 +22,7 @@ pytestmark = [
 ]
 
 BATCH = (8, 24, 24, 16)  # enough to be compiled
+ODD = (3, 45, 45, 11)  # of which a loop cannot add up equal parts
 
 
 @pytest.fixture
@@ -32,12 +33,13 @@ def single_steps(monkeypatch):
     return lambda: monkeypatch.setattr(numerics, "fuses_sum", lambda total: False)
 
 
+@pytest.mark.parametrize("shape", (BATCH, pytest.param(ODD, marks=pytest.mark.full)))
 @pytest.mark.parametrize(("relu_max", "accumulates"), pairs((None, np.inf, 6.0), (True, False)))
-def test_one_pass_is_the_single_steps(rng, relu_max, accumulates):
+def test_one_pass_is_the_single_steps(rng, relu_max, accumulates, shape):
     signed = relu_max is None
     narrow = FixedPoint(6), "half_even", None  # that some values are clipped
     rules = FixedPoint(8, signed=signed), "half_even", relu_max
-    upstream = ops.convert_to_tensor(rng.normal(size=BATCH).astype("float32"))
+    upstream = ops.convert_to_tensor(rng.normal(size=shape).astype("float32"))
     total = float(ops.sum(ops.abs(upstream)))
 
     def steps(x, bias, t, accumulator):
@@ -51,8 +53,8 @@ def test_one_pass_is_the_single_steps(rng, relu_max, accumulates):
         y = fake_quant_sum(terms, t, rules)
         return ops.sum(y * upstream), y
 
-    x = rng.normal(0, 2, BATCH).astype("float32")
-    bias = rng.normal(size=BATCH[-1]).astype("float32")
+    x = rng.normal(0, 2, shape).astype("float32")
+    bias = rng.normal(size=shape[-1]).astype("float32")
     # The accumulator clips values whose sums the output does not, so that both gradients count.
     arguments = [x, bias, np.float32(1.7), np.float32(0.7)][: 4 if accumulates else 3]
     pad = () if accumulates else (None,)
