@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from keras_route.chip.compiled.drawn_net import geometry, patches
+from keras_route.chip.compiled.drawn_net import geometry, metal_of, patches
 from keras_route.chip.compiled.net_router import COLUMN, PIN, ROW, route_net
 from keras_route.chip.compiled.occupancy import empty, fights, use
+from keras_route.chip.compiled.own_pins import keep_off_own_pins, pin_patches
 from keras_route.chip.compiled.topology import steiner_tree
 from keras_route.chip.compiled.window import Prices, Window, window_of
-from keras_route.chip.fixed_shapes import block, spaces
+from keras_route.chip.fixed_shapes import block, pins_on_planes, spaces
 from keras_route.chip.lattice import Lattice
 from keras_route.chip.pin_access import find_entries
 from keras_route.chip.strips import strips
@@ -83,6 +84,8 @@ class DesignRouter:
         self.at = empty(self.lattice)
         around = spaces(design)
         block(design, self.lattice, self.at, around)
+        self.pins = pins_on_planes(design, self.lattice, around)
+        keep_off_own_pins(self.at, *self.pins)
         self.via_prices = self._via_prices()
         self.entries = find_entries(design, self.lattice, self.at, around, int(self.via_prices[0]))
         self.reasons = dict(self.entries.unreached)
@@ -287,8 +290,9 @@ class DesignRouter:
         """Return the wires and vias of all routed nets."""
         wires, vias = [np.zeros((0, 6), np.int64)], [np.zeros((0, 4), np.int64)]
         for net, route in sorted(self.routes.items()):
-            closed = patches(self.at, route.wires, route.vias)
-            lines = np.concatenate([route.wires, closed])
+            metal = metal_of(self.at, route.wires, route.vias)
+            closed = patches(self.at, metal), pin_patches(self.at, metal, *self.pins.of(net))
+            lines = np.concatenate([route.wires, *closed])
             metal = lines[:, :1] + self.lattice.lowest
             wires.append(np.concatenate([np.full_like(metal, net), metal, lines[:, 1:]], axis=1))
             kind, place = route.vias[:, 3:4], route.vias[:, 1:3]

@@ -1,10 +1,50 @@
 """The fixed shapes of a design on the lattice: supply, obstructions, pins."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from keras_route.chip.compiled.occupancy import TAKEN, Occupancy, block_all
 from keras_route.chip.lattice import Lattice
 from keras_route.layout.design import NO_NET, Design
+
+
+class Pins(NamedTuple):
+    """The shapes of pins on metals that have wires, sorted by net.
+
+    Args:
+        planes: (n,) plane of each.
+        boxes: (n, 4).
+        spaces: (n,) that others keep to each.
+        nets: (n,) index of the net.
+    """
+
+    planes: np.ndarray
+    boxes: np.ndarray
+    spaces: np.ndarray
+    nets: np.ndarray
+
+    def of(self, net: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return planes, boxes and spaces of the shapes of a net's pins."""
+        own = slice(*np.searchsorted(self.nets, (net, net + 1)))
+        return self.planes[own], self.boxes[own], self.spaces[own]
+
+
+def pins_on_planes(design: Design, lattice: Lattice, around: np.ndarray) -> Pins:
+    """Return the shapes of pins of a design on the planes of its lattice.
+
+    Args:
+        design: the design.
+        lattice: its lattice.
+        around: the `spaces` of the design.
+    """
+    shapes = design.shapes
+    planes = shapes.layer // 2 - lattice.lowest
+    inside = (shapes.layer % 2 == 0) & (planes >= 0) & (planes < lattice.planes)
+    order = np.flatnonzero(inside & (shapes.pin >= 0) & (shapes.net != NO_NET))
+    order = order[np.argsort(shapes.net[order], kind="stable")]
+    columns = planes[order], shapes.box[order], around[order], shapes.net[order]
+    return Pins(*(np.ascontiguousarray(column, np.int64) for column in columns))
 
 
 def spaces(design: Design) -> np.ndarray:

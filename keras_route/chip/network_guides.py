@@ -9,7 +9,7 @@ from keras_route.models.comparator import log_odds
 from keras_route.technology.layers import METALS
 
 PX_UM = 11.0 / 32  # the scale that the presets were trained at
-LIKELY = -3.0  # log-odds above which wires may run, as in `pruned_search`
+LIKELY = -3.0  # log-odds above which wires may run
 BLOCK = 1024
 
 

@@ -7,12 +7,13 @@ import sys
 
 from keras_route.chip.network_guides import network_guides
 from keras_route.chip.whole_chip import route_chip
+from keras_route.chip.wire_guides import wire_guides
 from keras_route.cli import drc
 from keras_route.cli.kinds import positive, positive_float
 from keras_route.drc.check import check_routed_def
 from keras_route.drc.reports import write_lyrdb
 from keras_route.files import written_whole
-from keras_route.formats.lefdef import read_design, read_guides
+from keras_route.formats.lefdef import read_design, read_guides, write_guides
 from keras_route.formats.lefdef.outlines import read_outlines
 from keras_route.layout.chip_picture import write_chip_picture
 from keras_route.models.loading import load_network
@@ -39,6 +40,12 @@ def add(parser) -> None:
         help="metals that get wires; default: the second and four above it",
     )
     parser.add_argument("--guides", type=pathlib.Path, help="file of a global router, .guide")
+    parser.add_argument(
+        "--write-guides",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="guides around the wires that were found, .guide, for another router",
+    )
     parser.add_argument(
         "--model",
         default="none",
@@ -77,6 +84,9 @@ def run(options) -> int:
     chip.write_def(options.design, routed)
     partial.unlink(missing_ok=True)
     _say(f"wrote {routed}")
+    if options.write_guides is not None:
+        write_guides(wire_guides(design, chip.wires), options.write_guides, design)
+        _say(f"wrote {options.write_guides}")
     _draw(chip, options)
     return _checked(chip, routed, options)
 

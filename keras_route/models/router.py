@@ -52,11 +52,7 @@ class Router(keras.Model):
         name: str = "router",
         **kwargs,
     ):
-        if reach < 1 or reach % 2 == 0:
-            raise ValueError(
-                "`reach` must be an odd length, so that a pixel sees as far on both sides. "
-                f"Received: reach={reach}"
-            )
+        check_reach(reach)
         super().__init__(name=name, **kwargs)
         self.sizes = {
             "reach": reach,
@@ -180,6 +176,15 @@ class PixelBlock(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "features": self.features}
+
+
+def check_reach(reach: int) -> None:
+    """Raise an error if a convolution of this length does not see as far on both sides."""
+    if reach < 1 or reach % 2 == 0:
+        raise ValueError(
+            "`reach` must be an odd length, so that a pixel sees as far on both sides. "
+            f"Received: reach={reach}"
+        )
 
 
 def _convolution(filters, name, size=1, kernel_initializer="he_normal"):

@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from keras_route.models.comparator import SCORES
 from keras_route.models.presets import from_preset
-from keras_route.models.router import _along
+from keras_route.models.router import _along, check_reach
 from keras_route.technology.layers import METALS
 
 CHANNELS = 1 + len(METALS)
@@ -45,11 +45,7 @@ class SearchRouter(keras.Model):
         name: str = "search_router",
         **kwargs,
     ):
-        if reach < 1 or reach % 2 == 0:
-            raise ValueError(
-                "`reach` must be an odd length, so that a pixel sees as far on both sides. "
-                f"Received: reach={reach}"
-            )
+        check_reach(reach)
         super().__init__(name=name, **kwargs)
         self.sizes = {
             "reach": reach,

@@ -125,6 +125,11 @@ def drawn(metal: np.ndarray, pins: np.ndarray) -> np.ndarray:
     """Return the label image of metal (4, height, width), with vias between neighbours."""
     labels = np.zeros((*metal.shape[1:], len(LAYERS)), "uint8")
     labels[pins[:, 1], pins[:, 0], LAYERS.index("pin")] = 1
-    labels[..., METAL_CHANNELS] = np.moveaxis(metal, 0, -1)
-    labels[..., VIA_CHANNELS] = np.moveaxis(metal[:-1] & metal[1:], 0, -1)
+    draw_metal(labels, metal)
     return labels
+
+
+def draw_metal(labels: np.ndarray, metal: np.ndarray) -> None:
+    """Draw metal (..., 4, height, width) on label images, with vias between neighbours."""
+    labels[..., METAL_CHANNELS] = np.moveaxis(metal, -3, -1)
+    labels[..., VIA_CHANNELS] = np.moveaxis(metal[..., :-1, :, :] & metal[..., 1:, :, :], -3, -1)

@@ -30,7 +30,7 @@ class Maze:
         self.free = pixels < BLOCKED
 
     @functools.cached_property
-    def _costs(self):
+    def costs(self):
         """Costs of pixels and vias, and a larger one than that of any tree, of 32 bits if it fits.
 
         A tree has each pixel and via once at most; the stacks below pins are counted in addition.
@@ -47,7 +47,7 @@ class Maze:
             pins: pin array.
             within: booleans (4, height, width), the pixels for the tree; by default all.
         """
-        pixels, vias, far = self._costs
+        pixels, vias, far = self.costs
         usable = self.free if within is None else self.free & within
         x, y = np.ascontiguousarray(pins.T)
         return pixels, vias, self.free, usable, HORIZONTAL, x, y, far
@@ -90,10 +90,5 @@ def tree_with_cost(
     usable = maze.pixels.size if within is None else np.count_nonzero(within)
     exact = len(pins) <= EXACT_PINS and subsets * usable <= EXACT_NODES
     search = trees.cheapest if exact else trees.nearest_first
-    cost, metal, landings = search(*arguments)
-    if cost >= arguments[-1][0]:
-        return 0, None
-    # If other metal of the net passes below a landing, the stack of vias joins the two.
-    for k, y, x in landings.tolist():
-        metal[metal[:, y, x].argmax() : k, y, x] = True
-    return int(cost), metal
+    cost, metal = search(*arguments)
+    return (int(cost), metal) if cost < arguments[-1][0] else (0, None)

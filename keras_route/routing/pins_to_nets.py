@@ -114,17 +114,20 @@ def log_odds_of(
     for image, taken in zip(images, blocked if obstacles else (), strict=False):
         if taken is not None:
             image[..., 1:] = taken
-    # By batch, because `predict` builds a pipeline each time, which costs as much as 500 nets.
-    batches = (images[i : i + batch_size] for i in range(0, len(images), batch_size))
-    scores = np.concatenate([np.asarray(model.predict_on_batch(batch)) for batch in batches])
-    expected = (len(pins), height, width, SCORES)
-    if scores.shape != expected:
-        raise ValueError(
-            "A network for routing returns a score for off and for on of each layer, of shape "
-            f"{expected}. Received: model={getattr(model, 'name', model)!r}, which returns "
-            f"{scores.shape}"
-        )
-    return log_odds(scores)
+    decided = []
+    for start in range(0, len(images), batch_size):
+        # By batch, because `predict` builds a pipeline each time, which costs as much as 500 nets.
+        batch = images[start : start + batch_size]
+        scores = np.asarray(model.predict_on_batch(batch))
+        expected = (*batch.shape[:3], SCORES)
+        if scores.shape != expected:
+            raise ValueError(
+                "A network for routing returns a score for off and for on of each layer, of shape "
+                f"{expected}. Received: model={getattr(model, 'name', model)!r}, which returns "
+                f"{scores.shape}"
+            )
+        decided.append(log_odds(scores))
+    return np.concatenate(decided)
 
 
 def finish(
@@ -167,7 +170,7 @@ def searched(
 
 
 def _as_nets(labels, nets, decided, window_um):
-    changed = np.count_nonzero(labels.astype(bool) != (decided > 0), axis=(1, 2, 3)).tolist()
+    changed = np.count_nonzero(labels != (decided > 0), axis=(1, 2, 3)).tolist()
     return [
         Net.from_labels(label, net, window_um=window_um, changed=count)
         for label, net, count in zip(labels, nets, changed, strict=True)

@@ -4,12 +4,16 @@ import numpy as np
 
 from keras_route.layout.blocked import METAL_CHANNELS
 from keras_route.pins import PinSets, without_repeats
-from keras_route.routing.legalize import drawn, resistance_maze, separated
-from keras_route.routing.maze import tree_with_cost
+from keras_route.routing.legalize import draw_metal, resistance_maze, separated
+from keras_route.routing.maze import EXACT_NODES, EXACT_PINS, HORIZONTAL
+from keras_route.technology.layers import LAYERS
 
-# Log-odds of pixels to search. If those above the first do not join the pins, those above the next
-# are searched, and at last the whole window.
-THRESHOLDS = (-5.0, -7.0, -np.inf)
+# Log-odds above which pixels are likely, by the number of pins. Each pin makes the search two to
+# three times as long, so with many pins it looks at fewer pixels.
+LIKELY = {2: -7.0, 3: -7.0, 4: -7.0, 5: -6.5, 6: -6.0, 7: -5.5, 8: -5.0, 9: -4.5, 10: -4.0}
+LIKELY_OF_MORE = -5.0  # of more pins, which the search joins one after the other
+# If likely pixels do not join the pins, those down to a lower score are searched, and at last all.
+FURTHER = (0.0, 2.0, np.inf)
 
 
 def pruned_search(
@@ -17,12 +21,12 @@ def pruned_search(
     pins: PinSets,
     blocked: np.ndarray,
     window_um: float = 11.0,
-    thresholds: tuple[float, ...] = THRESHOLDS,
 ) -> np.ndarray:
     """Return for each net a legal route: the one of least resistance on likely pixels.
 
     The stacks above the pins are searched, too. Scores choose pixels and do not change costs. So
-    the route is a cheapest one if the likely pixels hold one.
+    the route is a cheapest one if the likely pixels hold one. With fewer pins, more pixels are
+    likely, because the search takes less time.
 
     Args:
         log_odds: array (N, height, width, 8), score of on minus score of off. NaN counts as
@@ -30,7 +34,6 @@ def pruned_search(
         pins: N nets inside the window, each with two different pins or more.
         blocked: bool array (N, height, width, 4).
         window_um: size of the window in micrometres, in both directions.
-        thresholds: log-odds above which pixels are likely, falling.
 
     Returns:
         uint8 array (N, height, width, 8), the label images.
@@ -38,36 +41,47 @@ def pruned_search(
     Raises:
         ValueError: blocked pixels separate the pins of a net.
     """
-    labels = likely_routes(log_odds, pins, blocked, window_um, thresholds)
+    labels = likely_routes(log_odds, pins, blocked, window_um)
     for i in np.flatnonzero(~labels.any(axis=(1, 2, 3))):
         raise separated(list(pins)[i], blocked[i])
     return labels
 
 
 def likely_routes(
-    log_odds: np.ndarray,
-    pins: PinSets,
-    blocked: np.ndarray,
-    window_um: float = 11.0,
-    thresholds: tuple[float, ...] = THRESHOLDS,
+    log_odds: np.ndarray, pins: PinSets, blocked: np.ndarray, window_um: float = 11.0
 ) -> np.ndarray:
     """Return the label images of `pruned_search`; zeros for nets whose pins are separated."""
-    height, width = log_odds.shape[1:3]
-    maze = resistance_maze(
-        np.zeros((height, width, len(METAL_CHANNELS)), bool),
-        (window_um / width, window_um / height),
-    )
-    scores = np.moveaxis(log_odds[..., METAL_CHANNELS], -1, 1)
-    free = ~np.moveaxis(blocked, -1, 1)
     labels = np.zeros(log_odds.shape, "uint8")
-    for i, net in enumerate(pins):
-        maze.free = np.ascontiguousarray(free[i])
-        distinct = without_repeats(net)
-        for threshold in thresholds:
-            within = (scores[i] > threshold) if threshold > -np.inf else np.ones_like(maze.free)
-            within[:, net[:, 1], net[:, 0]] = True
-            _, metal = tree_with_cost(maze, distinct, within)
-            if metal is not None:
-                labels[i] = drawn(metal, net)
-                break
+    labels[pins.net, pins.y, pins.x, LAYERS.index("pin")] = 1
+    draw_metal(labels, _likely_trees(log_odds, pins, blocked, window_um))
+    labels[~labels[..., METAL_CHANNELS].any(axis=(1, 2, 3))] = 0
     return labels
+
+
+def _likely_trees(
+    log_odds: np.ndarray, pins: PinSets, blocked: np.ndarray, window_um: float
+) -> np.ndarray:
+    """Return the metal of `pruned_search`, (N, 4, height, width); none if pins are separated."""
+    from keras_route.routing.compiled import likely, trees
+
+    _, height, width, _ = log_odds.shape
+    nothing = np.zeros((height, width, len(METAL_CHANNELS)), bool)
+    pixels, vias, far = resistance_maze(nothing, (window_um / width, window_um / height)).costs
+    scores, blocked = np.ascontiguousarray(log_odds, "float32"), np.ascontiguousarray(blocked, bool)
+    channels = np.array(METAL_CHANNELS)
+    free, usable = np.empty((2, *pixels.shape), bool)
+    found = np.zeros((len(scores), *pixels.shape), bool)
+    for n, net in enumerate(pins):
+        x, y = np.ascontiguousarray(without_repeats(net).T)
+        first = LIKELY.get(len(x), LIKELY_OF_MORE)
+        for further in FURTHER:
+            size = likely.mark_likely(
+                scores[n], channels, blocked[n], first - further, x, y, free, usable
+            )
+            exact = len(x) <= EXACT_PINS and size << (len(x) - 1) <= EXACT_NODES
+            search = trees.cheapest if exact else trees.nearest_first
+            cost, metal = search(pixels, vias, free, usable, HORIZONTAL, x, y, far)
+            if cost < far[0]:
+                found[n] = metal
+                break
+    return found

@@ -156,11 +156,8 @@ def _joined(wires):
 
 
 @jit
-def patches(at, wires, vias):
-    """Return wires that close the gaps along tracks between metal of one net.
-
-    Within a net, too, metal that does not touch keeps the space of its layer. No other net can have
-    metal in a gap that is narrower.
+def metal_of(at, wires, vias):
+    """Return the plane and the box (n, 5) of each wire of a net and each metal of its vias.
 
     Args:
         at: the occupancy.
@@ -183,7 +180,21 @@ def patches(at, wires, vias):
                 boxes[n, 1], boxes[n, 2] = x + box[0], y + box[1]
                 boxes[n, 3], boxes[n, 4] = x + box[2], y + box[3]
                 n += 1
-    boxes = boxes[:n]
+    return boxes[:n]
+
+
+@jit
+def patches(at, boxes):
+    """Return wires that close the gaps along tracks between metal of one net.
+
+    Within a net, too, metal that does not touch keeps the space of its layer. No other net can have
+    metal in a gap that is narrower.
+
+    Args:
+        at: the occupancy.
+        boxes: of `metal_of` the net.
+    """
+    n = len(boxes)
     found = np.zeros((n, 5), np.int64)
     count = 0
     for a in range(n):

@@ -99,7 +99,7 @@ def _count(counts, rows, columns, change):
 
 
 @jit
-def _around(at, box, shape, space):
+def places_around(at, box, shape, space):
     """Return rows and columns where `shape`, around its place, is closer than `space` to a box."""
     columns = _range(at.x, box[0] - space - shape[2], box[2] + space - shape[0])
     rows = _range(at.y, box[1] - space - shape[3], box[3] + space - shape[1])
@@ -112,19 +112,19 @@ def block_metal(at, plane, box, space, net):
     if plane < 0:
         return
     half = at.half_width[plane]
-    rows, columns = _around(at, box, (-half, -half, half, half), space)
+    rows, columns = places_around(at, box, (-half, -half, half, half), space)
     _claim(at.fixed_wire[plane], rows, columns, net)
-    rows, columns = _around(at, box, at.above[plane], space)
+    rows, columns = places_around(at, box, at.above[plane], space)
     _claim(at.fixed_via[plane], rows, columns, net)
     if plane + 1 < len(at.horizontal):
-        rows, columns = _around(at, box, at.below[plane + 1], space)
+        rows, columns = places_around(at, box, at.below[plane + 1], space)
         _claim(at.fixed_via[plane + 1], rows, columns, net)
 
 
 @jit
 def block_cut(at, level, box, space, net):
     """Take the places around a fixed cut."""
-    rows, columns = _around(at, box, at.cut[level], space)
+    rows, columns = places_around(at, box, at.cut[level], space)
     _claim(at.fixed_via[level], rows, columns, net)
 
 
@@ -150,12 +150,12 @@ def block_all(at, planes, cuts, boxes, spaces, nets):
 def _use_metal(at, plane, box, change):
     space = at.space[plane]
     half = at.half_width[plane]
-    rows, columns = _around(at, box, (-half, -half, half, half), space)
+    rows, columns = places_around(at, box, (-half, -half, half, half), space)
     _count(at.use_wire[plane], rows, columns, change)
-    rows, columns = _around(at, box, at.above[plane], space)
+    rows, columns = places_around(at, box, at.above[plane], space)
     _count(at.use_via[plane], rows, columns, change)
     if plane + 1 < len(at.horizontal):
-        rows, columns = _around(at, box, at.below[plane + 1], space)
+        rows, columns = places_around(at, box, at.below[plane + 1], space)
         _count(at.use_via[plane + 1], rows, columns, change)
 
 
@@ -182,9 +182,11 @@ def use(at, wires, vias, change):
             _use_metal(at, level - 1, _moved(at.below[level], x, y), change)
         elif vias[k, 4]:
             box = _moved(at.entry_boxes[vias[k, 3]], x, y)
-            rows, columns = _around(at, box, at.below[0], at.under_space)
+            rows, columns = places_around(at, box, at.below[0], at.under_space)
             _count(at.use_via[0], rows, columns, change)
-        rows, columns = _around(at, _moved(at.cut[level], x, y), at.cut[level], at.cut_space[level])
+        rows, columns = places_around(
+            at, _moved(at.cut[level], x, y), at.cut[level], at.cut_space[level]
+        )
         _count(at.use_via[level], rows, columns, change)
 
 

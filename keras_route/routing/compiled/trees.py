@@ -111,8 +111,8 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
         far: array of one number, larger than the costs of all trees.
 
     Returns:
-        `(cost, metal, landed)`: the cost of the tree, or `far`; its metal, booleans
-        (4, height, width); and the metal, y and x where each pin's stack ends, (pins, 3).
+        `(cost, metal)`: the cost of the tree, or `far`; and its metal, booleans (4, height, width).
+        If other metal of the net passes below the end of a pin's stack, the stack joins the two.
     """
     pins = len(x)
     metal = np.zeros(usable.shape, np.bool_)
@@ -124,7 +124,7 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
     whole = (1 << (pins - 1)) - 1
     total, node = arrival(cost[whole], number, x[-1], y[-1], stacks[-1], far)
     if node < 0:
-        return total, metal, landed
+        return total, metal
     landed[0] = place[node]
     size = 1
     waiting = np.empty((pins, 2), np.int64)  # subsets, and the nodes that their trees reach
@@ -147,20 +147,19 @@ def cheapest(pixels, vias, free, usable, horizontal, x, y, far):
                 waiting[left + 1, 0], waiting[left + 1, 1] = other, node
                 left += 2
                 break
-    return total, metal, landed
+    _fill_stacks(metal, landed)
+    return total, metal
 
 
 @njit(cache=True, nogil=True)
 def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
     """Return a tree that grows from the first pin to the nearest one left; see `cheapest`.
 
-    Returns:
-        `(cost, metal, landed)` as `cheapest`; the cost is that of all paths, and `landed` has one
-        row or more besides, because paths may leave the first pin on several metals.
+    The cost is that of all paths.
     """
     pins = len(x)
     metal = np.zeros(usable.shape, np.bool_)
-    landed = np.zeros((pins + len(free), 3), np.int32)
+    landed = np.zeros((pins + len(free), 3), np.int32)  # paths may leave a pin on several metals
     size, total = 0, far[0] - far[0]
     nodes = _graph(pixels, vias, usable, horizontal, x, y, far)
     number, place, first, node_cost, ahead, back, low, high, up, down, first_via = nodes
@@ -179,7 +178,7 @@ def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
                 if reached < least:
                     least, end, chosen = reached, node, pin
         if end < 0:
-            return far[0], metal, landed[:size]
+            return far[0], metal
         waiting[chosen] = False
         total += least
         landed[size] = place[end]
@@ -192,7 +191,19 @@ def nearest_first(pixels, vias, free, usable, horizontal, x, y, far):
             k, row, column = place[node]
             if metal[k, row, column]:
                 cost[node] = 0
-    return total, metal, landed[:size]
+    _fill_stacks(metal, landed[:size])
+    return total, metal
+
+
+@njit(cache=True, nogil=True)
+def _fill_stacks(metal, landed):
+    """Fill the stacks between metal of a net and landings above it, (n, 3) of metal, y and x."""
+    for i in range(len(landed)):
+        k, y, x = landed[i]
+        below = False
+        for lower in range(k):
+            below |= metal[lower, y, x]
+            metal[lower, y, x] = below
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from keras_route.cli.commands import main
+from keras_route.formats.lefdef import read_design, read_guides
 from keras_route.random_design.files import write_random_design
 
 
@@ -24,10 +25,15 @@ def run(capsys, placed, technology, cells, output, *others):
 def test_a_design_is_routed_and_checked(files, capsys, tmp_path):
     pytest.importorskip("klayout.db")
     technology, cells, placed = files
-    status, out, err = run(capsys, placed, technology, cells, tmp_path / "routed")
+    guides = tmp_path / "wires.guide"
+    status, out, err = run(
+        capsys, placed, technology, cells, tmp_path / "routed", "--write-guides", guides
+    )
 
     assert (status, err) == (0, "")
     assert "0 shorts, 0 errors of wires" in out
+    assert f"wrote {guides}\n" in out
+    assert len(read_guides(guides, read_design(placed, technology, cells))) > 30
     made = {path.name for path in (tmp_path / "routed").iterdir()}
     assert {"routed.def", "metrics.json", "drc.lyrdb", "chip.png"} <= made
     assert "partial.npz" not in made

@@ -5,7 +5,7 @@ import pytest
 from design_faults import faults, pieces
 from small_designs import odd_pins_design, random_design
 
-from keras_route.chip.compiled.drawn_net import geometry, patches
+from keras_route.chip.compiled.drawn_net import geometry, metal_of, patches
 from keras_route.chip.compiled.net_router import AT_X, AT_Y, COLUMN, PIN, PLANE, ROW, VIA, route_net
 from keras_route.chip.compiled.occupancy import empty
 from keras_route.chip.compiled.topology import steiner_tree
@@ -199,7 +199,7 @@ def test_patches_close_exactly_the_gaps_below_the_space(drawn, seed):
         level = int(rng.integers(1, len(at.horizontal)))
         vias.append((level, at.x[rng.choice(columns)], at.y[rng.integers(len(at.y))], level + 1, 0))
     wires, vias = np.array(wires), np.array(vias)
-    found = patches(at, wires, vias)
+    found = patches(at, metal_of(at, wires, vias))
     before = metal_on(at, wires.tolist(), vias.tolist())
     after = metal_on(at, np.concatenate([wires, found]).tolist(), vias.tolist())
     assert set(after) == set(before)
@@ -210,7 +210,7 @@ def test_patches_close_exactly_the_gaps_below_the_space(drawn, seed):
 
 def test_routed_nets_need_few_patches(drawn):
     for net, (_, _, parts, wires, vias) in drawn.nets.items():
-        closed = patches(drawn.at, wires, vias)
+        closed = patches(drawn.at, metal_of(drawn.at, wires, vias))
         assert len(closed) <= len(vias)
         if parts == 1:
             lines = np.concatenate([wires, closed])
