@@ -29,6 +29,7 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
+FLAGS = st.one_of(st.booleans(), st.booleans(), VALUES)
 FIELDS = [field.name for field in dataclasses.fields(keras_alt.QuantizeConfig)]
 WIDTHS = ("weights", "activations", "biases", "accumulators", "bits", "x")
 OVERRIDES = st.dictionaries(
@@ -49,7 +50,7 @@ def test_configurations():
 
 
 def test_formats():
-    @attempt("formats", 6, VALUES, VALUES, VALUES)
+    @attempt("formats", 6, st.one_of(st.integers(2, 32), VALUES), FLAGS, FLAGS)
     def _(bits, signed, narrow):
         format = keras_alt.FixedPoint(bits, signed, narrow)
         assert 2 <= format.bits <= 32

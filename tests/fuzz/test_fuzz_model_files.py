@@ -57,6 +57,7 @@ def test_models(model, tmp_path):
         read_model(path)
 
 
+@pytest.mark.full
 def test_presets(tmp_path):
     name = os.path.join(tmp_path, "p")
     for suffix in (".json", ".weights.h5"):

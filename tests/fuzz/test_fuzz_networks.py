@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 import numpy as np
+import pytest
 from attempts import attempt
 from conftest import randomize
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ CONFIGURATIONS = st.fixed_dictionaries(
 SCALES = st.sampled_from([1.0, 1e-3, 1e3, 1e-12, 1e12, 1e-30, 1e30, 0.0])
 
 
+@pytest.mark.full
 def test_networks():
     models = st.one_of(networks(), with_islands())
 
