@@ -11,7 +11,7 @@ from keras import layers as L
 import keras_alt
 from keras_alt.calibration import maximum
 
-DEPTHS = 3, 6, 12
+DEPTHS = 1, 2, 4, 8  # the first fills caches
 CONFIG = keras_alt.QuantizeConfig(target="litert")
 
 
@@ -31,9 +31,9 @@ def calls_of(function, *args, **kwargs):
     return sum(entry.callcount for entry in profile.getstats()), result
 
 
-def assert_linear(counts, tolerance=0.05):
+def assert_linear(counts, tolerance=0.02):
     """Twice the added depth adds twice as much."""
-    first, second = np.diff(counts)
+    first, second = np.diff(counts[1:])
     assert second <= 2 * first * (1 + tolerance), counts
 
 
@@ -42,7 +42,7 @@ def grown():
     """Return the quantized networks and the calls that each took."""
     x = np.random.default_rng(0).normal(size=(8, 4)).astype("float32")
     models, counts = [], {"quantize_model": [], "calibrate": [], "verify": []}
-    for depth in (1, *DEPTHS):  # the first fills caches
+    for depth in DEPTHS:
         count, model = calls_of(keras_alt.quantize_model, network(depth), CONFIG)
         counts["quantize_model"].append(count)
         options = {"activations": maximum, "verbose": False}
@@ -50,7 +50,7 @@ def grown():
         options = {"engine": "integer", "verbose": False}
         counts["verify"].append(calls_of(keras_alt.verify, model, x, **options)[0])
         models.append(model)
-    return models[1:], {name: values[1:] for name, values in counts.items()}
+    return models, counts
 
 
 @pytest.mark.tensorflow_only
@@ -77,10 +77,11 @@ def test_files_and_the_calls_that_write_them_grow_with_depth(grown, tmp_path, wr
         folder.mkdir()
         calls.append(calls_of(write, model, folder / name)[0])
         sizes.append(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()))
-    assert_linear(sizes)
+    assert_linear(sizes, tolerance=0.1)  # a later layer's name has more digits
     assert_linear(calls)
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only
 def test_the_graph_of_a_step_grows_with_depth(grown):
     x, y = np.zeros((8, 4), "float32"), np.zeros((8, 2), "float32")

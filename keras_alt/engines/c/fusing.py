@@ -45,7 +45,7 @@ def fused(
     """
     reads = Counter(p for step in program.steps for p in step.inputs)
     open_groups: dict[int, Group] = {}
-    groups: list[Group] = []
+    groups: dict[int, Group] = {}  # by their identity, in the order of computation
     for step in program.steps:
         shape = program.tensors[step.output].shape
         joined = (
@@ -57,10 +57,10 @@ def fused(
         if group is None:
             group = Group([step])
         else:  # what else the step reads is computed by now
-            groups.remove(group)
+            del groups[id(group)]
             open_groups.pop(group.output)
             group.steps.append(step)
-        groups.append(group)
+        groups[id(group)] = group
         if step.operation not in ends:
             open_groups[step.output] = group
-    return groups
+    return list(groups.values())

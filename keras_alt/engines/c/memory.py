@@ -1,5 +1,6 @@
 """Where the tensors lie in one array, so that those that live at the same time do not overlap."""
 
+from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -28,16 +29,20 @@ def planned(blocks: list[Block]) -> tuple[dict[Hashable, int], int]:
     The largest come first, and each gets the lowest place that is free as long as it lives.
     """
     offsets: dict[Hashable, int] = {}
-    placed: list[tuple[int, Block]] = []
-    for block in sorted(blocks, key=lambda b: (-b.bytes, b.first)):
-        offset = 0
-        for start, other in sorted(placed, key=lambda pair: pair[0]):
-            together = block.first <= other.last and other.first <= block.last
-            if together and offset < start + other.bytes and start < offset + block.bytes:
+    size = 0
+    living: dict[int, list] = defaultdict(list)  # the blocks that each function needs
+    for number, block in enumerate(sorted(blocks, key=lambda b: (-b.bytes, b.first))):
+        offset, steps = 0, range(block.first, block.last + 1)
+        # Only those that live at the same time: the plan of a deep network takes as long as it is.
+        together = {other[:2]: other for step in steps for other in living[step]}
+        for start, _, other in map(together.__getitem__, sorted(together)):
+            if offset < start + other.bytes and start < offset + block.bytes:
                 offset = _aligned(start + other.bytes)
         offsets[block.key] = offset
-        placed.append((offset, block))
-    return offsets, max((_aligned(o + b.bytes) for o, b in placed), default=0)
+        size = max(size, _aligned(offset + block.bytes))
+        for step in steps:
+            living[step].append((offset, number, block))
+    return offsets, size
 
 
 def _aligned(count):
