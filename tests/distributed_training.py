@@ -17,7 +17,7 @@ import numpy as np
 EPOCHS, STEPS, BATCH = 4, 4, 8  # of a run, of an epoch, of all devices together
 PROCESSES = {"one": 1, "mirrored": 1, "multi-worker": 2, "data": 1, "model": 1, "torch": 2}
 SHARDED = ("mirrored", "multi-worker")  # the data come as a `tf.data.Dataset`
-TIMEOUT = 300
+TIMEOUT = 900
 
 
 def run(strategy, folder, backend, kill=False):

@@ -1,6 +1,10 @@
 """Training on several devices is training on one."""
 
 import functools
+import json
+import pathlib
+import subprocess
+import sys
 import tempfile
 
 import keras
@@ -8,6 +12,7 @@ import numpy as np
 import pytest
 from distributed_training import PROCESSES, run
 
+EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "distributed.py"
 pytestmark = pytest.mark.full  # every process starts for ten seconds
 
 STRATEGIES = {
@@ -73,6 +78,18 @@ def test_a_killed_run_resumes_from_its_checkpoint(tmp_path):
         for name, expected in whole.items():
             expected = expected[2:] if name == "loss" else expected
             np.testing.assert_allclose(part[name], expected, rtol=2e-5, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.tensorflow_only
+def test_the_example_compares_one_worker_with_two(tmp_path):
+    command = [sys.executable, EXAMPLE, "--strategy", "multi-worker", "--epochs", "2"]
+    subprocess.run([*command, "--output", tmp_path], check=True)
+
+    one, two = json.loads((tmp_path / "distributed.json").read_text())["runs"]
+
+    assert (one["workers"], two["workers"]) == (1, 2)
+    assert one["codes_differ"] == two["codes_differ"] == 0
+    assert abs(one["accuracy"] - two["accuracy"]) < 0.05
 
 
 def test_every_strategy_is_tested():
