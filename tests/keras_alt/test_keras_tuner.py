@@ -11,6 +11,7 @@ from keras_alt.record import record_of
 keras_tuner = pytest.importorskip("keras_tuner")
 
 
+@pytest.mark.full
 def test_a_search_over_bits_gives_back_the_best_model(rng, tmp_path):
     x = rng.normal(size=(32, 6)).astype("float32")
     y = np.tanh(x @ rng.normal(size=(6, 2))).astype("float32")

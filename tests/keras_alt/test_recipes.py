@@ -51,6 +51,7 @@ def test_the_table_begins_with_float_and_the_best_rule_wins(labelled):
     assert str(outcome).count("\n") == len(outcome.steps)
 
 
+@pytest.mark.full
 def test_a_score_of_the_user_judges_statistics_and_takes_none_that_are_no_better(labelled):
     x, _ = labelled
     model, seen = depthwise_network(), []
@@ -86,6 +87,7 @@ def test_training_goes_on_from_the_static_model_and_then_at_fewer_bits(labelled)
     assert keras_alt.verify(outcome.model, x[:16], verbose=False).mismatches == 0
 
 
+@pytest.mark.full
 def test_without_validation_the_last_epoch_is_kept(labelled):
     x, y = labelled
     loss = "sparse_categorical_crossentropy"

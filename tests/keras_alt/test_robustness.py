@@ -78,6 +78,7 @@ def assert_equal_everywhere(settled, x):
             np.testing.assert_array_equal(codes, wanted[name], f"{engine}: {name}")
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only
 @settings(max_examples=5, deadline=None)
 @given(

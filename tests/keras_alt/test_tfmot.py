@@ -205,6 +205,7 @@ def test_prune_makes_the_masks_that_tfmot_makes(rng):
         prune = keras_alt.callbacks.Prune(schedule, sparsity_m_by_n=m_by_n)
         prune.set_model(new)
         prune.on_train_begin()
+        prune.on_epoch_begin(0)
         (mask,) = prune.masks.values()
         np.testing.assert_array_equal(mask, old.layers[0].pruning_vars[0][1].numpy() != 0)
 

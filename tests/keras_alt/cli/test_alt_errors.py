@@ -177,6 +177,7 @@ def test_a_wrong_command_line_is_told_in_a_line(command, told, capsys):
     assert "--help` shows" in err
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only
 def test_the_installed_command_starts_without_a_message(files):
     code = "import sys, keras_alt_command; sys.exit(keras_alt_command.main())"

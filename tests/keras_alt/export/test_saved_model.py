@@ -97,6 +97,7 @@ def test_every_backend_writes_the_same_codes(rng, tmp_path):
     np.testing.assert_array_equal(np.ldexp(values, -exponent), codes)
 
 
+@pytest.mark.full
 @pytest.mark.tensorflow_only
 def test_operations_are_plain(rng, tmp_path):
     from tensorflow.core.protobuf import saved_model_pb2

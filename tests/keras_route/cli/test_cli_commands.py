@@ -6,6 +6,7 @@ import shlex
 
 import numpy as np
 import pytest
+from route_command import runs, saved_network, saved_pins
 
 from keras_route.cli import arguments, commands
 from keras_route.cli.tables import search_table
@@ -26,6 +27,21 @@ from keras_route.training.search_evaluation import evaluate_search
 from keras_route.training.search_labels import SearchFamily, read_search_labels, search_labels
 
 COMMANDS = ("generate", "train", "evaluate", "route", "check")
+
+
+@pytest.fixture
+def network(tmp_path):
+    return saved_network(tmp_path)
+
+
+@pytest.fixture
+def pins(tmp_path):
+    return saved_pins(tmp_path)
+
+
+@pytest.fixture
+def run(capsys):
+    return runs(capsys)
 
 
 def succeed(result):
@@ -62,6 +78,7 @@ def test_generate_writes_the_nets_of_the_function(run, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.full
 def test_generate_writes_windows_with_labels_by_search(run, tmp_path):
     options = ["--height", 16, "--width", 16, "--max-pins", 3, "--most-blocked", 0.1]
     path = tmp_path / "windows.npz"

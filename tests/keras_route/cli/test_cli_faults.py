@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from route_command import runs, saved_network, saved_pins
 
 from keras_route.cli import commands
 
@@ -37,8 +38,10 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("command", FAULTS)
-def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, monkeypatch):
+def test_wrong_input_is_told_in_a_line(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    saved_network(tmp_path)
+    saved_pins(tmp_path)
     np.save("wall.npy", np.tile(np.arange(32) == 10, (32, 1)))
     np.save("odd.npy", np.zeros((31, 32), bool))
     pathlib.Path("deep.json").write_text("[" * 100_000)
@@ -47,7 +50,7 @@ def test_wrong_input_is_told_in_a_line(command, run, network, pins, tmp_path, mo
         eight = keras.layers.Conv2D(8, 1)
         keras.Sequential([keras.Input((None, None, 1)), eight]).save("eight.keras")
 
-    status, _, err = run(*command.split())
+    status, _, err = runs(capsys)(*command.split())
 
     assert status == 2
     assert err.startswith(f"keras-route {command.split()[0]}: ")

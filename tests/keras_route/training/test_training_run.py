@@ -38,6 +38,7 @@ def registered(monkeypatch):
     keras.saving.register_keras_serializable("test_training")(Small)
 
 
+@pytest.mark.full
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(tmp_path, monkeypatch):
     def stop(self, epoch, logs=None):
         if epoch == 1:
