@@ -5,6 +5,8 @@ import os
 
 from keras_alt.files import beside, suffix_of, target_of
 
+_targets: dict[str, str] = {}  # of the temporary folders that are being written
+
 
 @contextlib.contextmanager
 def folder_written_whole(path: str | os.PathLike):
@@ -23,4 +25,21 @@ def folder_written_whole(path: str | os.PathLike):
         )
     with beside(target, suffix) as temporary:
         os.mkdir(temporary)
-        yield temporary
+        _targets[temporary] = target
+        try:
+            yield temporary
+        finally:
+            del _targets[temporary]
+
+
+def final_path(path: str | os.PathLike) -> str:
+    """Return the absolute path of a file or folder once all folders around it are written.
+
+    It is for files that hold their own path: inside `folder_written_whole`, also one in another,
+    the path at hand is of a temporary folder.
+    """
+    found = target_of(path)
+    for temporary, target in reversed(list(_targets.items())):  # inner folders came later
+        if found == temporary or found.startswith(temporary + os.sep):
+            found = target + found[len(temporary) :]
+    return found

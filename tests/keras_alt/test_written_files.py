@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from keras_alt import files
-from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.folders import final_path, folder_written_whole
 
 pytestmark = pytest.mark.check
 unix = pytest.mark.skipif(files.fcntl is None, reason="Windows has no such locks")
@@ -100,6 +100,18 @@ def test_temporary_folders_of_killed_processes_are_removed_by_the_next(tmp_path)
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_a_file_can_tell_where_it_will_be(tmp_path):
+    outer = os.path.realpath(tmp_path / "outer")
+    with folder_written_whole(outer) as temporary:
+        with folder_written_whole(os.path.join(temporary, "inner")) as folder:
+            inside = final_path(os.path.join(folder, "file"))
+        beside = final_path(temporary + "-beside")
+
+    assert inside == os.path.join(outer, "inner", "file")
+    assert beside == temporary + "-beside"
+    assert final_path(os.path.join(temporary, "file")) == os.path.join(temporary, "file")
 
 
 def test_two_writers_of_one_folder_are_told(tmp_path):

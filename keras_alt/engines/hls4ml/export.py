@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_alt.engines.fitting import ExportError, fitting_program, require
-from keras_alt.engines.folders import folder_written_whole
+from keras_alt.engines.folders import final_path, folder_written_whole
 from keras_alt.engines.hls4ml.graph import ChannelsLastWriter
 from keras_alt.engines.hls4ml.layers import read_layers
 from keras_alt.engines.hls4ml.types import check, precisions, spread
@@ -92,7 +92,7 @@ def write_project(program: Program, outputs: list[int], path: str | os.PathLike)
             project.write()
         onnx.save(proto, os.path.join(temporary, "model.onnx"))
         # hls4ml's own file names the temporary folder and sorts the outputs.
-        project.config.config["OutputDir"] = os.path.abspath(path)
+        project.config.config["OutputDir"] = final_path(path)
         with open(os.path.join(temporary, CONFIG), "w") as file:
             yaml.dump(project.config.config, file, sort_keys=False)
     return Project(outputs, writer.values, writer.names)

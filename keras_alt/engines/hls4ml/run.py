@@ -9,7 +9,7 @@ from importlib import metadata, resources
 import numpy as np
 
 from keras_alt.engines.fitting import require
-from keras_alt.engines.hls4ml.export import contained, write_project
+from keras_alt.engines.hls4ml.export import CONFIG, contained, write_project
 from keras_alt.engines.observing import require_same
 
 
@@ -75,12 +75,23 @@ class HLS4MLEngine:
         shutil.rmtree(os.path.join(folder, "observed"))
         for library in glob.glob(os.path.join(folder, "plain", "firmware", "*.so")):
             os.remove(library)
+        _let_travel(os.path.join(folder, "plain", CONFIG))
         arguments = self.plain.outputs
         tensors = [(self.names[p], self.program.tensors[p]) for p in self.program.outputs]
         return [
             {"argument": arguments.index(name), "exponent": t.exponent, "shape": t.shape}
             for name, t in tensors
         ]
+
+
+def _let_travel(config):
+    """Let a project be where its tools are called: a bundle is moved to other machines."""
+    import yaml
+
+    with open(config) as file:
+        content = yaml.safe_load(file)
+    with open(config, "w") as file:
+        yaml.dump({**content, "OutputDir": "."}, file, sort_keys=False)
 
 
 def simulation(path: str):

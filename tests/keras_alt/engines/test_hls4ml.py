@@ -1,6 +1,7 @@
 """An hls4ml project has the trained types, and its C simulation computes the trained integers."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from keras import layers as L
 
 import keras_alt
 from keras_alt import QuantizeConfig
+from keras_alt.cli.exporting import write_formats
 from keras_alt.engines.hls4ml import export as hls4ml
 from keras_alt.engines.hls4ml import types as hls4ml_types
 from keras_alt.export import ExportError, to_hls4ml
@@ -54,6 +56,13 @@ def exported(model, folder):
         return set(re.findall(r"typedef (\S+) \w+;", file.read()))
 
 
+def output_dir(project):
+    """Return where the configuration of a project says that it is."""
+    import yaml
+
+    return yaml.safe_load((project / "hls4ml_config.yml").read_text())["OutputDir"]
+
+
 @compiled
 def test_the_c_simulation_computes_a_layer(rng):
     model = quantized(single(L.Dense(2), shape=(4,)), rng)
@@ -84,6 +93,7 @@ def test_the_c_simulation_computes_digits_and_so_does_its_bundle(rng, tmp_path):
     model = quantized(model, rng, x[:256], target="paper", weights=4)
 
     result = keras_alt.verify(model, x, "hls4ml", bundle=tmp_path / "bundle", verbose=False)
+    assert output_dir(tmp_path / "bundle" / "model" / "plain") == "."
     process = subprocess.run(
         [sys.executable, tmp_path / "bundle" / "verify.py"],
         capture_output=True,
@@ -199,5 +209,16 @@ def test_hls4ml_is_not_heard(rng, tmp_path, capfd, recwarn):
     assert not [w for w in recwarn if "hls4ml" in w.filename or "qonnx" in w.filename]
     for name in ("hls4ml_config.yml", "model.onnx", "build_lib.sh", "firmware/myproject.cpp"):
         assert (tmp_path / "project" / name).stat().st_size
-    assert ".writing-" not in (tmp_path / "project" / "hls4ml_config.yml").read_text()
+    assert output_dir(tmp_path / "project") == str(tmp_path / "project")
     assert path == str(tmp_path / "project")
+
+
+def test_a_project_in_a_folder_that_is_moved_names_its_last_place(rng, tmp_path):
+    model = quantized(single(L.Dense(2), shape=(4,)), rng)
+
+    write_formats(model, ["hls4ml"], os.fspath(tmp_path / "exported"), "q")
+
+    project = tmp_path / "exported" / "hls4ml"
+    assert output_dir(project) == str(project)
+    texts = [p.read_text(errors="ignore") for p in project.rglob("*") if p.is_file()]
+    assert not any(".writing-" in text for text in texts)
