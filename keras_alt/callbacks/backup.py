@@ -38,6 +38,9 @@ class Backup(keras.callbacks.Callback):
         path: ends in `.weights.h5`. If the file exists, the run goes on from it; delete the file to
             start anew.
 
+    Attributes:
+        epochs: the number of epochs that the file counts as done, 0 without a file.
+
     Raises:
         ValueError: `path` does not end so, or the file was not written by this callback for the
             same network.
@@ -49,6 +52,10 @@ class Backup(keras.callbacks.Callback):
         self.path = os.fspath(path)
         if not self.path.endswith(".weights.h5"):
             raise ValueError(f"`path` must end in .weights.h5. Received: path={self.path!r}")
+
+    @property
+    def epochs(self) -> int:
+        return _read(self.path)["epochs"] if os.path.exists(self.path) else 0
 
     def on_train_begin(self, logs=None):
         if not os.path.exists(self.path):

@@ -64,7 +64,9 @@ def test_a_resumed_run_ends_as_a_whole_one(data, tmp_path, kind, backup_first):
 def test_a_run_that_is_done_is_not_trained_again(data, tmp_path):
     backup = Backup(tmp_path / "backup.weights.h5")
     whole, again = float_network(data), float_network(data)
+    assert backup.epochs == 0
     fit(whole, data, [backup])
+    assert Backup(backup.path).epochs == 3
     fit(again, data, [backup])
     assert_same_state(again, whole)
     assert len(fit(again, data, epochs=1).history["loss"]) == 1  # without it, from epoch 0
