@@ -132,13 +132,14 @@ def work(options):
     (x, y), test = digits()
     with scope(options.strategy, workers):
         q = quantized(shard(x, options, workers), options, len(x))
-    timer = epoch_timer()
-    callbacks = [backup(options, workers), keras_alt.callbacks.FreezeThresholds(), timer]
+    timer, saved = epoch_timer(), backup(options, workers)
+    callbacks = [keras_alt.callbacks.FreezeThresholds(), timer, saved]
     if options.strategy == "torch":
-        train_torch(q, x, y, options, workers, callbacks)
+        train_torch(q, x, y, options, workers, callbacks, saved.epochs)
     else:
         q.fit(batches(x, y, options), epochs=options.epochs, verbose=0, callbacks=callbacks)
     if options.rank == 0:
+        os.remove(saved.path)  # so that the next run is a new one
         predicted = keras.ops.convert_to_numpy(q(test[0], training=False)).argmax(-1)
         seconds = statistics.median(timer.seconds[1:] or timer.seconds)
         row = {
@@ -252,24 +253,20 @@ def epoch_timer():
 
 
 def backup(options, workers):
-    import keras
+    import keras_alt
 
-    class Backup(keras.callbacks.BackupAndRestore):
+    class Backup(keras_alt.callbacks.Backup):
         """Restores on every process, and saves on the first."""
 
         def on_epoch_end(self, epoch, logs=None):
             if options.rank == 0:
                 super().on_epoch_end(epoch, logs)
 
-        def on_train_end(self, logs=None):
-            if options.rank == 0:
-                super().on_train_end(logs)
-
-    return Backup(options.output / f"backup-{options.strategy}-{workers}")
+    return Backup(options.output / f"backup-{options.strategy}-{workers}.weights.h5")
 
 
-def train_torch(q, x, y, options, workers, callbacks):
-    """Train in a loop, each process on its part of every batch."""
+def train_torch(q, x, y, options, workers, callbacks, done):
+    """Train in a loop from an epoch on, each process on its part of every batch."""
     import keras
     import numpy as np
     import torch
@@ -281,8 +278,7 @@ def train_torch(q, x, y, options, workers, callbacks):
     steps = len(x) // options.batch_size
     every = keras.callbacks.CallbackList(callbacks, model=q, epochs=options.epochs, steps=steps)
     every.on_train_begin()
-    first = q._initial_epoch or 0  # `BackupAndRestore` resumes there
-    for epoch in range(first, options.epochs):
+    for epoch in range(done, options.epochs):
         every.on_epoch_begin(epoch)
         order = np.random.default_rng(epoch).permutation(len(x)).reshape(steps, workers, -1)
         for step in range(steps):

@@ -17,7 +17,7 @@ of the classes. The network is a function of `keras.applications`, or a .keras f
 """
 
 import argparse
-import json
+import os
 import pathlib
 import time
 
@@ -27,7 +27,7 @@ from imagenet_data import evaluation, family_of, preprocess_input, training, wri
 
 import keras_alt
 from keras_alt import calibration
-from keras_alt.callbacks import BestCheckpoint, FreezeThresholds, ThresholdHistory
+from keras_alt.callbacks import Backup, BestCheckpoint, FreezeThresholds, ThresholdHistory
 
 PAPER_BATCH, PAPER_STEPS = 24, 266_910  # five epochs
 
@@ -70,8 +70,8 @@ def train(options):
         strategy = tf.distribute.MirroredStrategy()
         print(f"training on {strategy.num_replicas_in_sync} devices", flush=True)
     steps = options.steps or PAPER_STEPS * PAPER_BATCH // options.batch_size
-    backup = options.output / "backup"
-    done = finished_epochs(backup)
+    backup = Backup(options.output / "backup.weights.h5")
+    done = backup.epochs
     with strategy.scope():
         model = load(options, "quantized.keras")
         optimizer = keras_alt.optimizers.alt(
@@ -86,12 +86,11 @@ def train(options):
         print(f"resumed after {done * options.validate_every} steps, best {best.best:.2%}")
     every = options.validate_every
     callbacks = [
-        # First, so that the others see the restored network.
-        keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),
         best,
         FreezeThresholds(start=steps // 2),
         ThresholdHistory(options.output),
         keras.callbacks.CSVLogger(options.output / "training.csv", append=done > 0),
+        backup,  # last: the others have done their part of an epoch that counts as done
     ]
     size = model.input_shape[1]
     # A seed of its own for each start: a resumed run sees other images than its beginning.
@@ -107,12 +106,7 @@ def train(options):
         verbose=2,
     )
     print(f"best validation accuracy {best.best:.2%}")
-
-
-def finished_epochs(backup):
-    """Return how many validations an interrupted run made; Keras removes the folder at the end."""
-    state = backup / "training_metadata.json"
-    return json.loads(state.read_text())["epoch"] if state.exists() else 0
+    os.remove(backup.path)  # so that the next training is a new one
 
 
 def validate(options):

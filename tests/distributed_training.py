@@ -166,16 +166,12 @@ def callbacks(strategy, rank, folder, kill):
 
     import keras_alt
 
-    class Backup(keras.callbacks.BackupAndRestore):
+    class Backup(keras_alt.callbacks.Backup):
         """Restores on every worker, and saves on the first."""
 
         def on_epoch_end(self, epoch, logs=None):
             if rank == 0:
                 super().on_epoch_end(epoch, logs)
-
-        def on_train_end(self, logs=None):
-            if rank == 0:
-                super().on_train_end(logs)
 
     class Killed(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -183,7 +179,6 @@ def callbacks(strategy, rank, folder, kill):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     found = [
-        Backup(pathlib.Path(folder, "backup")),
         keras_alt.callbacks.FreezeThresholds(start=STEPS),
         keras_alt.callbacks.Prune(lambda step: (step >= STEPS, 0.5)),
         keras_alt.callbacks.FreezeOscillating(),
@@ -192,6 +187,7 @@ def callbacks(strategy, rank, folder, kill):
         path = pathlib.Path(folder, f"best{rank}.keras")
         validation = data() if strategy not in SHARDED else batches(strategy)["x"]
         found.append(keras_alt.callbacks.BestCheckpoint(path, "val_loss", validation, batch_size=8))
+    found.append(Backup(pathlib.Path(folder, "backup.weights.h5")))
     if kill and rank == PROCESSES[strategy] - 1:
         found.append(Killed())
     return found
