@@ -78,7 +78,8 @@ def _read(path, lefs, dbu_per_um):
     config = options.lefdef_config
     config.dbu = 1 / dbu_per_um
     config.read_lef_with_def = False
-    config.lef_files = [os.fspath(lef) for lef in lefs]
+    # klayout looks for relative paths in the folder of the DEF file.
+    config.lef_files = [os.path.abspath(lef) for lef in lefs]
     config.macro_resolution_mode = 1  # geometry of the LEF files, also of cells with FOREIGN
     config.net_property_name = "net"
     config.pin_property_name = "pin"

@@ -51,6 +51,13 @@ def test_a_legal_chip_has_no_faults(check):
     )
 
 
+def test_lef_files_may_be_relative_to_where_the_check_runs(lefs, tmp_path, monkeypatch):
+    path = tmp_path / "routed.def"
+    path.write_text(def_text(NETS))
+    monkeypatch.chdir(lefs[0].parent)
+    assert check_routed_def(path, *(lef.name for lef in lefs)).clean
+
+
 M3 = "NEW metal3 ( 4370 6580 ) ( 11590 * )"
 FAULTS = {
     # each of a change of the nets, a rule, its layer, the nets at the place
