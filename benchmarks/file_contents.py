@@ -14,6 +14,8 @@ import numpy as np
 
 TIMES = {"seconds", "route__seconds", "date_saved", "cpu", "process"}
 TIMED_TEXT = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?|\d+(\.\d+)? s\b")
+COMMAND = re.compile(r"<dt>command</dt><dd>.*?</dd>", re.DOTALL)  # which names the folder
+SHARED = re.compile(rb'"shared_object_id": (\d+)')
 
 
 def contents(folder: pathlib.Path) -> dict[str, str]:
@@ -65,7 +67,17 @@ def _keras(path):
     with zipfile.ZipFile(path) as archive:
         weights = _hdf5(io.BytesIO(archive.read("model.weights.h5")))
         json.loads(archive.read("metadata.json"))
-        return archive.read("config.json") + weights + archive.comment
+        return _numbered(archive.read("config.json")) + weights + archive.comment
+
+
+def _numbered(config):
+    """Return a configuration with shared objects by number; Keras writes their addresses."""
+    numbers = {}
+
+    def number(found):
+        return b'"shared_object_id": %d' % numbers.setdefault(found[1], len(numbers))
+
+    return SHARED.sub(number, config)
 
 
 def _npz(path):
@@ -95,7 +107,7 @@ def _text(path):
     text = path.read_text()
     if path.suffix == ".html" and not text.rstrip().endswith("</html>"):
         raise ValueError("the page has no end")
-    return TIMED_TEXT.sub("", text).encode()
+    return TIMED_TEXT.sub("", COMMAND.sub("", text)).encode()
 
 
 def _yaml(path):

@@ -34,7 +34,17 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(self, every):
         super().__init__()
-        self.every, self.done, self.rows = every, 0, []
+        self.every, self.done, self.rows, self.traces = every, 0, [], 0
+
+    def count_traces(self, model):
+        """Count the calls of `train_step`: a graph calls it only when it is traced."""
+        step = model.train_step
+
+        def counted(data):
+            self.traces += 1
+            return step(data)
+
+        model.train_step = counted
 
     def on_train_batch_end(self, batch, logs=None):
         self.done += 1
@@ -42,17 +52,16 @@ class Watch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.done % self.every == 0:
             gc.collect()
-            self.rows.append({"steps": self.done, **figures(self.model)})
+            self.rows.append({"steps": self.done, **figures(), "traces": self.traces})
             print(json.dumps(self.rows[-1]), flush=True)
 
 
-def figures(model):
+def figures():
     return {
         "memory MB": round(resident(), 1),
         "threads": len(os.listdir("/proc/self/task")),
         "Python threads": threading.active_count(),
         "open files": len(os.listdir("/proc/self/fd")),
-        "traces": model.train_function.experimental_get_tracing_count(),
         "objects": len(gc.get_objects()),
     }
 
@@ -74,6 +83,7 @@ def main():
     optimizer = keras_alt.optimizers.alt(1e-3, steps=options.steps)
     model.compile(optimizer, "mse", jit_compile=False)
     watch = Watch(options.every)
+    watch.count_traces(model)
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder)
         used = [
