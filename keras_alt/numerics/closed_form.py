@@ -66,6 +66,21 @@ def sum_backward_terms(x, bias, log2_thresholds, upstream, rules, exponent=None)
     return dx, dsum, shares
 
 
+def gradients(x, bias, log2_thresholds, upstream, rules, exponent=None):
+    """Return the gradients of `x`, of the bias and of each threshold; without a bias it is None."""
+    if bias is None:
+        dx, of_threshold = backward(x, log2_thresholds[0], upstream, *rules[0], exponent)
+        return dx, None, of_threshold
+    given = x, bias, log2_thresholds, upstream, rules, exponent
+    dx, dsum, shares = sum_backward_terms(*given)
+    of_thresholds = (
+        threshold_gradient(share, log2_threshold, of[0])
+        for share, log2_threshold, of in zip(shares, log2_thresholds, rules, strict=True)
+    )
+    rows = ops.reshape(dsum, (-1, bias.shape[0]))
+    return dx, ops.sum(rows, axis=0), *of_thresholds
+
+
 def _sum(x, bias, log2_thresholds, rules):
     for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
         x = forward(x, log2_threshold, *accumulator)

@@ -1,21 +1,19 @@
-"""The C functions of `one_pass.c`, compiled on this machine when they are first needed."""
+"""C sources of this folder, compiled on this machine when they are first needed."""
 
 import contextlib
-import ctypes
-import functools
 import hashlib
 import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
-import threading
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 from keras_alt.files import written_whole
-from keras_alt.numerics.contract import Rules
 
-SOURCE = pathlib.Path(__file__).with_name("one_pass.c")
+FOLDER = pathlib.Path(__file__).parent
 COMPILERS = ("gcc", "cc", "clang")
 # The integers are those of the closed form only without fused multiply-adds and fast math.
 FLAGS = (
@@ -27,100 +25,79 @@ FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
 )
-ROUNDINGS = ("half_even", "half_up", "half_away", "floor", "half_away_stored", "double")
-_LOADING = threading.Lock()
-
-POINTER, SIZE, INT = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int
-ARGUMENTS = {
-    "forward": [*[POINTER, POINTER, SIZE, POINTER, SIZE], *[POINTER] * 5, INT],
-    "backward": [*[POINTER] * 3, SIZE, *[POINTER] * 2, SIZE, *[POINTER] * 7, INT],
-    "forward_channels": [*[POINTER] * 2, *[SIZE] * 3, *[POINTER] * 3],
-    "backward_channels": [*[POINTER] * 3, *[SIZE] * 3, *[POINTER] * 4],
-}
 
 
-class CRules(ctypes.Structure):
-    """`Rules` of `one_pass.c`."""
+class Library(NamedTuple):
+    """A library made of one C source.
 
-    _fields_ = [
-        *((name, ctypes.c_int) for name in ("rounding", "shift")),
-        *((name, ctypes.c_float) for name in ("qmin", "qmax", "low", "high", "zero_point")),
-    ]
+    Attributes:
+        source: name of a file in this folder, which may include others of it.
+        load: opens the library at a path; raises an OSError if it cannot.
+        without: what becomes of training without a compiler.
+        openmp: whether loops run on OpenMP's threads, whose names the process has loaded.
+        compile_flags, link_flags: further ones.
+    """
 
-
-@functools.cache
-def c_rules(rules: Rules) -> CRules:
-    """Return rules as the C functions read them."""
-    format, rounding, relu_max = rules
-    return CRules(
-        ROUNDINGS.index(rounding),
-        format.bits - int(format.signed),
-        format.qmin,
-        format.qmax,
-        float("-inf") if relu_max is None else 0.0,
-        float("inf") if relu_max is None else relu_max,
-        0.0 if format.signed else -(2.0 ** (format.bits - 1)),
-    )
+    source: str
+    load: Callable
+    without: str
+    openmp: bool = False
+    compile_flags: tuple[str, ...] = ()
+    link_flags: tuple[str, ...] = ()
 
 
-def functions() -> dict | None:
-    """Return the C functions by name; None, after a warning, if they cannot be compiled here."""
-    with _LOADING:
-        return _functions()
-
-
-@functools.cache
-def _functions():
+def loaded(library: Library):
+    """Return the opened library; None, after a warning, if it cannot be compiled here."""
     try:
-        return _declared(_library(_compiler()))
+        return _loaded(library, _compiler())
     except OSError as error:
         warnings.warn(
-            "The quantizers run as single steps, which makes training on torch about twice as "
-            "slow, because their C functions could not be compiled: install gcc, or name your "
-            f"compiler in the variable CC. Received: {error}",
+            f"{library.without}, because C functions of the quantizers could not be compiled: "
+            "install gcc, or name your compiler in the variable CC. "
+            f"Received: {error}",
             stacklevel=2,
         )
         return None
 
 
-def _declared(library):
-    found = {name: getattr(library, f"keras_alt_{name}") for name in ARGUMENTS}
-    for name, function in found.items():
-        function.argtypes = ARGUMENTS[name]
-        function.restype = None if name.endswith("channels") else INT
-    return found
-
-
-def _library(compiler):
-    """Return the library, from the user's cache or newly compiled."""
+def _loaded(library, compiler):
+    """Return the library from the user's cache, or newly compiled."""
     # The macros name the compiler, its version and the instructions of this processor.
     macros = _said_by([compiler, *FLAGS, "-dM", "-E", "-x", "c", os.devnull])
     # gcc's threads are those of torch, see `_compile`. clang's are of another library.
-    flags = [*FLAGS, "-fopenmp-simd" if b"__clang__" in macros else "-fopenmp"]
-    key = hashlib.sha256(SOURCE.read_bytes() + repr(flags).encode() + macros).hexdigest()[:16]
-    path = _cache() / f"one_pass-{key}.so"
+    threads = library.openmp and b"__clang__" not in macros
+    flags = [*FLAGS, "-fopenmp" if threads else "-fopenmp-simd", *library.compile_flags]
+    key = _key(library, flags, macros)
+    path = _cache() / f"{pathlib.Path(library.source).stem}-{key}.so"
     with contextlib.suppress(OSError):  # it is not there, or damaged
-        return ctypes.CDLL(str(path))
+        return library.load(str(path))
     with contextlib.suppress(OSError):  # the cache cannot be written
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as new:
-            _compile(compiler, flags, new)
-            return ctypes.CDLL(new)
+            _compile(library, compiler, flags, new)
+        return library.load(str(path))
     with tempfile.TemporaryDirectory() as folder:
         new = os.path.join(folder, path.name)
-        _compile(compiler, flags, new)
-        return ctypes.CDLL(new)
+        _compile(library, compiler, flags, new)
+        return library.load(new)
 
 
-def _compile(compiler, flags, path):
+def _key(library, flags, macros):
+    sources = b"".join(path.read_bytes() for path in sorted(FOLDER.glob("*.c")))
+    given = repr([flags, library.link_flags]).encode()
+    return hashlib.sha256(sources + given + macros).hexdigest()[:16]
+
+
+def _compile(library, compiler, flags, path):
     """Compile the library, without a library of threads.
 
-    The names of its threads are looked up in the library that torch has loaded. So both share one
-    pool of threads, and a second one does not compete with the first.
+    The names of OpenMP's threads are looked up in the library that torch has loaded. So both share
+    one pool of threads, and a second one does not compete with the first.
     """
     compiled = f"{path}.o"
-    _said_by([compiler, *flags, "-c", str(SOURCE), "-o", compiled])
-    _said_by([compiler, "-shared", compiled, "-lm", "-o", path])
+    _said_by([compiler, *flags, "-c", str(FOLDER / library.source), "-o", compiled])
+    _said_by([compiler, "-shared", compiled, "-lm", *library.link_flags, "-o", path])
+    os.unlink(compiled)
 
 
 def _compiler():

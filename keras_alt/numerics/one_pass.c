@@ -2,14 +2,16 @@
 
    Every result is the one of closed_form.py to the last bit; only the gradients of thresholds and
    biases are added up in another order. That order does not depend on the number of threads. It is
-   compiled without contraction to fused multiply-adds and without the shortcuts of fast math. */
+   compiled without contraction to fused multiply-adds and without the shortcuts of fast math.
+
+   Whoever includes this file defines POOL to bring a `for_each_block` of its own. */
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { HALF_EVEN, HALF_UP, HALF_AWAY, FLOOR, HALF_AWAY_STORED, DOUBLE };
-enum { TILE = 1024, TILES_OF_A_BLOCK = 32, PARALLEL = 1 << 15 };
+enum { TILE = 1024, TILES_OF_A_BLOCK = 32 };
 
 #define LN2 0.693147180559945309417f
 #define INLINE static inline __attribute__((always_inline))
@@ -40,6 +42,18 @@ static Grid grid_of(const Rules *rules, float log2_threshold, const float *expon
     if (exponent) grid.step = power_of_two(*exponent) * grid.reciprocal;
     return grid;
 }
+
+typedef void (*Body)(void *work, ptrdiff_t block);
+
+#ifdef POOL
+static void for_each_block(Body body, void *work, ptrdiff_t blocks, int threads);
+#else
+static void for_each_block(Body body, void *work, ptrdiff_t blocks, int threads)
+{
+#pragma omp parallel for num_threads(threads) if (blocks > 1 && threads > 1)
+    for (ptrdiff_t b = 0; b < blocks; b++) body(work, b);
+}
+#endif
 
 /* NaN stays NaN in comparisons of this form. */
 INLINE float clipped(float x, float low, float high)
@@ -99,8 +113,9 @@ INLINE void forward_tile(const float *restrict x, float *restrict y, ptrdiff_t n
     }
 }
 
-INLINE void backward_tile(const float *restrict x, const float *restrict upstream,
-                          float *restrict dx, ptrdiff_t n, const float *restrict bias,
+/* `dx` may be `upstream`. */
+INLINE void backward_tile(const float *restrict x, const float *upstream, float *dx, ptrdiff_t n,
+                          const float *restrict bias,
                           float *restrict dbias, Grid g, const Grid *accumulator, int rounding,
                           double sums[2])
 {
@@ -171,12 +186,70 @@ static void backward_range(const float *x, const float *upstream, float *dx, ptr
 #undef CASE
 }
 
-/* Return how ptrdiff_t a tile is: whole rows of channels, ptrdiff_t enough for loops over it to be fast. */
-static ptrdiff_t tile_of(ptrdiff_t channels) { return channels * ((TILE + channels - 1) / channels); }
+/* Return how long a tile is: whole rows of channels, long enough for loops over it to be fast. */
+static ptrdiff_t tile_of(ptrdiff_t channels)
+{
+    return channels * ((TILE + channels - 1) / channels);
+}
 
 static void repeated(const float *bias, ptrdiff_t channels, ptrdiff_t tile, float *out)
 {
     for (ptrdiff_t i = 0; i < tile; i += channels) memcpy(out + i, bias, channels * sizeof(float));
+}
+
+/* What all blocks of a tensor share. Without a bias, `bias` is NULL. */
+typedef struct {
+    const float *x, *upstream;
+    float *out;                   /* forward y, backward dx */
+    const float *bias;            /* repeated over a tile */
+    float *bias_shares;           /* of each block, over a tile */
+    double *sums;                 /* of each block, two */
+    ptrdiff_t n, tile;
+    Grid grid, accumulator;
+    const Grid *front;            /* the accumulator, or NULL */
+    int rounding;
+} Work;
+
+static Work work_of(const float *x, ptrdiff_t n, int has_bias, ptrdiff_t channels,
+                    const Rules *rules, const float *threshold, const float *exponent,
+                    const Rules *accumulator, const float *accumulator_threshold)
+{
+    Work work = {.x = x, .n = n, .tile = tile_of(has_bias ? channels : 1)};
+    work.grid = grid_of(rules, *threshold, exponent);
+    work.rounding = rules->rounding;
+    if (accumulator) work.accumulator = grid_of(accumulator, *accumulator_threshold, NULL);
+    return work;
+}
+
+static ptrdiff_t blocks_of(const Work *work)
+{
+    ptrdiff_t block = work->tile * TILES_OF_A_BLOCK;
+    return (work->n + block - 1) / block;
+}
+
+static ptrdiff_t size_of(const Work *work, ptrdiff_t begin)
+{
+    ptrdiff_t block = work->tile * TILES_OF_A_BLOCK;
+    return begin + block < work->n ? block : work->n - begin;
+}
+
+static void forward_block(void *of, ptrdiff_t b)
+{
+    const Work *work = of;
+    ptrdiff_t i = b * work->tile * TILES_OF_A_BLOCK;
+    forward_range(work->x + i, work->out + i, size_of(work, i), work->bias, work->tile, work->grid,
+                  work->front, work->rounding);
+}
+
+static void backward_block(void *of, ptrdiff_t b)
+{
+    const Work *work = of;
+    ptrdiff_t i = b * work->tile * TILES_OF_A_BLOCK;
+    float *shares = work->bias ? work->bias_shares + b * work->tile : NULL;
+    if (shares) memset(shares, 0, work->tile * sizeof(float));
+    backward_range(work->x + i, work->upstream + i, work->out + i, size_of(work, i), work->bias,
+                   shares, work->tile, work->grid, work->front, work->rounding,
+                   work->sums + 2 * b);
 }
 
 /* Quantize `n` values, or their sums with a bias for each of the last axis' channels.
@@ -188,68 +261,70 @@ int keras_alt_forward(const float *x, float *y, ptrdiff_t n, const float *bias, 
                       const Rules *rules, const float *threshold, const float *exponent,
                       const Rules *accumulator, const float *accumulator_threshold, int threads)
 {
-    Grid g = grid_of(rules, *threshold, exponent), a;
-    if (accumulator) a = grid_of(accumulator, *accumulator_threshold, NULL);
-    const Grid *front = accumulator ? &a : NULL;
-    ptrdiff_t tile = tile_of(bias ? channels : 1), block = tile * TILES_OF_A_BLOCK;
-    ptrdiff_t blocks = (n + block - 1) / block;
-    float *tiled = bias ? malloc(tile * sizeof(float)) : NULL;
+    Work work = work_of(x, n, bias != NULL, channels, rules, threshold, exponent, accumulator,
+                        accumulator_threshold);
+    float *tiled = bias ? malloc(work.tile * sizeof(float)) : NULL;
     if (bias && !tiled) return 1;
-    if (bias) repeated(bias, channels, tile, tiled);
-#pragma omp parallel for num_threads(threads) if (n >= PARALLEL && threads > 1)
-    for (ptrdiff_t b = 0; b < blocks; b++) {
-        ptrdiff_t i = b * block;
-        forward_range(x + i, y + i, i + block < n ? block : n - i, tiled, tile, g, front,
-                      rules->rounding);
-    }
+    if (bias) repeated(bias, channels, work.tile, tiled);
+    work.bias = tiled;
+    work.out = y;
+    work.front = accumulator ? &work.accumulator : NULL;
+    for_each_block(forward_block, &work, blocks_of(&work), threads);
     free(tiled);
     return 0;
 }
 
-/* Write the gradients of `x`, of the thresholds and, if there is one, of the bias. */
-int keras_alt_backward(const float *x, const float *upstream, float *dx, ptrdiff_t n, const float *bias,
-                       float *dbias, ptrdiff_t channels, const Rules *rules, const float *threshold,
-                       const float *exponent, float *dthreshold, const Rules *accumulator,
-                       const float *accumulator_threshold, float *daccumulator_threshold,
-                       int threads)
+/* Add up what the blocks found, one behind the other. */
+static void add_up(const Work *work, float *dbias, ptrdiff_t channels, float *dthreshold,
+                   float *daccumulator_threshold, double *of_tile)
 {
-    Grid g = grid_of(rules, *threshold, exponent), a;
-    if (accumulator) a = grid_of(accumulator, *accumulator_threshold, NULL);
-    const Grid *front = accumulator ? &a : NULL;
-    ptrdiff_t tile = tile_of(bias ? channels : 1), block = tile * TILES_OF_A_BLOCK;
-    ptrdiff_t blocks = (n + block - 1) / block, columns = bias ? tile : 0;
-    double *sums = calloc(2 * blocks + columns + 1, sizeof(double));
-    float *tiles = malloc(((blocks + 1) * columns + 1) * sizeof(float)); /* bias, then its shares */
-    if (!sums || !tiles) {
-        free(sums);
-        free(tiles);
-        return 1;
-    }
-    if (bias) repeated(bias, channels, tile, tiles);
-#pragma omp parallel for num_threads(threads) if (n >= PARALLEL && threads > 1)
+    double sum = 0.0, accumulator_sum = 0.0;
+    ptrdiff_t blocks = blocks_of(work), columns = work->bias ? work->tile : 0;
     for (ptrdiff_t b = 0; b < blocks; b++) {
-        ptrdiff_t i = b * block;
-        float *shares = tiles + (b + 1) * columns;
-        if (bias) memset(shares, 0, tile * sizeof(float));
-        backward_range(x + i, upstream + i, dx + i, i + block < n ? block : n - i,
-                       bias ? tiles : NULL, shares, tile, g, front, rules->rounding, sums + 2 * b);
+        sum += work->sums[2 * b];
+        accumulator_sum += work->sums[2 * b + 1];
+        for (ptrdiff_t j = 0; j < columns; j++) of_tile[j] += work->bias_shares[b * columns + j];
     }
-    double sum = 0.0, accumulator_sum = 0.0, *of_channels = sums + 2 * blocks;
-    for (ptrdiff_t b = 0; b < blocks; b++) {
-        sum += sums[2 * b];
-        accumulator_sum += sums[2 * b + 1];
-        for (ptrdiff_t j = 0; j < columns; j++) of_channels[j] += tiles[(b + 1) * columns + j];
-    }
-    *dthreshold = (float)sum * (g.scale * LN2);
-    if (accumulator) *daccumulator_threshold = (float)accumulator_sum * (a.scale * LN2);
-    for (ptrdiff_t c = 0; bias && c < channels; c++) {
+    *dthreshold = (float)sum * (work->grid.scale * LN2);
+    if (work->front)
+        *daccumulator_threshold = (float)accumulator_sum * (work->accumulator.scale * LN2);
+    for (ptrdiff_t c = 0; work->bias && c < channels; c++) {
         double of_channel = 0.0;
-        for (ptrdiff_t j = c; j < tile; j += channels) of_channel += of_channels[j];
+        for (ptrdiff_t j = c; j < columns; j += channels) of_channel += of_tile[j];
         dbias[c] = (float)of_channel;
+    }
+}
+
+/* Write the gradients of `x`, of the thresholds and, if there is one, of the bias.
+
+   `dx` may be `upstream`. */
+int keras_alt_backward(const float *x, const float *upstream, float *dx, ptrdiff_t n,
+                       const float *bias, float *dbias, ptrdiff_t channels, const Rules *rules,
+                       const float *threshold, const float *exponent, float *dthreshold,
+                       const Rules *accumulator, const float *accumulator_threshold,
+                       float *daccumulator_threshold, int threads)
+{
+    Work work = work_of(x, n, bias != NULL, channels, rules, threshold, exponent, accumulator,
+                        accumulator_threshold);
+    ptrdiff_t blocks = blocks_of(&work), columns = bias ? work.tile : 0;
+    double *sums = calloc(2 * blocks + columns + 1, sizeof(double));
+    float *tiles = malloc(((blocks + 1) * columns + 1) * sizeof(float)); /* shares, then the bias */
+    int failed = !sums || !tiles;
+    if (!failed) {
+        float *tiled = tiles + blocks * columns;
+        if (bias) repeated(bias, channels, work.tile, tiled);
+        work.bias = bias ? tiled : NULL;
+        work.upstream = upstream;
+        work.out = dx;
+        work.bias_shares = tiles;
+        work.sums = sums;
+        work.front = accumulator ? &work.accumulator : NULL;
+        for_each_block(backward_block, &work, blocks, threads);
+        add_up(&work, dbias, channels, dthreshold, daccumulator_threshold, sums + 2 * blocks);
     }
     free(sums);
     free(tiles);
-    return 0;
+    return failed;
 }
 
 /* The same for `outer` times `channels` times `inner` values, with a threshold for each channel.

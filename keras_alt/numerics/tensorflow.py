@@ -1,11 +1,15 @@
-"""The quantizer on TensorFlow, where XLA turns each closed form into one loop over memory."""
+"""The quantizer on TensorFlow: on CPUs, operators in C of one pass over memory each way.
+
+On other devices, in graphs that XLA compiles and without a compiler, XLA turns each closed form
+into loops over memory. Bits are the same.
+"""
 
 import functools
 import math
 
 import tensorflow as tf
 
-from keras_alt.numerics import closed_form
+from keras_alt.numerics import closed_form, tensorflow_cpu
 from keras_alt.numerics.rounding import STEPPED
 
 # XLA compiles once for each shape, which does not pay off for smaller tensors. The 53 kernels of a
@@ -27,6 +31,8 @@ def fake_quant(x, log2_threshold, rules, training, exponent):
     parameters = log2_threshold, *_given(exponent)
     if not training:
         return _plain(*rules)(x, *parameters)
+    if tensorflow_cpu.computes() and tensorflow_cpu.channels(x, log2_threshold) is not None:
+        return tensorflow_cpu.quantized(x, (log2_threshold,), (rules,), exponent)
     shape = tuple(log2_threshold.shape)
     if shape or _is_small(x):  # thresholds of channels belong to kernels, which are small
         return _called(shape, *rules)(x, *parameters)
@@ -61,14 +67,18 @@ def held(value, frozen):
 
 
 def fuses_sum(total):
-    """Return whether `total` is a large float32 tensor of a graph.
+    """Return whether `total` is a float32 tensor of a graph, and a large one for XLA.
 
     Other types are rounded between the single steps, and an eager sum is computed already.
     """
-    return not tf.executing_eagerly() and total.dtype == tf.float32 and not _is_small(total)
+    if tf.executing_eagerly() or total.dtype != tf.float32:
+        return False
+    return tensorflow_cpu.computes() or not _is_small(total)
 
 
 def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
+    if tensorflow_cpu.computes() and tensorflow_cpu.adds(x, bias, log2_thresholds, rules):
+        return tensorflow_cpu.quantized(x, log2_thresholds, rules, exponent, bias)
     parts, row_parts = _parts(x.shape), _parts(x.shape[:-1])
     compiled = _compiled_sum(parts, row_parts, rules)
     return compiled(x, bias, *log2_thresholds, *_given(exponent))

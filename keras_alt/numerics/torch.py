@@ -44,17 +44,7 @@ class _OnePass(torch.autograd.Function):
 
 
 def _closed_backward(x, log2_thresholds, upstream, rules, exponent, bias):
-    if bias is None:
-        given = x, log2_thresholds[0], upstream, *rules[0], exponent
-        dx, dlog2_threshold = closed_form.backward(*given)
-        return dx, None, dlog2_threshold
-    given = x, bias, log2_thresholds, upstream, rules, exponent
-    dx, dsum, shares = closed_form.sum_backward_terms(*given)
-    of_thresholds = (
-        closed_form.threshold_gradient(share, log2_threshold, of[0])
-        for share, log2_threshold, of in zip(shares, log2_thresholds, rules, strict=True)
-    )
-    return dx, dsum.reshape(-1, bias.numel()).sum(0), *of_thresholds
+    return closed_form.gradients(x, bias, log2_thresholds, upstream, rules, exponent)
 
 
 def fake_quant(x, log2_threshold, rules, training, exponent):

@@ -2,15 +2,59 @@
 
 import ctypes
 import functools
-import math
+import threading
 
 import torch
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from keras_alt.numerics import compiled
+from keras_alt.numerics import compiled, one_pass
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)
+
+POINTER, SIZE, INT = ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int
+ARGUMENTS = {
+    "forward": [*[POINTER, POINTER, SIZE, POINTER, SIZE], *[POINTER] * 5, INT],
+    "backward": [*[POINTER] * 3, SIZE, *[POINTER] * 2, SIZE, *[POINTER] * 7, INT],
+    "forward_channels": [*[POINTER] * 2, *[SIZE] * 3, *[POINTER] * 3],
+    "backward_channels": [*[POINTER] * 3, *[SIZE] * 3, *[POINTER] * 4],
+}
+_LOADING = threading.Lock()
+
+
+class CRules(ctypes.Structure):
+    """`Rules` of `one_pass.c`."""
+
+    _fields_ = [
+        *((name, ctypes.c_int) for name in ("rounding", "shift")),
+        *((name, ctypes.c_float) for name in ("qmin", "qmax", "low", "high", "zero_point")),
+    ]
+
+
+def functions() -> dict | None:
+    """Return the C functions by name; None, after a warning, if they cannot be compiled here."""
+    with _LOADING:
+        return _functions()
+
+
+@functools.cache
+def _functions():
+    slow = "The quantizers run as single steps, which makes training on torch about twice as slow"
+    return compiled.loaded(compiled.Library("one_pass.c", _declared, slow, openmp=True))
+
+
+def _declared(path):
+    library = ctypes.CDLL(path)
+    found = {name: getattr(library, f"keras_alt_{name}") for name in ARGUMENTS}
+    for name, function in found.items():
+        function.argtypes = ARGUMENTS[name]
+        function.restype = None if name.endswith("channels") else INT
+    return found
+
+
+@functools.cache
+def _parameters(rules):
+    return ctypes.byref(CRules(*one_pass.fields(rules)))
 
 
 def computes(x, *parameters) -> bool:
@@ -21,7 +65,7 @@ def computes(x, *parameters) -> bool:
         and all(map(_is_in_memory, tensors))
         and x.dtype == torch.float32
         and x.numel() > 0
-        and compiled.functions() is not None
+        and functions() is not None
     )
 
 
@@ -35,32 +79,16 @@ def is_recorded() -> bool:
 
 
 def channels(x, log2_threshold) -> tuple[int, ...] | None:
-    """Return `(outer, channels, inner)`, whose product is the size of `x`.
-
-    It is empty for one threshold, and None if axes of channels do not follow one another.
-    """
+    """Return the split of `one_pass.channels`."""
     shape = log2_threshold.shape
-    return _channels(tuple(x.shape), tuple(shape)) if shape else ()
-
-
-@functools.lru_cache(maxsize=4096)
-def _channels(shape, of_threshold):
-    axes = [axis for axis, size in enumerate(of_threshold) if size > 1]
-    if not axes:
-        return ()
-    first, last = axes[0], axes[-1] + 1
-    if len(shape) != len(of_threshold) or shape[first:last] != of_threshold[first:last]:
-        return None
-    return tuple(math.prod(part) for part in (shape[:first], shape[first:last], shape[last:]))
+    return one_pass.channels(tuple(x.shape), tuple(shape)) if shape else ()
 
 
 def adds(x, bias, log2_thresholds, rules) -> bool:
     """Return whether the C functions compute a sum and its quantizers."""
-    return (
-        computes(x, bias, *log2_thresholds)
-        and tuple(bias.shape) == tuple(x.shape[-1:])
-        and all(log2_threshold.numel() == 1 for log2_threshold in log2_thresholds)
-        and [rounding for _, rounding, _ in rules[1:]] in ([], ["half_even"])
+    shapes = [tuple(log2_threshold.shape) for log2_threshold in log2_thresholds]
+    return computes(x, bias, *log2_thresholds) and one_pass.adds(
+        tuple(x.shape), tuple(bias.shape), shapes, rules
     )
 
 
@@ -81,7 +109,7 @@ def forward(x, log2_thresholds, rules, exponent, bias=None):
     y = torch.empty_like(x)
     each = list(zip(map(_parameters, rules), map(_at, log2_thresholds), strict=True))
     if split := channels(x, log2_thresholds[0]):
-        function = compiled.functions()["forward_channels"]
+        function = functions()["forward_channels"]
         function(_at(x), _at(y), *split, *each[0], _at(exponent))
         return y
     accumulator = each[1] if len(each) > 1 else (None, None)
@@ -97,7 +125,7 @@ def backward(x, log2_thresholds, upstream, rules, exponent, bias=None):
     gradients = [torch.empty_like(log2_threshold) for log2_threshold in log2_thresholds]
     each = list(zip(map(_parameters, rules), map(_at, log2_thresholds), strict=True))
     if split := channels(x, log2_thresholds[0]):
-        function = compiled.functions()["backward_channels"]
+        function = functions()["backward_channels"]
         pointers = _at(x), _at(upstream), _at(dx)
         function(*pointers, *split, *each[0], _at(exponent), _at(gradients[0]))
         return dx, None, *gradients
@@ -114,10 +142,6 @@ def _aligned(upstream, x):
     return torch.empty_like(x).copy_(upstream)
 
 
-def _parameters(rules):
-    return ctypes.byref(compiled.c_rules(rules))
-
-
 def _at(tensor):
     return None if tensor is None else tensor.data_ptr()
 
@@ -127,5 +151,5 @@ def _count(bias):
 
 
 def _run(name, *arguments):
-    if compiled.functions()[name](*arguments, torch.get_num_threads()):
+    if functions()[name](*arguments, torch.get_num_threads()):
         raise MemoryError("The quantizer found no memory for the sums of its gradients.")

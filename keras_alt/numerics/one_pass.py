@@ -1,0 +1,47 @@
+"""What the C functions of `one_pass.c` take, for the backends that call them."""
+
+import functools
+import math
+
+from keras_alt.numerics.contract import Rules
+
+ROUNDINGS = ("half_even", "half_up", "half_away", "floor", "half_away_stored", "double")
+
+
+@functools.cache
+def fields(rules: Rules) -> tuple[int | float, ...]:
+    """Return the fields of `Rules` in `one_pass.c`, of which the first two are integers."""
+    format, rounding, relu_max = rules
+    return (
+        ROUNDINGS.index(rounding),
+        format.bits - int(format.signed),
+        float(format.qmin),
+        float(format.qmax),
+        float("-inf") if relu_max is None else 0.0,
+        float("inf") if relu_max is None else float(relu_max),
+        0.0 if format.signed else -(2.0 ** (format.bits - 1)),
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def channels(shape: tuple, of_threshold: tuple) -> tuple[int, ...] | None:
+    """Return `(outer, channels, inner)`, whose product is the size of a tensor.
+
+    It is empty for one threshold, and None if axes of channels do not follow one another.
+    """
+    axes = [axis for axis, size in enumerate(of_threshold) if size > 1]
+    if not axes:
+        return ()
+    first, last = axes[0], axes[-1] + 1
+    if len(shape) != len(of_threshold) or shape[first:last] != of_threshold[first:last]:
+        return None
+    return tuple(math.prod(part) for part in (shape[:first], shape[first:last], shape[last:]))
+
+
+def adds(shape: tuple, of_bias: tuple, of_thresholds: list[tuple], rules) -> bool:
+    """Return whether the C functions compute a sum of these shapes and its quantizers."""
+    return (
+        of_bias == shape[-1:]
+        and all(math.prod(of_threshold) == 1 for of_threshold in of_thresholds)
+        and [rounding for _, rounding, _ in rules[1:]] in ([], ["half_even"])
+    )

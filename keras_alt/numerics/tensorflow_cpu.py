@@ -1,0 +1,137 @@
+"""The quantizer on TensorFlow's CPUs, by the operators of `one_pass_tensorflow.c`."""
+
+import functools
+import os
+import threading
+
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+from keras_alt.numerics import closed_form, compiled, one_pass
+
+_LOADING = threading.Lock()
+
+
+def operators():
+    """Return the module of both operators; None, after a warning, if there is no compiler."""
+    with _LOADING:
+        return _operators()
+
+
+@functools.cache
+def _operators():
+    library = compiled.Library(
+        "one_pass_tensorflow.c",
+        _opened,
+        "Training on TensorFlow is about a quarter slower",
+        compile_flags=(f"-I{tf.sysconfig.get_include()}", "-pthread"),
+        link_flags=("-pthread", *tf.sysconfig.get_link_flags()),
+    )
+    return compiled.loaded(library)
+
+
+def _opened(path):
+    try:
+        return tf.load_op_library(path)
+    except tf.errors.OpError as error:
+        raise OSError(error.message) from error
+
+
+def computes() -> bool:
+    """Return whether the operators run where this graph or step runs: on CPUs, and not in XLA."""
+    return _has_only_cpus() and not _is_compiled() and operators() is not None
+
+
+def _has_only_cpus():
+    return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
+
+
+def _is_compiled():
+    """Return whether XLA compiles the graph that is being traced, as with `jit_compile=True`."""
+    if tf.executing_eagerly():
+        return False
+    graph = tf.compat.v1.get_default_graph()
+    return control_flow_util.GraphOrParentsInXlaContext(graph)
+
+
+def channels(x, log2_threshold) -> tuple[int, ...] | None:
+    """Return the split of `one_pass.channels`."""
+    shape = tuple(log2_threshold.shape)
+    return one_pass.channels(tuple(x.shape), shape) if shape else ()
+
+
+def adds(x, bias, log2_thresholds, rules) -> bool:
+    """Return whether the operators compute a sum and its quantizers."""
+    shapes = [tuple(log2_threshold.shape) for log2_threshold in log2_thresholds]
+    return one_pass.adds(tuple(x.shape), tuple(bias.shape), shapes, rules)
+
+
+def quantized(x, log2_thresholds, rules, exponent, bias=None):
+    """Return `closed_form.forward`, or `sum_forward` with a bias, differentiable.
+
+    Args:
+        log2_thresholds, rules: of the quantizer and, if there is one, of the accumulator.
+    """
+    inner = (channels(x, log2_thresholds[0]) or (0,))[-1]
+    steps = _steps(tuple(rules), bias is not None, exponent is not None, inner, _threads())
+    none = tf.zeros([0])
+    bias, exponent = (none if given is None else given for given in (bias, exponent))
+    return steps(x, bias, exponent, *log2_thresholds)
+
+
+def _threads():
+    of_processor = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    configured = tf.config.threading.get_intra_op_parallelism_threads()
+    return configured or of_processor or os.cpu_count() or 1
+
+
+@functools.cache
+def _steps(rules, has_bias, has_exponent, inner, threads):
+    """Return the quantizer, which is differentiable twice: the second time in plain operations."""
+    fields = [float(field) for each in rules for field in one_pass.fields(each)]
+    attributes = {"inner": inner, "threads": threads, "rules": fields}
+
+    def named(x, bias, exponent, *log2_thresholds):
+        given = {"x": x, "bias": bias, "exponent": exponent}
+        return given | {"log2_thresholds": list(log2_thresholds)} | attributes
+
+    def plain(x, bias, exponent, *others):
+        *log2_thresholds, upstream = others
+        bias, exponent = bias if has_bias else None, exponent if has_exponent else None
+        return closed_form.gradients(x, bias, log2_thresholds, upstream, rules, exponent)
+
+    @tf.custom_gradient
+    def backward(*given):
+        *inputs, upstream = given
+        gradients = operators().keras_alt_quantize_gradient(**named(*inputs), upstream=upstream)
+        results = gradients.dx, gradients.dbias, *gradients.dlog2_thresholds
+        return _shaped(results, (*inputs[:2], *inputs[3:])), lambda *upstreams: _gradients_of(
+            plain, given, upstreams
+        )
+
+    @tf.custom_gradient
+    def forward(*inputs):
+        def gradient(upstream):
+            dx, dbias, *of_thresholds = backward(*inputs, upstream)
+            return dx, dbias, None, *of_thresholds
+
+        (y,) = _shaped([operators().keras_alt_quantize(**named(*inputs))], inputs[:1])
+        return y, gradient
+
+    return forward
+
+
+def _shaped(results, of):
+    """Restore the shapes, which a graph does not know of these operators' results."""
+    for result, tensor in zip(results, of, strict=True):
+        result.set_shape(tensor.shape)
+    return results
+
+
+def _gradients_of(function, given, upstreams):
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        results = function(*given)
+    pairs = [(r, u) for r, u in zip(results, upstreams, strict=True) if r is not None]
+    results, upstreams = zip(*pairs, strict=True)
+    return tape.gradient(list(results), list(given), list(upstreams))
