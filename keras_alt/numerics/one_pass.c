@@ -50,6 +50,7 @@ static void for_each_block(Body body, void *work, ptrdiff_t blocks, int threads)
 #else
 static void for_each_block(Body body, void *work, ptrdiff_t blocks, int threads)
 {
+    (void)threads; /* which compilers without OpenMP do not read */
 #pragma omp parallel for num_threads(threads) if (blocks > 1 && threads > 1)
     for (ptrdiff_t b = 0; b < blocks; b++) body(work, b);
 }

@@ -27,13 +27,18 @@ def fields(rules: Rules) -> tuple[int | float, ...]:
 def channels(shape: tuple, of_threshold: tuple) -> tuple[int, ...] | None:
     """Return `(outer, channels, inner)`, whose product is the size of a tensor.
 
-    It is empty for one threshold, and None if axes of channels do not follow one another.
+    It is empty for one threshold, and None if axes of channels do not follow one another, or if a
+    graph does not know a size.
     """
+    if {0, None} & {*of_threshold}:
+        return None
     axes = [axis for axis, size in enumerate(of_threshold) if size > 1]
     if not axes:
         return ()
     first, last = axes[0], axes[-1] + 1
-    if len(shape) != len(of_threshold) or shape[first:last] != of_threshold[first:last]:
+    if None in shape or len(shape) != len(of_threshold):
+        return None
+    if shape[first:last] != of_threshold[first:last]:
         return None
     return tuple(math.prod(part) for part in (shape[:first], shape[first:last], shape[last:]))
 

@@ -73,7 +73,7 @@ static void for_each_block(Body body, void *work, ptrdiff_t blocks, int threads)
     if (is_offered) {
         fegetenv(&job.environment);
         pthread_mutex_lock(&mutex);
-        start_helpers(threads - 1);
+        start_helpers(blocks < threads ? (int)blocks - 1 : threads - 1);
         job.following = jobs;
         jobs = &job;
         if (blocks > 2) pthread_cond_broadcast(&offered);

@@ -5,7 +5,9 @@
 
    `log2_thresholds` are of the quantizer and, if there is one, of the accumulator. An empty `bias`
    or `exponent` stands for none. With thresholds for channels, `inner` values that follow each
-   other share one. `rules` has the fields of `Rules` of each quantizer, one behind the other. */
+   other share one. `rules` has the fields of `Rules` of each quantizer, one behind the other.
+
+   A process can register operators of these names once. */
 #define POOL
 #include "one_pass.c"
 #include "one_pass_pool.c"
@@ -29,23 +31,35 @@ typedef struct {
     int32_t count, inner, threads;
 } Kernel;
 
+static void refuse(TF_Status *status, const char *reason)
+{
+    if (TF_GetCode(status) == TF_OK) TF_SetStatus(status, TF_INVALID_ARGUMENT, reason);
+}
+
 static void *create(TF_OpKernelConstruction *construction)
 {
-    Kernel *kernel = calloc(1, sizeof(Kernel));
+    Kernel k = {.count = 0}, *kernel = malloc(sizeof(Kernel));
     TF_Status *status = TF_NewStatus();
     float fields[MOST * FIELDS] = {0};
+    int32_t size = 0, unused;
     struct { const char *name; int32_t *to; } numbers[] = {
-        {"count", &kernel->count}, {"inner", &kernel->inner}, {"threads", &kernel->threads}};
+        {"count", &k.count}, {"inner", &k.inner}, {"threads", &k.threads}};
     for (int i = 0; i < 3 && TF_GetCode(status) == TF_OK; i++)
         TF_OpKernelConstruction_GetAttrInt32(construction, numbers[i].name, numbers[i].to, status);
     if (TF_GetCode(status) == TF_OK)
+        TF_OpKernelConstruction_GetAttrSize(construction, "rules", &size, &unused, status);
+    if (TF_GetCode(status) == TF_OK)
         TF_OpKernelConstruction_GetAttrFloatList(construction, "rules", fields, MOST * FIELDS,
                                                  status);
-    if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
+    if (k.count < 1 || k.count > MOST || size != k.count * FIELDS)
+        refuse(status, "there must be one or two thresholds, and seven fields of rules for each");
     for (int i = 0; i < MOST; i++) {
         const float *f = fields + i * FIELDS;
-        kernel->rules[i] = (Rules){(int)f[0], (int)f[1], f[2], f[3], f[4], f[5], f[6]};
+        k.rules[i] = (Rules){(int)f[0], (int)f[1], f[2], f[3], f[4], f[5], f[6]};
     }
+    if (kernel) *kernel = k;
+    else TF_SetStatus(status, TF_RESOURCE_EXHAUSTED, "no memory for a kernel");
+    if (TF_GetCode(status) != TF_OK) TF_OpKernelConstruction_Failure(construction, status);
     TF_DeleteStatus(status);
     return kernel;
 }
@@ -81,7 +95,7 @@ static Array output(TF_OpKernelContext *context, int index, Array of, int reused
     int rank = of.tensor ? TF_NumDims(of.tensor) : 0, taken;
     if (TF_GetCode(status) != TF_OK) return array_of(NULL);
     if (rank > RANK) {
-        TF_SetStatus(status, TF_INVALID_ARGUMENT, "tensors have at most 32 axes here");
+        refuse(status, "tensors have at most 32 axes here");
         return array_of(NULL);
     }
     for (int axis = 0; axis < rank; axis++) sizes[axis] = TF_Dim(of.tensor, axis);
@@ -95,18 +109,39 @@ typedef struct {
     Array x, bias, exponent, thresholds[MOST];
 } Inputs;
 
+static int divides(ptrdiff_t part, ptrdiff_t n) { return !n || (part > 0 && n % part == 0); }
+
+/* Refuse sizes with which the functions would read what is no part of a tensor. */
+static void check(const Kernel *kernel, const Inputs *in, TF_Status *status)
+{
+    const Array *t = in->thresholds;
+    int has_bias = in->bias.n > 0, has_accumulator = kernel->count > 1;
+    int fits = t->n > 1
+        ? !has_bias && !has_accumulator && divides(t->n * kernel->inner, in->x.n)
+        : t->n == 1 && (has_bias ? divides(in->bias.n, in->x.n) : !has_accumulator);
+    if (!fits || (has_accumulator && t[1].n != 1))
+        refuse(status, "thresholds or a bias have a size that does not fit that of x");
+}
+
 static Inputs inputs_of(const Kernel *kernel, TF_OpKernelContext *context, TF_Status *status)
 {
     Inputs in = {input(context, X, status), input(context, BIAS, status),
-                 input(context, EXPONENT, status)};
+                 input(context, EXPONENT, status), {{NULL, NULL, 0}}};
     for (int i = 0; i < kernel->count; i++)
         in.thresholds[i] = input(context, THRESHOLDS + i, status);
+    check(kernel, &in, status);
     return in;
 }
 
 static void drop(Array array)
 {
     if (array.tensor) TF_DeleteTensor(array.tensor);
+}
+
+/* Return how often all channels follow each other, each with its own threshold. */
+static ptrdiff_t outer_of(const Kernel *kernel, const Inputs *in)
+{
+    return in->x.n ? in->x.n / (in->thresholds[0].n * kernel->inner) : 0;
 }
 
 static void finish(TF_OpKernelContext *context, const Inputs *in, TF_Status *status)
@@ -132,9 +167,9 @@ static void quantize(void *of, TF_OpKernelContext *context)
     const Array *t = in.thresholds;
     Array y = output(context, 0, in.x, -1, status);
     if (TF_GetCode(status) == TF_OK && in.x.n) {
-        if (k->inner)
-            keras_alt_forward_channels(in.x.at, y.at, in.x.n / (t->n * k->inner), t->n, k->inner,
-                                       k->rules, t->at, in.exponent.at);
+        if (t->n > 1)
+            keras_alt_forward_channels(in.x.at, y.at, outer_of(k, &in), t->n, k->inner, k->rules,
+                                       t->at, in.exponent.at);
         else
             require_memory(
                 keras_alt_forward(in.x.at, y.at, in.x.n, in.bias.at, in.bias.n, k->rules, t->at,
@@ -151,14 +186,17 @@ static void gradient_of(void *of, TF_OpKernelContext *context)
     TF_Status *status = TF_NewStatus();
     Inputs in = inputs_of(k, context, status);
     const Array *t = in.thresholds;
-    Array upstream = input(context, THRESHOLDS + k->count, status), dt[MOST] = {{0}};
+    Array dt[MOST] = {{NULL, NULL, 0}};
+    /* Whoever holds a tensor needs it, so that memory is taken over before it is read. */
     Array dx = output(context, 0, in.x, THRESHOLDS + k->count, status);
+    Array upstream = input(context, THRESHOLDS + k->count, status);
     Array dbias = output(context, 1, in.bias, -1, status);
     for (int i = 0; i < k->count; i++) dt[i] = output(context, 2 + i, t[i], -1, status);
+    if (upstream.n != in.x.n) refuse(status, "the upstream gradient has not the size of x");
     if (TF_GetCode(status) == TF_OK) {
-        if (k->inner && in.x.n)
-            keras_alt_backward_channels(in.x.at, upstream.at, dx.at, in.x.n / (t->n * k->inner),
-                                        t->n, k->inner, k->rules, t->at, in.exponent.at, dt->at);
+        if (t->n > 1)
+            keras_alt_backward_channels(in.x.at, upstream.at, dx.at, outer_of(k, &in), t->n,
+                                        k->inner, k->rules, t->at, in.exponent.at, dt->at);
         else
             require_memory(
                 keras_alt_backward(in.x.at, upstream.at, dx.at, in.x.n, in.bias.at, dbias.at,
@@ -195,7 +233,7 @@ static void add(const char *name, const char *input, const char *const *outputs,
     TF_RegisterOpDefinition(op, status);
     TF_KernelBuilder *kernel = TF_NewKernelBuilder(name, "CPU", create, compute, delete);
     if (TF_GetCode(status) == TF_OK) TF_RegisterKernelBuilder(name, kernel, status);
-    TF_DeleteStatus(status); /* Python finds an operator that is missing. */
+    TF_DeleteStatus(status); /* Python calls an operator, which tells whether all went well. */
 }
 
 __attribute__((constructor)) static void add_operators(void)

@@ -67,7 +67,7 @@ def held(value, frozen):
 
 
 def fuses_sum(total):
-    """Return whether `total` is a float32 tensor of a graph, and a large one for XLA.
+    """Return whether `total` is a float32 tensor of a graph, and large if XLA must compile it.
 
     Other types are rounded between the single steps, and an eager sum is computed already.
     """
@@ -79,6 +79,10 @@ def fuses_sum(total):
 def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
     if tensorflow_cpu.computes() and tensorflow_cpu.adds(x, bias, log2_thresholds, rules):
         return tensorflow_cpu.quantized(x, log2_thresholds, rules, exponent, bias)
+    if _is_small(x):
+        for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
+            x = fake_quant(x, log2_threshold, accumulator, True, None)
+        return fake_quant(x + bias, log2_thresholds[0], rules[0], True, exponent)
     parts, row_parts = _parts(x.shape), _parts(x.shape[:-1])
     compiled = _compiled_sum(parts, row_parts, rules)
     return compiled(x, bias, *log2_thresholds, *_given(exponent))
