@@ -70,7 +70,7 @@ def _loaded(library, compiler):
     key = _key(library, flags, macros)
     path = _cache() / f"{pathlib.Path(library.source).stem}-{key}.so"
     with contextlib.suppress(OSError):  # it is not there, or damaged
-        return library.load(str(path))
+        return library.load(_whole(path))
     with contextlib.suppress(OSError):  # the cache cannot be written
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as new:
@@ -98,6 +98,24 @@ def _compile(library, compiler, flags, path):
     _said_by([compiler, *flags, "-c", str(FOLDER / library.source), "-o", compiled])
     _said_by([compiler, "-shared", compiled, "-lm", *library.link_flags, "-o", path])
     os.unlink(compiled)
+    with open(path, "ab") as file:  # what follows a library's own parts is not read
+        file.write(_digest(pathlib.Path(path).read_bytes()))
+
+
+def _whole(path):
+    """Return the path of a library as text; raise an OSError if something of it is missing.
+
+    A process that opens a library that was cut short ends by a signal.
+    """
+    content = path.read_bytes()
+    size = hashlib.sha256().digest_size
+    if content[-size:] != _digest(content[:-size]):
+        raise OSError(f"{path} is damaged")
+    return str(path)
+
+
+def _digest(content):
+    return hashlib.sha256(content).digest()
 
 
 def _compiler():
