@@ -137,9 +137,21 @@ def all_gather(array):
     """Return the arrays of all processes of the process group."""
     if _processes() < 2:
         return [array]
-    rows = [torch.empty(array.shape, dtype=torch.int32) for _ in range(_processes())]
-    torch.distributed.all_gather(rows, torch.from_numpy(array))
-    return rows
+    sent = torch.from_numpy(array).to(_exchanged_on(torch.distributed.get_backend_config()))
+    rows = [torch.empty_like(sent) for _ in range(_processes())]
+    torch.distributed.all_gather(rows, sent)
+    return [row.cpu() for row in rows]
+
+
+def _exchanged_on(backends):
+    """Return the device whose tensors a process group exchanges: the CPU if it does, as gloo.
+
+    Args:
+        backends: by device, such as "cpu:gloo,cuda:nccl". nccl alone has "cuda:nccl", and a process
+            exchanges on the GPU that it has chosen by `torch.cuda.set_device`.
+    """
+    devices = [backend.partition(":")[0] for backend in backends.split(",")]
+    return "cpu" if "cpu" in devices else devices[0]
 
 
 def _processes():

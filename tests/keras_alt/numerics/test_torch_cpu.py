@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_alt.formats import FixedPoint
-from keras_alt.numerics import closed_form, compiled
+from keras_alt.numerics import closed_form
 from keras_alt.numerics.rounding import ROUNDINGS, STEPPED
 
 pytestmark = [
@@ -16,13 +16,14 @@ pytestmark = [
 
 if keras.backend.backend() != "torch":
     pytest.skip("about torch", allow_module_level=True)
-if compiled.functions() is None:
-    pytest.skip("no compiler is installed", allow_module_level=True)
 
 import torch  # noqa: E402
 
 from keras_alt.numerics import torch as numerics  # noqa: E402
 from keras_alt.numerics import torch_cpu  # noqa: E402
+
+if torch_cpu.functions() is None:
+    pytest.skip("no compiler is installed", allow_module_level=True)
 
 FORMATS = [
     FixedPoint(8),
@@ -224,3 +225,30 @@ def test_nothing_is_nothing():
     assert y.shape == x.shape
     y = numerics.fake_quant_sum(x, torch.zeros(4), (torch.tensor(0.0),), (rules,), None)
     assert y.shape == x.shape
+
+
+@pytest.mark.parametrize(
+    ("backends", "device"),
+    [
+        ("cpu:gloo,cuda:gloo", "cpu"),
+        ("cuda:nccl", "cuda"),
+        ("cuda:nccl,cpu:gloo", "cpu"),
+        ("xpu:xccl", "xpu"),
+    ],
+)
+def test_processes_exchange_where_their_group_can(backends, device):
+    assert numerics._exchanged_on(backends) == device
+
+
+def test_processes_that_exchange_get_arrays_of_the_cpu(monkeypatch):
+    """A group of one process, which is asked as if it were several."""
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        monkeypatch.setattr(numerics, "_processes", lambda: 2)
+        monkeypatch.setattr(torch.distributed, "all_gather", lambda rows, x: rows[1].copy_(x))
+        found = numerics.all_gather(np.arange(3, dtype="int32"))
+    finally:
+        torch.distributed.destroy_process_group()
+    np.testing.assert_array_equal(found[1], [0, 1, 2])
+    assert found[1].dtype == torch.int32 and found[1].device.type == "cpu"
