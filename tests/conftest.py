@@ -1,6 +1,7 @@
 """Fixtures and markers of all tests."""
 
 import gc
+import importlib
 import os
 import pathlib
 
@@ -41,6 +42,19 @@ def fresh_session():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture(params=[True, False], ids=["C", "no-C"])
+def with_c(request, monkeypatch):
+    """Run a test with the C functions of the backend, and as on a computer without a compiler."""
+    functions = {"tensorflow": "operators", "torch": "functions"}
+    backend = keras.backend.backend()
+    if not request.param and backend not in functions:
+        pytest.skip("JAX needs no C functions")
+    if not request.param:
+        module = importlib.import_module(f"keras_alt.numerics.{backend}_cpu")
+        monkeypatch.setattr(module, functions[backend], lambda: None)
+    return request.param
 
 
 def pytest_collection_modifyitems(items):

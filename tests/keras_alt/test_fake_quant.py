@@ -44,13 +44,14 @@ def dq(x, log2_threshold, bits, signed=True, **kwargs):
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_golden_vectors(golden, training, compiled):
+def test_golden_vectors(golden, with_c, training, compiled):
     rows = range(0, 200, 10) if compiled else range(200)
+    large = 10 if with_c else 2  # XLA compiles each for a while
     for i in rows:
         format = FixedPoint(int(golden["bits"][i]), bool(golden["signed"][i]))
         x, t = golden["x"][i], np.float32(golden["log2_threshold"][i])
-        # Large enough to take the compiled path: the row many times over.
-        repeats = 1024 if training and i < 10 else 1
+        # Large enough for XLA's loops, and for several threads: the row many times over.
+        repeats = 1024 if training and i < large else 1
         f = lambda v, t, format=format: fake_quant(v, t, format, training=training)  # noqa: E731
         dx, dt = gradients(f, [np.tile(x, repeats), t], compiled=compiled)
 

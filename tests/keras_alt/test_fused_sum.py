@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(keras.backend.backend() == "jax", reason="`jit` fuses the single steps"),
 ]
 
-BATCH = (8, 24, 24, 16)  # enough to be compiled
+BATCH = (8, 24, 24, 16)  # enough for XLA to compile it, if there are no C functions
 ODD = (3, 45, 45, 11)  # of which a loop cannot add up equal parts
 
 
@@ -35,7 +35,7 @@ def single_steps(monkeypatch):
 
 @pytest.mark.parametrize("shape", (BATCH, pytest.param(ODD, marks=pytest.mark.full)))
 @pytest.mark.parametrize(("relu_max", "accumulates"), pairs((None, np.inf, 6.0), (True, False)))
-def test_one_pass_is_the_single_steps(rng, relu_max, accumulates, shape):
+def test_one_pass_is_the_single_steps(rng, with_c, relu_max, accumulates, shape):
     signed = relu_max is None
     narrow = FixedPoint(6), "half_even", None  # that some values are clipped
     rules = FixedPoint(8, signed=signed), "half_even", relu_max
@@ -69,7 +69,7 @@ def test_one_pass_is_the_single_steps(rng, relu_max, accumulates, shape):
 
 
 @pytest.mark.parametrize("make", [QuantConv2D, QuantDepthwiseConv2D])
-def test_a_training_step_is_the_one_of_single_steps(rng, make, single_steps):
+def test_a_training_step_is_the_one_of_single_steps(rng, with_c, make, single_steps):
     x = rng.normal(size=BATCH).astype("float32")
     y = rng.normal(size=BATCH).astype("float32")
 
@@ -98,7 +98,7 @@ def test_a_training_step_is_the_one_of_single_steps(rng, make, single_steps):
 
 
 @pytest.mark.tensorflow_only
-def test_only_graphs_remember(rng):
+def test_only_graphs_remember(rng, with_c):
     import tensorflow as tf
 
     seen = []
