@@ -114,23 +114,30 @@ def _steps(rules, has_bias, has_exponent, inner, threads):
     fields = [float(field) for each in rules for field in one_pass.fields(each)]
     attributes = {"inner": inner, "threads": threads, "rules": fields}
 
-    def named(x, bias, exponent, *log2_thresholds):
+    def named(*given):
+        # In eager mode, tapes and forward accumulators would look for the operator's own gradient.
+        if tf.executing_eagerly():
+            given = [tf.stop_gradient(each) for each in given]
+        x, bias, exponent, *log2_thresholds = given
         given = {"x": x, "bias": bias, "exponent": exponent}
-        return given | {"log2_thresholds": list(log2_thresholds)} | attributes
+        return given | {"log2_thresholds": log2_thresholds} | attributes
 
     def plain(x, bias, exponent, *others):
         *log2_thresholds, upstream = others
         bias, exponent = bias if has_bias else None, exponent if has_exponent else None
         return closed_form.gradients(x, bias, log2_thresholds, upstream, rules, exponent)
 
+    of_gradients = _differentiated(plain)
+
     @tf.custom_gradient
     def backward(*given):
         *inputs, upstream = given
+        if tf.executing_eagerly():
+            upstream = tf.stop_gradient(upstream)
         gradients = operators().keras_alt_quantize_gradient(**named(*inputs), upstream=upstream)
         results = gradients.dx, gradients.dbias, *gradients.dlog2_thresholds
-        return _shaped(results, (*inputs[:2], *inputs[3:])), lambda *upstreams: _gradients_of(
-            plain, given, upstreams
-        )
+        results = _shaped(results, (*inputs[:2], *inputs[3:]))
+        return results, lambda *upstreams: of_gradients(given, upstreams)
 
     @tf.custom_gradient
     def forward(*inputs):
@@ -151,10 +158,16 @@ def _shaped(results, of):
     return results
 
 
-def _gradients_of(function, given, upstreams):
-    with tf.GradientTape() as tape:
-        tape.watch(given)
-        results = function(*given)
-    pairs = [(r, u) for r, u in zip(results, upstreams, strict=True) if r is not None]
-    results, upstreams = zip(*pairs, strict=True)
-    return tape.gradient(list(results), list(given), list(upstreams))
+def _differentiated(function):
+    """Return the function of inputs and upstream gradients that gives gradients of the inputs.
+
+    It is a graph, because a forward accumulator lets no tape record what gradients compute.
+    """
+
+    @functools.partial(tf.function, autograph=False)
+    def gradients(given, upstreams):
+        results = zip(function(*given), upstreams, strict=True)
+        results, upstreams = zip(*(pair for pair in results if pair[0] is not None), strict=True)
+        return tf.gradients(list(results), list(given), list(upstreams))
+
+    return gradients

@@ -313,13 +313,15 @@ def single_steps(rules):
     return lambda x, bias, t: numerics._plain(*rules[0])(x + bias, t)
 
 
+def loops_of_xla(rules):
+    return numerics._compiled_sum(1, 1, rules)
+
+
 @pytest.mark.parametrize(
     ("accumulates", "other_way"),
     [
         (False, single_steps),
-        pytest.param(
-            True, lambda rules: numerics._compiled_sum(1, 1, rules), marks=pytest.mark.full
-        ),
+        pytest.param(True, loops_of_xla, marks=pytest.mark.full),
     ],
 )
 def test_a_gradient_of_a_sum_can_be_differentiated(rng, accumulates, other_way):
@@ -334,6 +336,14 @@ def test_a_gradient_of_a_sum_can_be_differentiated(rng, accumulates, other_way):
     found = second_order(one_pass, sources)
     for a, b in zip(found, second_order(other_way(rules), sources), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_a_derivative_forward(rng):
+    x, t, along = normal(rng, 20, scale=1), tf.constant(0.2), normal(rng, 20)
+    with tf.autodiff.ForwardAccumulator(x, along) as accumulator:
+        y = numerics.fake_quant(x, t, RULES, True, None)
+    expected = closed_form.backward_terms(x, t, along, *RULES)[0]
+    np.testing.assert_array_equal(accumulator.jvp(y), expected)
 
 
 @pytest.mark.filterwarnings("ignore:Using a while_loop")
