@@ -46,7 +46,7 @@ def dq(x, log2_threshold, bits, signed=True, **kwargs):
 @pytest.mark.parametrize("compiled", [False, True])
 def test_golden_vectors(golden, with_c, training, compiled):
     rows = range(0, 200, 10) if compiled else range(200)
-    large = 10 if with_c else 2  # XLA compiles each for a while
+    large = 10 if with_c else 1  # XLA compiles each for a while
     for i in rows:
         format = FixedPoint(int(golden["bits"][i]), bool(golden["signed"][i]))
         x, t = golden["x"][i], np.float32(golden["log2_threshold"][i])
