@@ -32,7 +32,8 @@ def _operators():
         "one_pass_tensorflow.c",
         _opened,
         "Training on TensorFlow takes 1.3 to 1.6 times as long",
-        compile_flags=(f"-I{tf.sysconfig.get_include()}", "-pthread"),
+        # The source does not use the version, but the name of the kept library depends on it.
+        compile_flags=(f"-I{tf.sysconfig.get_include()}", f"-DTF={tf.__version__}", "-pthread"),
         link_flags=("-pthread", *tf.sysconfig.get_link_flags()),
     )
     return compiled.loaded(library)
