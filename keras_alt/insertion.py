@@ -1,7 +1,5 @@
 """Application of a plan: a float graph is rewritten into a quantized one."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -9,7 +7,7 @@ from keras_alt.graph import Call, Graph, Replay, call_and_fill, repeat, replaced
 from keras_alt.layers.kernel import QuantizedKernel
 from keras_alt.layers.tabulated import Tabulated
 from keras_alt.planning import Plan, Rounding
-from keras_alt.quantizer import Quantizer, quantizers_of
+from keras_alt.quantizer import UNSET, Quantizer, quantizers_of
 from keras_alt.replacements import Replacements
 from keras_alt.targets import ON_PRODUCT_GRID
 
@@ -170,12 +168,12 @@ class _Insertion:
         return self.layers(call.layer, substitution, make, suffix=substitution.suffix)
 
     def take_over(self, layer, original, norm):
-        """Copy the weights of `original` to `layer`. Thresholds stay NaN until calibration."""
+        """Copy the weights of `original` to `layer`. Thresholds stay unset until calibration."""
         copy_weights(original, layer)
         for variable in norm.weights if norm is not None else ():
             getattr(layer.batch_norm, variable.name).assign(variable)
         for quantizer in quantizers_of(layer):
-            unset = ops.full_like(quantizer.log2_threshold.value, math.nan)
+            unset = ops.full_like(quantizer.log2_threshold.value, UNSET)
             quantizer.log2_threshold.assign(unset)
         if layer.sparse:
             layer.set_mask("kernel", self.masks[original.name])

@@ -43,7 +43,7 @@ def quantize_model(
     Batch norms are folded. Kernels, biases, sums and activations get quantizers. The log2 of each
     clipping threshold is a trained variable. Layers without a fixed-point form stay float between
     quantizers; `keras_alt.report` lists them, and which exporters write them. The thresholds are
-    NaN until `calibration_data` or `keras_alt.calibrate` sets them.
+    not set until `calibration_data` or `keras_alt.calibrate` does, and outputs are NaN until then.
 
     Args:
         model: built `keras.Model`: Sequential, functional, nested, or a subclass that Keras can
@@ -153,7 +153,7 @@ def insert_quantizers(
         masks: as for `quantize_model`.
 
     Returns:
-        Quantized `keras.Model`; its thresholds are NaN.
+        Quantized `keras.Model`; its thresholds are not set.
     """
     graph = Graph(model)
     config.check_target()

@@ -36,7 +36,7 @@ def backward_terms(x, log2_threshold, upstream, format, rounding, relu_max, expo
     clipped = ops.clip(r, format.qmin, format.qmax)
     # Codes are integers, so their distance is 0 or at least 1. TensorFlow's CPU kernels for `where`
     # and for comparisons are several times slower than this arithmetic.
-    inside = 1.0 - ops.minimum(ops.abs(r - clipped), 1.0)
+    inside = _one(scale) - ops.minimum(ops.abs(r - clipped), 1.0)
     per_element = upstream * (clipped - inside * z)
     if relu_max is not None:
         inside = inside * ops.cast(ops.logical_and(x > 0, x < relu_max), z.dtype)
@@ -155,6 +155,14 @@ def _step(exponent, scale):
     if exponent is None:
         return None
     return ops.power(ops.cast(2.0, "float32"), exponent) * (1.0 / scale)
+
+
+def _one(scale):
+    """Return 1, or NaN for a threshold that is not set, so that its gradients are NaN too.
+
+    Its scale is infinite, and every code would be 0, which is inside.
+    """
+    return ops.where(ops.isfinite(scale), ops.ones_like(scale), math.nan)
 
 
 def power_of_two(log2_threshold, format):

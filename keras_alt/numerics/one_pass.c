@@ -25,6 +25,7 @@ typedef struct {
 
 typedef struct {
     float qmin, qmax, low, high, zero_point, scale, reciprocal, step;
+    float one;                /* NaN if the scale is infinite: the threshold is not set */
 } Grid;
 
 INLINE float power_of_two(float exponent)
@@ -36,9 +37,10 @@ INLINE float power_of_two(float exponent)
 
 static Grid grid_of(const Rules *rules, float log2_threshold, const float *exponent)
 {
-    Grid grid = {rules->qmin, rules->qmax, rules->low, rules->high, rules->zero_point, 0, 0, 0};
+    Grid grid = {rules->qmin, rules->qmax, rules->low, rules->high, rules->zero_point, 0, 0, 0, 0};
     grid.scale = power_of_two(ceilf(log2_threshold) - (float)rules->shift);
     grid.reciprocal = 1.0f / grid.scale;
+    grid.one = isfinite(grid.scale) ? 1.0f : NAN;
     if (exponent) grid.step = power_of_two(*exponent) * grid.reciprocal;
     return grid;
 }
@@ -95,7 +97,7 @@ INLINE float gradient(float x, float upstream, const Grid *g, int rounding, floa
     float r = rounded(z, g, rounding);
     float code = clipped(r, g->qmin, g->qmax);
     float distance = fabsf(r - code);
-    float inside = 1.0f - (distance > 1.0f ? 1.0f : distance);
+    float inside = g->one - (distance > 1.0f ? 1.0f : distance);
     *share = upstream * (code - inside * z);
     return upstream * (inside * (float)((x > g->low) & (x < g->high)));
 }

@@ -14,4 +14,5 @@ from keras_alt.quantizer.layer import checked_threshold as checked_threshold
 from keras_alt.quantizer.observing import claimed as claimed
 from keras_alt.quantizer.observing import observed as observed
 from keras_alt.quantizer.uncalibrated import THRESHOLDS as THRESHOLDS
+from keras_alt.quantizer.uncalibrated import UNSET as UNSET
 from keras_alt.quantizer.uncalibrated import require_calibrated as require_calibrated

@@ -19,7 +19,7 @@ from keras_alt.numerics.function import (
     remembered_sum,
 )
 from keras_alt.quantizer.float32 import InFloat32
-from keras_alt.quantizer.uncalibrated import require_calibrated
+from keras_alt.quantizer.uncalibrated import UNSET, require_calibrated
 from keras_alt.record import CarriesRecord
 
 LOWEST_EXPONENT = -126  # of normal numbers in float32
@@ -30,8 +30,8 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
     """Fake-quantizes its input; the log2 of its clipping threshold is a trained variable.
 
     A quantizer belongs to one layer, or is a node of the graph. If it is called on several tensors,
-    they share its scale. Gradients follow `keras_alt.fake_quant`. A threshold that is not set is
-    NaN, and then every output is NaN: nothing uncalibrated passes for a result.
+    they share its scale. Gradients follow `keras_alt.fake_quant`. While the threshold is not
+    set, every output and every gradient is NaN: nothing uncalibrated passes for a result.
 
     Args:
         format: `FixedPoint`.
@@ -85,7 +85,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         self.initial_threshold = initial_threshold
         self.role = role
         self.channel_axes = axes
-        value = math.nan if initial_threshold is None else float(np.log2(initial_threshold))
+        value = UNSET if initial_threshold is None else float(np.log2(initial_threshold))
         self.initializer = keras.initializers.Constant(value)  # of the log2 threshold
         self.checked_for_training = False  # in the first call that trains
         self.observer = None  # `observed` sets it: called with (quantizer, values)
@@ -216,7 +216,9 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         It is an array in the shape of `log2_threshold` if the channels have thresholds of their
         own.
         """
-        return 2.0 ** self._log2_thresholds()
+        values = self._log2_thresholds()
+        known = np.where(np.isfinite(values), values, math.nan)
+        return 2.0 ** (known if self.channel_axes else float(known))
 
     @property
     def least_threshold(self) -> float:
@@ -240,7 +242,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             raise ValueError(
                 f"The scale of quantizer '{self.name}' is not known before its threshold is set: "
                 "call `keras_alt.calibrate(model, data)`. "
-                f"Received: log2_threshold={log2_threshold}"
+                f"Received: threshold={self.threshold}"
             )
         if not self.channel_axes:
             return self.format.scale_exponent(log2_threshold)

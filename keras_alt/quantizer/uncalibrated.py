@@ -1,11 +1,16 @@
-"""The check that thresholds are set before they are trained."""
+"""How an unset threshold is marked, and the check that all are set before they are trained."""
 
+import math
 import re
 
 import numpy as np
 
 from keras_alt.numerics.backend import numerics
 
+# The log2 of a threshold that is not set. The scale is then infinite and its reciprocal 0, so that
+# every output is 0 * infinity = NaN. It is not NaN, as in files of older versions, because JAX
+# compares what several processes put into a variable by `==`, and NaN is not equal to itself.
+UNSET = math.inf
 THRESHOLDS = r".*log2_threshold"
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import pathlib
 
 import keras
@@ -12,6 +13,7 @@ from keras import ops
 
 from keras_alt import FixedPoint, fake_quant, numerics
 from keras_alt.numerics.contract import Backend, SumFusingBackend
+from keras_alt.numerics.rounding import ROUNDINGS, STEPPED
 
 pytestmark = [pytest.mark.backend, pytest.mark.check]
 
@@ -237,8 +239,33 @@ def test_relu_in_front_is_the_relu_layer_in_front(rng, relu_max):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
-def test_an_unset_threshold_gives_no_number():
-    assert np.isnan(q([0.5, 0.0, -1.0], np.nan, 8)).all()
+# What is no usual number too. Infinity marks an unset threshold, and NaN did so in older files.
+EVERYTHING = [0.5, 0.0, -0.0, -1.0, 1e-45, 3e38, -3e38, np.inf, -np.inf, np.nan]
+
+
+@pytest.mark.parametrize("size", [10, 2**16])  # the second is compiled on TensorFlow
+@pytest.mark.parametrize("unset", [np.inf, np.nan])
+def test_an_unset_threshold_gives_no_number(unset, size):
+    x = np.resize(EVERYTHING, (size, 1))
+    formats = FixedPoint(8), FixedPoint(8, signed=False), FixedPoint(2)
+    for format, rounding in itertools.product(formats, ROUNDINGS):
+        exponents = (-3.0, np.inf) if rounding in STEPPED else (None,)
+        for exponent, training, relu_max in itertools.product(
+            exponents, (True, False), (None, np.inf, 6.0)
+        ):
+            rules = {"rounding": rounding, "training": training, "relu_max": relu_max}
+            for t in (unset, np.full((1, 1), unset)):  # of the tensor and of channels
+                y = q(x, np.float32(t), format.bits, format.signed, exponent=exponent, **rules)
+                assert np.isnan(y).all(), (rules, format)
+
+
+@pytest.mark.parametrize("size", [10, 2**16])
+@pytest.mark.parametrize("unset", [np.inf, np.nan])
+@pytest.mark.parametrize("relu_max", [None, 6.0])
+def test_an_unset_threshold_has_no_gradient(unset, size, relu_max):
+    x = np.resize(np.float32([0.5, 1e-20, 5.9]), size)  # the ReLU6 stops the gradient elsewhere
+    call = lambda v, t: fake_quant(v, t, FixedPoint(8), relu_max=relu_max)  # noqa: E731
+    assert all(np.isnan(each).all() for each in gradients(call, [x, np.float32(unset)]))
 
 
 def test_half_precision_is_computed_in_single(rng):

@@ -91,11 +91,13 @@ def test_training_computes_the_table_and_its_slopes(format, training, size, rng)
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("exponent", [np.nan, -60, 60])
-def test_a_grid_without_a_table_gives_nan(exponent):
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("exponent", [np.nan, np.inf, -np.inf, -60, 60])
+def test_a_grid_without_a_table_gives_nan(exponent, training):
     layer = QuantFunction(L.Activation("silu"), INT8)
-    y = ops.convert_to_numpy(layer(ops.zeros((2, 3)), input_exponent=np.float32(exponent)))
-    assert np.isnan(y).all()
+    for x in (0.0, np.nan, 3e38, np.inf):
+        y = layer(ops.full((2, 3), x), input_exponent=np.float32(exponent), training=training)
+        assert np.isnan(ops.convert_to_numpy(y)).all()
 
 
 def network():

@@ -129,6 +129,31 @@ def test_uncalibrated_outputs_are_not_numbers(rng):
 
 
 @pytest.mark.backend
+def test_an_unset_threshold_reads_as_nan():
+    for quantizer in keras_alt.quantizers(keras_alt.quantize_model(models.residual())).values():
+        assert not quantizer.calibrated
+        assert np.isnan(quantizer.threshold)
+        with pytest.raises(ValueError, match="not known before .* Received: threshold=nan"):
+            _ = quantizer.exponent
+
+
+@pytest.mark.backend
+def test_a_file_of_an_older_version_has_unset_thresholds(rng, tmp_path):
+    model = models.residual()
+    q, x = keras_alt.quantize_model(model), sample(model, rng)
+    for quantizer in keras_alt.quantizers(q).values():
+        quantizer.log2_threshold.assign(np.nan)  # which marked them then
+    q.save(tmp_path / "old.keras")
+
+    old = keras.models.load_model(tmp_path / "old.keras")
+
+    assert not any(quantizer.calibrated for quantizer in keras_alt.quantizers(old).values())
+    assert np.isnan(outputs(old, x)[0]).all()
+    keras_alt.calibrate(old, x, verbose=False)
+    assert np.isfinite(outputs(old, x)[0]).all()
+
+
+@pytest.mark.backend
 def test_training_an_uncalibrated_model_is_an_error(rng, tmp_path):
     model = models.nested()
     q = keras_alt.quantize_model(model)

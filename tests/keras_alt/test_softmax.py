@@ -88,13 +88,14 @@ def test_the_gradient_is_that_of_a_softmax(axis, rng):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("exponent", [np.nan, -40.0, 20.0])
-def test_a_softmax_without_a_table_gives_nan(exponent):
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("exponent", [np.nan, np.inf, -np.inf, -40.0, 20.0])
+def test_a_softmax_without_a_table_gives_nan(exponent, training):
     layer = QuantSoftmax(INT8)
-    y = layer(
-        np.zeros((2, 3), "float32"), input_exponent=ops.convert_to_tensor(exponent, "float32")
-    )
-    assert np.isnan(ops.convert_to_numpy(y)).all()
+    exponent = ops.convert_to_tensor(exponent, "float32")
+    for x in (0.0, np.nan, 3e38, np.inf):
+        y = layer(np.full((2, 3), x, "float32"), input_exponent=exponent, training=training)
+        assert np.isnan(ops.convert_to_numpy(y)).all()
 
 
 # log2 of thresholds behind a softmax. Steps of codes lie far below and above those of 2**-15.
