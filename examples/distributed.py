@@ -5,14 +5,15 @@ Examples:
     python examples/distributed.py --strategy mirrored
     python examples/distributed.py --strategy multi-worker --workers 1 2
     python examples/distributed.py --strategy data-parallel --epochs 5
+    python examples/distributed.py --strategy data-processes
     python examples/distributed.py --strategy torch --batch-size 512
 
 The strategies are `tf.distribute.MirroredStrategy` and `MultiWorkerMirroredStrategy`,
-`keras.distribution.DataParallel` on JAX, and `DistributedDataParallel` on torch, which needs the
-extra of its backend. All processes run on this machine, and each worker has one core. Every worker
-calibrates on its shard of the images, the training is that of one device at the same batch size,
-and a run that is started again goes on from its last whole epoch. Prints a table and writes
-distributed.json to the output folder.
+`keras.distribution.DataParallel` on JAX, in one process or in several, and
+`DistributedDataParallel` on torch, which needs the extra of its backend. All processes run on this
+machine, and each worker has one core. Every worker calibrates on its shard of the images, the
+training is that of one device at the same batch size, and a run that is started again goes on from
+its last whole epoch. Prints a table and writes distributed.json to the output folder.
 """
 
 import argparse
@@ -30,9 +31,10 @@ BACKENDS = {
     "mirrored": "tensorflow",
     "multi-worker": "tensorflow",
     "data-parallel": "jax",
+    "data-processes": "jax",
     "torch": "torch",
 }
-PROCESS_EACH = ("multi-worker", "torch")  # a process for each worker
+PROCESS_EACH = ("multi-worker", "data-processes", "torch")  # a process for each worker
 TRAINING_IMAGES = 1536
 
 
@@ -104,6 +106,8 @@ def environment(strategy, workers, rank, hosts):
         found["TF_CONFIG"] = json.dumps(task)
     if strategy == "data-parallel":
         found["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={workers}"
+    if strategy == "data-processes":
+        found["JAX_HOSTS"] = ",".join(hosts)
     if strategy == "torch":
         address, port = hosts[0].split(":")
         found |= {"MASTER_ADDR": address, "MASTER_PORT": port}
@@ -130,14 +134,17 @@ def work(options):
     import keras_alt
 
     (x, y), test = digits()
-    with scope(options.strategy, workers):
+    with scope(options.strategy, workers, options.rank):
         q = quantized(shard(x, options, workers), options, len(x))
     timer, saved = epoch_timer(), backup(options, workers)
     callbacks = [keras_alt.callbacks.FreezeThresholds(), timer, saved]
     if options.strategy == "torch":
         train_torch(q, x, y, options, workers, callbacks, saved.epochs)
     else:
-        q.fit(batches(x, y, options), epochs=options.epochs, verbose=0, callbacks=callbacks)
+        steps = len(x) // options.batch_size
+        data = batches(x, y, options).repeat()  # JAX shares them out, and then cannot count them
+        run = {"epochs": options.epochs, "steps_per_epoch": steps, "callbacks": callbacks}
+        q.fit(data, **run, verbose=0)
     if options.rank == 0:
         os.remove(saved.path)  # so that the next run is a new one
         predicted = keras.ops.convert_to_numpy(q(test[0], training=False)).argmax(-1)
@@ -168,7 +175,7 @@ def digits():
     return (x[train], y[train]), (x[test], y[test])
 
 
-def scope(strategy, workers):
+def scope(strategy, workers, rank):
     """Set up the devices; return the context in which the model is made."""
     import keras
 
@@ -183,7 +190,12 @@ def scope(strategy, workers):
         import tensorflow as tf
 
         return tf.distribute.MultiWorkerMirroredStrategy().scope()
-    if strategy == "data-parallel":
+    if strategy == "data-processes" and workers > 1:
+        import jax
+
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        keras.distribution.initialize(os.environ["JAX_HOSTS"], workers, rank)
+    if BACKENDS[strategy] == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     else:
         import torch

@@ -1,5 +1,8 @@
 """The functional model that quantization returns."""
 
+import contextlib
+import functools
+
 import keras
 
 from keras_alt.graph import deep_recursion
@@ -39,6 +42,31 @@ class QuantizedModel(TrainedByWorkers, keras.Model):
             numerics.require_trainer()
             require_calibrated(self.weights)
         return super().make_train_function(force)
+
+    @functools.wraps(keras.Model.save)
+    def save(self, *args, **kwargs):
+        with _undistributed():
+            return super().save(*args, **kwargs)
+
+    @functools.wraps(keras.Model.save_weights)
+    def save_weights(self, *args, **kwargs):
+        with _undistributed():
+            return super().save_weights(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _undistributed():
+    """Lift the distribution of Keras, so that one process of several can write a file.
+
+    To write a file, Keras makes an optimizer and looks which attributes it has. Under a
+    distribution, that waits for the other processes to make one too.
+    """
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
 
 
 # Keras writes the name of the class into `.h5` files and looks it up among the registered names.

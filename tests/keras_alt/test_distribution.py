@@ -17,9 +17,10 @@ pytestmark = pytest.mark.full  # every process starts for ten seconds
 
 STRATEGIES = {
     "tensorflow": ["mirrored", "multi-worker"],
-    "jax": ["data", "model"],
+    "jax": ["data", "model", "data-processes"],
     "torch": ["torch"],
 }[keras.backend.backend()]
+KILLED = {"tensorflow": ["multi-worker"], "jax": ["model", "data-processes"], "torch": ["torch"]}
 
 
 @functools.cache
@@ -67,8 +68,9 @@ def test_every_replica_ends_with_the_same_integers(strategy):
             np.testing.assert_array_equal(other[name], expected, err_msg=name)
 
 
-def test_a_killed_run_resumes_from_its_checkpoint(tmp_path):
-    strategy, backend = STRATEGIES[-1], keras.backend.backend()
+@pytest.mark.parametrize("strategy", KILLED[keras.backend.backend()])
+def test_a_killed_run_resumes_from_its_checkpoint(strategy, tmp_path):
+    backend = keras.backend.backend()
     run(strategy, tmp_path, backend, kill=True)
 
     resumed = run(strategy, tmp_path, backend)
@@ -93,4 +95,5 @@ def test_the_example_compares_one_worker_with_two(tmp_path):
 
 
 def test_every_strategy_is_tested():
-    assert {*PROCESSES} == {"one", "mirrored", "multi-worker", "data", "model", "torch"}
+    on_jax = {"data", "model", "data-processes"}
+    assert {*PROCESSES} == {"one", "mirrored", "multi-worker", "torch", *on_jax}

@@ -1,4 +1,4 @@
-"""A quantized model keeps the names of its outputs, and is not trained uncalibrated."""
+"""A quantized model keeps names, is not trained uncalibrated, and is saved by one process."""
 
 import keras
 import numpy as np
@@ -34,6 +34,22 @@ def nested_heads():
 def data(rng):
     x = rng.normal(size=(8, 6, 6, 2)).astype("float32")
     return x, {"cls": np.zeros((8, 3), "float32"), "reg": np.zeros((8, 2), "float32")}
+
+
+def test_files_are_written_without_the_distribution(monkeypatch, tmp_path):
+    # Under one, Keras waits for the other processes.
+    q, seen = keras_alt.quantize_model(two_heads()), []
+    see = lambda *_: seen.append(keras.distribution.distribution())  # noqa: E731
+    for name in ("save", "save_weights"):
+        monkeypatch.setattr(keras.Model, name, see)
+    keras.distribution.set_distribution("several processes")
+    try:
+        q.save(tmp_path / "q.keras")
+        q.save_weights(tmp_path / "q.weights.h5")
+        assert keras.distribution.distribution() == "several processes"
+    finally:
+        keras.distribution.set_distribution(None)
+    assert seen == [None, None]
 
 
 def trained(model, x, y, eager):
