@@ -26,6 +26,11 @@ PROCESSES = {
 }
 SHARDED = ("mirrored", "multi-worker", "data-processes")  # the data come as a `tf.data.Dataset`
 TIMEOUT = 900
+# On a busy machine, the threads of two devices wait for each other longer than the usual 40 s.
+TWO_DEVICES = (
+    "--xla_force_host_platform_device_count=2 "
+    f"--xla_cpu_collective_call_terminate_timeout_seconds={TIMEOUT}"
+)
 
 
 def run(strategy, folder, backend, kill=False):
@@ -70,8 +75,8 @@ def _environment(strategy, rank, ports):
         "one": {},
         "mirrored": {},
         "multi-worker": {"TF_CONFIG": json.dumps(task)},
-        "data": {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
-        "model": {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        "data": {"XLA_FLAGS": TWO_DEVICES},
+        "model": {"XLA_FLAGS": TWO_DEVICES},
         "data-processes": {"JAX_HOSTS": ",".join(hosts)},
         "torch": {
             "MASTER_ADDR": "127.0.0.1",
