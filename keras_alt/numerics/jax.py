@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -29,22 +28,22 @@ def _backward(rules, residuals, upstream):
     if log2_threshold.shape or x.size < SUMMED_AS_PRODUCTS:
         return *closed_form.backward(*given), None
     dx, per_element = closed_form.backward_terms(*given)
-    shares = _sums_of_rows(per_element)
+    shares = _sums_of_columns(per_element)
     return dx, closed_form.threshold_gradient(shares, log2_threshold, rules[0]), None
 
 
-def _sums_of_rows(terms):
-    """Return sums along the last axis or two; on CPUs as products with ones.
+def _sums_of_columns(terms):
+    """Return the sums over all axes but the last; on CPUs as products with ones.
 
-    There, XLA adds term by term. For 3.5 million values, the backward pass took 46 ms, and 6 to
-    9 ms with products.
+    There, XLA adds term by term: the step of a ResNet20 took 2.8 times that of the float network
+    without batch norms. With products it took 1.3 times. Products with one row of ones, or with a
+    column, are such loops, too; those with eight rows are Eigen's.
     """
-    inner = terms.shape[-2:] if terms.ndim > 2 else terms.shape[-1:]
-    rows = terms.reshape(-1, math.prod(inner))
+    rows = terms.reshape(-1, terms.shape[-1])
     return jax.lax.platform_dependent(
         rows,
-        cpu=lambda rows: rows @ jnp.ones(rows.shape[1], rows.dtype),
-        default=lambda rows: rows.sum(axis=1),
+        cpu=lambda rows: (jnp.ones((8, rows.shape[0]), rows.dtype) @ rows).sum(axis=0) / 8.0,
+        default=lambda rows: rows.sum(axis=0),
     )
 
 
