@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import keras
 
+from keras_alt.cli.whole_files import require_whole
 from keras_alt.quantizer import quantizers
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
@@ -47,6 +48,8 @@ def read_model(path: str | os.PathLike) -> Found:
             f"Received: {path}"
         )
     try:
+        if os.path.isfile(path):
+            require_whole(path)
         if os.path.isdir(path) or _keras_version(path).startswith("2."):
             return _from_tf_keras(path)
         return Found(keras.models.load_model(path, compile=False))
