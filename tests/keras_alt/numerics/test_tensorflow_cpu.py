@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
+import one_pass_values
 import pytest
 from conftest import pairs
+from one_pass_values import FORMATS, THRESHOLDS, assert_close
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics import closed_form, one_pass
@@ -32,28 +34,11 @@ from keras_alt.quantizer import Quantizer  # noqa: E402
 if not tensorflow_cpu.computes():
     pytest.skip("no compiler is installed, or there is a GPU", allow_module_level=True)
 
-FORMATS = [
-    FixedPoint(8),
-    FixedPoint(8, narrow=True),
-    FixedPoint(8, signed=False),
-    FixedPoint(2),
-    FixedPoint(16),
-    FixedPoint(32),
-]
-# The scales of 8 signed bits at -130 and -141 are not normal numbers, which TensorFlow's threads
-# read as zero, as do those of the operators. So every bit is the same there, too.
-THRESHOLDS = [7.0, 0.3, -3.7, -118.9, -130.0, -141.0, 127.0, np.nan, np.inf, -np.inf]
 RULES = FixedPoint(8), "half_even", None
 
 
 def values(rng, log2_threshold):
-    """Return values around the threshold, ties of all signs, and what is no usual number."""
-    step = np.float32(2.0 ** (np.ceil(log2_threshold) - 7)) if np.isfinite(log2_threshold) else 1
-    odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 1e-38, 3e38, -3e38, 6.0, 0.5, -0.5]
-    ties = np.arange(-600, 601) / np.float32(2) * step
-    with np.errstate(over="ignore"):
-        drawn = rng.normal(0, 150, 700).astype("float32") * step
-        return tf.constant(np.concatenate([odd, ties, drawn, ties - drawn[0]]), "float32")
+    return tf.constant(one_pass_values.values(rng, log2_threshold))
 
 
 def normal(rng, *shape, scale=2):
@@ -61,25 +46,17 @@ def normal(rng, *shape, scale=2):
 
 
 def bits(tensor):
-    """Return the bits of floats, those of every NaN alike, and those of both zeros.
+    """Return the bits of floats, those of both zeros alike, too.
 
     Which of both zeros their maximum is differs among TensorFlow's own kernels.
     """
-    found = np.array(tensor).view("int32")
-    found[np.isnan(found.view("float32"))] = 0
+    found = one_pass_values.bits(tensor)
     found[found == np.iinfo("int32").min] = 0
     return found
 
 
 def assert_same_bits(found, expected):
     np.testing.assert_array_equal(bits(found), bits(expected))
-
-
-def assert_close(found, expected, shares):
-    """Gradients of a threshold may differ by the order of additions."""
-    found, expected = np.array(found, "float64"), np.array(expected, "float64")
-    tolerance = 1e-6 * np.nan_to_num(np.abs(np.array(shares, "float64"))).sum() + 1e-37
-    assert np.allclose(found, expected, rtol=1e-5, atol=tolerance, equal_nan=True)
 
 
 def both(x, log2_thresholds, rules, upstream, exponent=None, bias=None):
