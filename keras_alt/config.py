@@ -1,13 +1,13 @@
 """The configuration of quantization: which layers, how many bits, which rules."""
 
 import glob
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_alt.choices import is_choice
 from keras_alt.formats import FixedPoint
-from keras_alt.layer_names import checked_globs, listed, matches, unmatched
+from keras_alt.layer_names import checked_globs, is_iterable, listed, matches, unmatched
 from keras_alt.targets import get_target
 
 LAYER_WIDTHS = ("weights", "activations", "biases", "accumulators")
@@ -214,7 +214,7 @@ def _checked_mapping(name, value) -> Mapping:
 
 
 def _checked_groups(share) -> tuple[tuple[str, ...], ...]:
-    if isinstance(share, str) or not isinstance(share, Iterable):
+    if isinstance(share, str) or not is_iterable(share):
         raise TypeError(
             "`share` must be a sequence of groups, each a sequence of globs, such as "
             f"[('left', 'right')]. Received: share={share!r}"

@@ -15,13 +15,18 @@ def checked_globs(argument: str, globs: Iterable[str]) -> tuple[str, ...]:
         raise TypeError(
             f"`{argument}` must be a sequence: write ({globs!r},). Received: {argument}={globs!r}"
         )
-    found = tuple(globs) if isinstance(globs, Iterable) else (None,)
+    found = tuple(globs) if is_iterable(globs) else (None,)
     if not all(isinstance(glob, str) for glob in found):
         raise TypeError(
             f"`{argument}` must be a sequence of globs of layer names, such as ('head', 'block1_*')"
             f". Received: {argument}={globs!r}"
         )
     return found
+
+
+def is_iterable(value) -> bool:
+    """Return whether a loop takes the value; an array without axes only says so."""
+    return isinstance(value, Iterable) and getattr(value, "shape", None) != ()
 
 
 def matches(name: str, globs: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 
 RAW_VALUES = 2**22  # up to so many values are kept as they are (16 MB)
 BINS = 2**16
+SQUARED = 2.0**60  # below it, the squares of float32 differences and their sums are finite
 LOWEST_EXPONENT = -111  # the least for which BINS / 2**exponent is finite in float32
 
 
@@ -68,7 +69,8 @@ class Histogram:
             )
         mean = float(values.mean(dtype=np.float64))
         # The variance of float32 deviations, summed in pairs, is exact to about 1e-7.
-        squares = float(np.square(values - np.float32(mean)).sum(dtype=np.float64))
+        deviations = values - np.float32(mean) if largest < SQUARED else values.astype(float) - mean
+        squares = float(np.square(deviations).sum(dtype=np.float64))
         moments = [(values.size, mean, squares)]
         self._add_moments(values.size, moments, float(magnitudes.min()), largest)
         if self._raw is not None:

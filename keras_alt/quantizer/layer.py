@@ -80,6 +80,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
         if initial_threshold is not None:
             initial_threshold = checked_threshold(initial_threshold, self.name)
             _require_grid(initial_threshold, format, self.name)
+            _require_float32(initial_threshold, self.name)
         self.format = format
         self.activation = activation
         self.initial_threshold = initial_threshold
@@ -194,7 +195,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             threshold: a number, or an array in a shape that broadcasts to that of `log2_threshold`.
 
         Raises:
-            ValueError: it is not positive and finite, or below `least_threshold`.
+            ValueError: it is not positive and finite, below `least_threshold`, or no float32.
         """
         try:
             thresholds = np.broadcast_to(threshold, self.log2_threshold.shape)
@@ -205,6 +206,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
             ) from error
         checked = [checked_threshold(value, self.name) for value in thresholds.flat]
         _require_grid(min(checked), self.format, self.name)
+        _require_float32(max(checked), self.name)
         # np.log2, because log(x) / log(2) in float32 misses 23 of 254 exact powers of two.
         log2_threshold = np.log2(np.array(checked)).astype(np.float32)
         self.log2_threshold.assign(log2_threshold.reshape(thresholds.shape))
@@ -285,6 +287,15 @@ def checked_threshold(threshold, name: str) -> float:
 def least_threshold(format: FixedPoint) -> float:
     """Return the least threshold that float32 has a grid for."""
     return format.levels * 2.0**LOWEST_EXPONENT
+
+
+def _require_float32(threshold, name):
+    largest = float(np.finfo(np.float32).max)
+    if threshold > largest:
+        raise ValueError(
+            f"A threshold must be at most {largest:.3e}, the largest number of float32: scale the "
+            f"values down (quantizer '{name}'). Received: threshold={threshold}"
+        )
 
 
 def _require_grid(threshold, format, name):

@@ -80,6 +80,8 @@ KINDS = {
     "skip": lambda m: QuantizeConfig(skip=None),
     r"share\[0\]": lambda m: QuantizeConfig(share=("c1", "head")),
     "share": lambda m: QuantizeConfig(share="c1"),
+    "share ": lambda m: QuantizeConfig(share=np.array(8)),
+    "skip  ": lambda m: QuantizeConfig(skip=np.array(8)),
     "masks": lambda m: keras_alt.quantize_model(m, masks=[np.ones((4, 3))]),
     "role": lambda m: keras_alt.Quantizer(FixedPoint(8), role=None),
     "channel_axes": lambda m: keras_alt.Quantizer(FixedPoint(8), channel_axes=-1),
@@ -166,6 +168,15 @@ def test_figures_of_data_that_are_not_finite_are_none(q):
             function(q, data)
 
 
+@pytest.mark.parametrize("data", [np.int8(0), ({"input": np.bytes_(b"0.0")},), [[np.float32(1)]]])
+def test_data_have_an_axis_of_samples(data, q):
+    if isinstance(data, tuple):
+        data = ({q.input.name: data[0]["input"]},)
+    for function in (keras_alt.calibrate, keras_alt.report):
+        with pytest.raises(ValueError, match="an axis of samples|expects an array of shape"):
+            function(q, data)
+
+
 @pytest.mark.parametrize("format", [FixedPoint(8), FixedPoint(4, signed=False), FixedPoint(32)])
 def test_the_least_threshold_is_the_last_with_a_grid(format, model):
     quantizer = keras_alt.Quantizer(format)
@@ -178,6 +189,11 @@ def test_the_least_threshold_is_the_last_with_a_grid(format, model):
         with pytest.raises(ValueError, match="must be at least .*Received: threshold="):
             quantizer.set_threshold(refused)
         with pytest.raises(ValueError, match="must be at least .*Received: threshold="):
+            keras_alt.Quantizer(format, initial_threshold=refused)
+    for refused in (3.5e38, 1e300):
+        with pytest.raises(ValueError, match="must be at most .*Received: threshold="):
+            quantizer.set_threshold(refused)
+        with pytest.raises(ValueError, match="must be at most .*Received: threshold="):
             keras_alt.Quantizer(format, initial_threshold=refused)
     for refused in (None, "0.5", -1.0, [1.0, np.nan], np.nan):
         with pytest.raises(ValueError, match="Received: threshold"):

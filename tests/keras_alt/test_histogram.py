@@ -89,3 +89,10 @@ def test_values_that_are_not_finite_are_refused_whole(bad):
     with pytest.raises(ValueError, match="Received: 1 NaN or infinite values among 3"):
         h.update([0.0, bad, 5.0])
     assert (h.count, h.max_abs) == (2, 2.0)
+
+
+def test_values_near_the_largest_float32_have_a_deviation():
+    largest = np.finfo(np.float32).max
+    found = Histogram()
+    found.update(np.array([largest, -largest, 0.0, 1.0], np.float32))
+    assert found.std == pytest.approx(float(largest) / np.sqrt(2))

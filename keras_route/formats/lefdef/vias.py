@@ -62,6 +62,8 @@ def def_via(statement: Statement) -> Boxes:
             raise statement.error(
                 "A via of a DEF file has + RECT, + POLYGON or + VIARULE: correct it."
             )
+        if len(words) < 2:
+            raise statement.error(f"A + {words[0]} of a via must name a layer: add it.")
         if words[0] != "PATTERNNAME":
             found.setdefault(words[1], []).append(corners_as_boxes(statement, words))
     return {layer: np.concatenate(boxes) for layer, boxes in found.items()}

@@ -87,3 +87,9 @@ def test_a_pattern_has_the_bits_of_each_row(compare, pattern):
 def test_what_is_wrong_with_a_wire_is_said(compare, net, complaint):
     with pytest.raises(ValueError, match=f"{complaint}.*of net n|{complaint}.*- n"):
         compare(net, "")
+
+
+def test_a_shape_of_a_via_names_its_layer(compare, monkeypatch):
+    monkeypatch.setitem(globals(), "VIA", "g + RECT")
+    with pytest.raises(ValueError, match=r"A \+ RECT of a via must name a layer"):
+        compare(NETS["a wire"], "")
