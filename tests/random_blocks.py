@@ -227,11 +227,11 @@ def attention(draw, x):
 
 
 def array(draw, x):
-    """Merge with an array, if kernels lie in front and behind."""
+    """Merge with an array between two kernels; in front of a batch norm it stays float."""
     shape = [draw(st.sampled_from([1, size])) for size in x.shape[1:]]
     array = np.random.default_rng(draw(st.integers(0, 9))).normal(size=shape).astype("float32")
     merge = draw(st.sampled_from([ops.add, ops.subtract, ops.multiply]))
-    return merge(*draw(st.permutations([pointwise(x), array])))
+    return pointwise(merge(*draw(st.permutations([pointwise(x), array]))))
 
 
 def noise(draw, x):
