@@ -29,7 +29,6 @@ def read_batches(model: keras.Model, data, samples: int, batch_size: int) -> lis
         whole_number(name, value)
     batches, left = [], samples
     for leaves in _leaves(model, data, batch_size):
-        _require_axis(leaves)
         arrays = [np.asarray(ops.convert_to_numpy(a[:left])) for a in leaves]
         if len(arrays[0]):
             batches.append(arrays)
@@ -53,7 +52,6 @@ def _leaves(model, data, batch_size):
         yield from (_flat(model, _unpacked(data[i])) for i in indices)
     elif _is_arrays(model, data):
         leaves = _flat(model, _unpacked(data))
-        _require_axis(leaves)
         for start in range(0, len(leaves[0]), batch_size):
             yield [leaf[start : start + batch_size] for leaf in leaves]
     elif hasattr(data, "__iter__") and not isinstance(data, str):
@@ -63,15 +61,6 @@ def _leaves(model, data, batch_size):
             "`data` must be an array, a list or dict of arrays, a `tf.data.Dataset`, a `PyDataset` "
             f"or a generator. Received: data of type {type(data).__name__}"
         )
-
-
-def _require_axis(leaves):
-    for leaf in leaves:
-        if getattr(leaf, "shape", None) == ():
-            raise ValueError(
-                "Each array of `data` must have an axis of samples. "
-                f"Received: a single {type(leaf).__name__}, {leaf!r}"
-            )
 
 
 def _is_arrays(model, data):
@@ -94,15 +83,16 @@ def _flat(model, x):
                 f"`data` must have an array for each input of model '{model.name}': "
                 f"{', '.join(names)}. Received: keys {', '.join(map(str, x))}"
             )
-        return [x[name] for name in names]
-    leaves = tree.flatten(x)
+        leaves = [x[name] for name in names]
+    else:
+        leaves = tree.flatten(x)
     if len(leaves) != len(model.inputs):
         raise ValueError(
             f"Model '{model.name}' has {len(model.inputs)} inputs "
             f"({', '.join(t.name for t in model.inputs)}). Received: {len(leaves)} in `data`."
         )
     for tensor, leaf in zip(model.inputs, leaves, strict=True):
-        if not len(getattr(leaf, "shape", ())):
+        if not len(leaf.shape if hasattr(leaf, "shape") else np.shape(leaf)):
             raise ValueError(
                 f"Input '{tensor.name}' of model '{model.name}' expects an array of shape "
                 f"{tensor.shape}. Received: {type(leaf).__name__} in `data`."

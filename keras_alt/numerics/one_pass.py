@@ -50,3 +50,10 @@ def adds(shape: tuple, of_bias: tuple, of_thresholds: list[tuple], rules) -> boo
         and all(math.prod(of_threshold) == 1 for of_threshold in of_thresholds)
         and [rounding for _, rounding, _ in rules[1:]] in ([], ["half_even"])
     )
+
+
+def single_steps(fake_quant, x, bias, log2_thresholds, rules, exponent):
+    """Return the sum of `fake_quant_sum` by a backend's `fake_quant`, step by step."""
+    for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
+        x = fake_quant(x, log2_threshold, accumulator, True, None)
+    return fake_quant(x + bias, log2_thresholds[0], rules[0], True, exponent)

@@ -9,7 +9,7 @@ import math
 
 import tensorflow as tf
 
-from keras_alt.numerics import closed_form, tensorflow_cpu
+from keras_alt.numerics import closed_form, one_pass, tensorflow_cpu
 from keras_alt.numerics.rounding import STEPPED
 
 # XLA compiles once for each shape, which does not pay off for smaller tensors. The 53 kernels of a
@@ -80,9 +80,7 @@ def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
     if tensorflow_cpu.computes() and tensorflow_cpu.adds(x, bias, log2_thresholds, rules):
         return tensorflow_cpu.quantized(x, log2_thresholds, rules, exponent, bias)
     if _is_small(x):
-        for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
-            x = fake_quant(x, log2_threshold, accumulator, True, None)
-        return fake_quant(x + bias, log2_thresholds[0], rules[0], True, exponent)
+        return one_pass.single_steps(fake_quant, x, bias, log2_thresholds, rules, exponent)
     parts, row_parts = _parts(x.shape), _parts(x.shape[:-1])
     compiled = _compiled_sum(parts, row_parts, rules)
     return compiled(x, bias, *log2_thresholds, *_given(exponent))

@@ -9,7 +9,7 @@ import contextlib
 import torch
 from keras.ops import convert_to_numpy
 
-from keras_alt.numerics import closed_form, torch_cpu
+from keras_alt.numerics import closed_form, one_pass, torch_cpu
 
 
 class _FakeQuant(torch.autograd.Function):
@@ -37,14 +37,10 @@ class _OnePass(torch.autograd.Function):
     def backward(ctx, upstream):
         x, bias, exponent, *log2_thresholds = ctx.saved_tensors
         # A gradient that is to be differentiated consists of operations of torch.
-        gradients = _closed_backward if torch.is_grad_enabled() else torch_cpu.backward
-        given = x, log2_thresholds, upstream, ctx.rules, exponent, bias
+        gradients = closed_form.gradients if torch.is_grad_enabled() else torch_cpu.backward
+        given = x, bias, log2_thresholds, upstream, ctx.rules, exponent
         dx, dbias, *dlog2_thresholds = gradients(*given)
         return dx, dbias, None, None, *dlog2_thresholds
-
-
-def _closed_backward(x, log2_thresholds, upstream, rules, exponent, bias):
-    return closed_form.gradients(x, bias, log2_thresholds, upstream, rules, exponent)
 
 
 def fake_quant(x, log2_threshold, rules, training, exponent):
@@ -110,9 +106,7 @@ def fuses_sum(total):
 
 def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
     if not torch_cpu.adds(x, bias, log2_thresholds, rules):
-        for log2_threshold, accumulator in zip(log2_thresholds[1:], rules[1:], strict=True):
-            x = fake_quant(x, log2_threshold, accumulator, True, None)
-        return fake_quant(x + bias, log2_thresholds[0], rules[0], True, exponent)
+        return one_pass.single_steps(fake_quant, x, bias, log2_thresholds, rules, exponent)
     x = torch_cpu.laid_out(x, by_rows=True)
     return _OnePass.apply(x, bias.contiguous(), exponent, rules, *log2_thresholds)
 

@@ -118,7 +118,7 @@ def forward(x, log2_thresholds, rules, exponent, bias=None):
     return y
 
 
-def backward(x, log2_thresholds, upstream, rules, exponent, bias=None):
+def backward(x, bias, log2_thresholds, upstream, rules, exponent=None):
     """Return the gradients of `x`, of the bias, None without one, and of each threshold."""
     upstream = _aligned(upstream, x)
     dx, dbias = torch.empty_like(x), None if bias is None else torch.empty_like(bias)

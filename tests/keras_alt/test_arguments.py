@@ -173,7 +173,7 @@ def test_data_have_an_axis_of_samples(data, q):
     if isinstance(data, tuple):
         data = ({q.input.name: data[0]["input"]},)
     for function in (keras_alt.calibrate, keras_alt.report):
-        with pytest.raises(ValueError, match="an axis of samples|expects an array of shape"):
+        with pytest.raises(ValueError, match="expects an array of shape"):
             function(q, data)
 
 

@@ -52,7 +52,7 @@ def test_every_bit_is_that_of_the_closed_form(rng, rounding, relu_max):
             rules = format, rounding, relu_max
 
             y = torch_cpu.forward(x, (t,), (rules,), exponent)
-            dx, _, dt = torch_cpu.backward(x, (t,), upstream, (rules,), exponent)
+            dx, _, dt = torch_cpu.backward(x, None, (t,), upstream, (rules,), exponent)
 
             assert_same_bits(y, closed_form.forward(x, t, *rules, exponent))
             given = x, t, upstream, *rules, exponent
@@ -73,7 +73,7 @@ def test_a_sum_is_its_single_steps(rng, channels, accumulates, relu_max):
     bias = torch.tensor(rng.normal(size=channels).astype("float32"))
 
     y = torch_cpu.forward(x, thresholds, rules, None, bias)
-    dx, dbias, *dts = torch_cpu.backward(x, thresholds, upstream, rules, None, bias)
+    dx, dbias, *dts = torch_cpu.backward(x, bias, thresholds, upstream, rules)
 
     assert_same_bits(y, closed_form.sum_forward(x, bias, thresholds, rules))
     given = x, bias, thresholds, upstream, rules
@@ -159,7 +159,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng):
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
             y = torch_cpu.forward(x, (t,), rules, None, bias)
-            found.append([y, *torch_cpu.backward(x, (t,), upstream, rules, None, bias)])
+            found.append([y, *torch_cpu.backward(x, bias, (t,), upstream, rules)])
     finally:
         torch.set_num_threads(before)
     for other in found[1:]:
