@@ -17,8 +17,11 @@ class Handlers(dict):
 
 
 def kind_of(layer: keras.Operation) -> type | str | None:
-    """Return the type of a layer or the class name of a Keras operator, else None."""
+    """Return the type of a layer or the class name of a Keras operator, else None.
+
+    A layer that computes another one exactly tells it by `exact_form_of`, see `ExactAverage`.
+    """
     if isinstance(layer, keras.layers.Layer):
-        return type(layer)
+        return getattr(type(layer), "exact_form_of", type(layer))
     is_keras = type(layer).__module__.startswith("keras.")
     return type(layer).__name__ if is_keras else None

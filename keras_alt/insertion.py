@@ -171,7 +171,7 @@ class _Insertion:
         """Copy the weights of `original` to `layer`. Thresholds stay unset until calibration."""
         copy_weights(original, layer)
         for variable in norm.weights if norm is not None else ():
-            getattr(layer.batch_norm, variable.name).assign(variable)
+            getattr(layer.batch_norm, variable.name).assign(ops.convert_to_numpy(variable))
         for quantizer in quantizers_of(layer):
             unset = ops.full_like(quantizer.log2_threshold.value, UNSET)
             quantizer.log2_threshold.assign(unset)
@@ -181,5 +181,7 @@ class _Insertion:
 
 def copy_weights(original: keras.layers.Layer, layer: keras.layers.Layer):
     """Copy the weights of `original` to those of `layer` that have the same names."""
+    if not layer.weights:
+        return  # an average may be an operator, which has none
     for variable, value in zip(original.weights, original.get_weights(), strict=True):
         getattr(layer, variable.name).assign(value)

@@ -7,7 +7,7 @@ an entry.
 import enum
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 
@@ -19,6 +19,7 @@ from keras_alt.layers import (
     AveragePoolConv2D,
     CappedReLU,
     ConstantTensor,
+    ExactAverage,
     Matmul,
     QuantAveragePoolConv2D,
     QuantConv1D,
@@ -37,6 +38,7 @@ from keras_alt.layers import (
     ScaledSoftmax,
     Tabulated,
 )
+from keras_alt.layers.average import EXACT
 from keras_alt.layers.softmax import is_row, softmax_arguments
 from keras_alt.moves import MOVES, moves_of
 from keras_alt.noise import NOISE
@@ -84,8 +86,8 @@ class Operator:
         signed: `(signs of the inputs) -> bool`, whether the outputs can be negative.
         rounding: name of the field of `Target` with the rounding of its outputs. None rounds half
             to even. `OF_INPUT` rounds as the operator that computed the input.
-        quantized: Quant layer that replaces it, a subclass of `QuantizedKernel` and of the float
-            layer's type. None if the float layer also computes on the grid.
+        quantized: Quant layer that replaces it, such as a subclass of `QuantizedKernel` and of the
+            float layer's type. None if the float layer also computes on the grid.
         has_kernel: whether it multiplies by a trained kernel.
         rectifies: whether an engine applies it to the full-precision sum of the layer before it.
             No quantizer is placed between the two.
@@ -131,7 +133,14 @@ def pool_cells(layer) -> int:
 
 
 def _average_pool(call):
-    return POOL if pool_cells(call.layer) > 1 else MOVE  # a window of one cell subsamples
+    if pool_cells(call.layer) == 1:
+        return MOVE  # it subsamples
+    return _average(kind_of(call.layer), POOL)
+
+
+def _average(kind, operator):
+    """Return the entry of a kind of average."""
+    return replace(operator, quantized=EXACT[kind])
 
 
 def _enlargement(call):
@@ -207,9 +216,9 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     L.AveragePooling1D: _average_pool,
     L.AveragePooling2D: _average_pool,
     L.AveragePooling3D: _average_pool,
-    L.GlobalAveragePooling1D: MEAN,
-    L.GlobalAveragePooling2D: MEAN,
-    L.GlobalAveragePooling3D: MEAN,
+    L.GlobalAveragePooling1D: _average(L.GlobalAveragePooling1D, MEAN),
+    L.GlobalAveragePooling2D: _average(L.GlobalAveragePooling2D, MEAN),
+    L.GlobalAveragePooling3D: _average(L.GlobalAveragePooling3D, MEAN),
     L.Add: _merge(Operator(Grid.COMBINED, signed=any, rounding="add")),
     L.Subtract: _merge(Operator(Grid.COMBINED, rounding="add")),
     L.Concatenate: _side_by_side,
@@ -244,7 +253,7 @@ OPERATORS: dict[type | str, Operator | Callable[[Call], Operator | None]] = {
     ),
     **dict.fromkeys(MOVES, _move),
     **dict.fromkeys(["Amax", "Amin", "Max", "Min"], _reduction(MOVE)),
-    "Mean": _reduction(MEAN),
+    "Mean": _reduction(_average("Mean", MEAN)),
     "Sum": _reduction(SUM),
 }
 
@@ -259,6 +268,12 @@ def reads_table(operator: Operator | None) -> bool:
     """Return whether the entry is computed from a table of the codes of its input."""
     quantized = None if operator is None else operator.quantized
     return quantized is not None and issubclass(quantized, Tabulated)
+
+
+def is_average(operator: Operator | None) -> bool:
+    """Return whether the entry is that of an average."""
+    quantized = None if operator is None else operator.quantized
+    return quantized is not None and issubclass(quantized, ExactAverage)
 
 
 def is_float_in(call: Call, target: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import keras
+from keras import ops
 
 from keras_alt.calibration.walk import calibrate
 from keras_alt.config import WIDTHS, QuantizeConfig
@@ -142,8 +143,9 @@ def _keep_thresholds(old: Graph, new: Graph) -> list[Quantizer]:
     for name, quantizer in quantizers(new.model).items():
         twin = known.get(name) or twins.get(quantizer)
         if twin is not None and twin.log2_threshold.shape == quantizer.log2_threshold.shape:
-            quantizer.log2_threshold.assign(twin.log2_threshold)
-            quantizer.frozen.assign(twin.frozen)
+            # As arrays: on JAX, variables must not share a buffer, which training gives away.
+            quantizer.log2_threshold.assign(ops.convert_to_numpy(twin.log2_threshold))
+            quantizer.frozen.assign(ops.convert_to_numpy(twin.frozen))
             if quantizer.calibrated:
                 kept.append((quantizer, twin))
     inside = _inside_leaky_relus(new)

@@ -3,11 +3,14 @@
 import functools
 
 import keras
+from keras import ops
 
 from keras_alt.graph import Call, Graph, call_and_fill, rewrite
 from keras_alt.keras_internals import operation_behind
 from keras_alt.layers import (
     AveragePoolConv2D,
+    ExactAverage,
+    ExactMean,
     QuantFunction,
     QuantLeakyReLU,
     QuantPReLU,
@@ -49,8 +52,8 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             kind, name=name, dtype="float32", trainable=trainable
         )
     )
-    pool, leaky, kernel, function, softmax = map(
-        functools.cache, (_pool, _leaky, _kernel, _function, _softmax)
+    pool, average, leaky, kernel, function, softmax = map(
+        functools.cache, (_pool, _average, _leaky, _kernel, _function, _softmax)
     )
 
     def rule(call, new):
@@ -64,6 +67,8 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
             return [x, x] if len(call.outputs) == 2 else x
         if isinstance(layer, AveragePoolConv2D):
             return pool(layer)(new(call.inputs[0]))
+        if isinstance(layer, ExactAverage):
+            return average(layer)(new(call.inputs[0]))
         if type(layer) is QuantLeakyReLU:
             return [leaky(layer)(new(call.inputs[0]))] * len(call.outputs)
         if isinstance(layer, QuantFunction):
@@ -81,10 +86,11 @@ def unquantized(graph: Graph, relus: dict[str, str]) -> keras.Model:
 
 def _take_back(layer, plain):
     if isinstance(layer, QuantPReLU):
-        plain.set_weights([layer.alpha])
-        return
-    bias = [layer.bias] if layer.use_bias else []
-    plain.set_weights([*layer.kernels().values(), *bias])
+        weights = [layer.alpha]
+    else:
+        weights = [*layer.kernels().values(), *([layer.bias] if layer.use_bias else [])]
+    # As arrays: on JAX, variables must not share a buffer, which training gives away.
+    plain.set_weights([ops.convert_to_numpy(weight) for weight in weights])
 
 
 def _kernel(layer):
@@ -104,6 +110,12 @@ def _pool(layer):
         name=layer.name,
         dtype=layer.dtype_policy,
     )
+
+
+def _average(layer):
+    if isinstance(layer, ExactMean):
+        return _function(layer)
+    return layer.exact_form_of.from_config(layer.get_config())
 
 
 def _function(layer):

@@ -1,5 +1,13 @@
 """Drop-in quantized layers."""
 
+from keras_alt.layers.average import ExactAverage as ExactAverage
+from keras_alt.layers.average import ExactAveragePooling1D as ExactAveragePooling1D
+from keras_alt.layers.average import ExactAveragePooling2D as ExactAveragePooling2D
+from keras_alt.layers.average import ExactAveragePooling3D as ExactAveragePooling3D
+from keras_alt.layers.average import ExactGlobalAveragePooling1D as ExactGlobalAveragePooling1D
+from keras_alt.layers.average import ExactGlobalAveragePooling2D as ExactGlobalAveragePooling2D
+from keras_alt.layers.average import ExactGlobalAveragePooling3D as ExactGlobalAveragePooling3D
+from keras_alt.layers.average import ExactMean as ExactMean
 from keras_alt.layers.batch_norm import FoldedBatchNorm as FoldedBatchNorm
 from keras_alt.layers.capped_relu import CappedReLU as CappedReLU
 from keras_alt.layers.constant import ConstantTensor as ConstantTensor

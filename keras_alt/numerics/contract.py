@@ -1,5 +1,6 @@
 """The contract of a numerics backend."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -45,6 +46,13 @@ class Backend(Protocol):
         """Return `closed_form.softmax`, differentiable as `closed_form.softmax_gradient` says.
 
         Only `x` has a gradient. `training` is that of `fake_quant`.
+        """
+
+    def averages_exactly(self, pads: Sequence[tuple[int, int]] = ()) -> bool:
+        """Return whether Keras' averages are correctly rounded here.
+
+        Args:
+            pads: cells that pad windows before and after, along each axis.
         """
 
     def held(self, value, frozen):

@@ -97,6 +97,11 @@ def softmax(x, exponent, tables, unit, rules, training):
     return _softmax(x, exponent, tuple(tables), unit, rules)
 
 
+def averages_exactly(pads=()):
+    """Return False: XLA turns quotients into products."""
+    return False
+
+
 def held(value, frozen):
     return closed_form.held(value, frozen)
 

@@ -63,14 +63,14 @@ def _try(module):
 
 def computes() -> bool:
     """Return whether the operators run where this graph or step runs: on CPUs, and not in XLA."""
-    return _has_only_cpus() and not _is_compiled() and operators() is not None
+    return _has_only_cpus() and not is_compiled_by_xla() and operators() is not None
 
 
 def _has_only_cpus():
     return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
 
 
-def _is_compiled():
+def is_compiled_by_xla():
     """Return whether XLA compiles what is being traced, as with `jit_compile=True`."""
     return not tf.executing_eagerly() and _is_compiled_graph(tf.compat.v1.get_default_graph())
 

@@ -94,6 +94,11 @@ def softmax(x, exponent, tables, unit, rules, training):
     return _Softmax.apply(x, exponent, tables, unit, rules)
 
 
+def averages_exactly(pads=()):
+    """Return whether windows are padded evenly: else Keras repeats and counts values of borders."""
+    return all(before == after for before, after in pads)
+
+
 def held(value, frozen):
     # A graph must hold for either, and to read a value waits for the device.
     is_trained = frozen.device.type == "cpu" and not torch_cpu.is_recorded() and not frozen

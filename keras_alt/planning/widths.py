@@ -6,6 +6,8 @@ from keras_alt.activations import leaky_slope
 from keras_alt.functions import MOST_BITS
 from keras_alt.graph import Call
 from keras_alt.layers import (
+    ExactAverage,
+    ExactMean,
     QuantAveragePoolConv2D,
     QuantFunction,
     QuantLeakyReLU,
@@ -14,7 +16,7 @@ from keras_alt.layers import (
 )
 from keras_alt.layers.batch_norm import batch_norm_arguments
 from keras_alt.layers.softmax import softmax_arguments
-from keras_alt.operators import is_frozen, reads_table
+from keras_alt.operators import is_average, is_frozen, reads_table
 from keras_alt.planning.decisions import Plan, Substitution
 from keras_alt.planning.regions import Regions
 from keras_alt.planning.roundings import rounding_behind
@@ -36,8 +38,8 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
     substituting, made = _Substituting(regions, plan, sparse), {}
     for call in regions.graph.calls:
         operator, norm = regions.operator(call), norms.get(call)
-        if reads_table(operator) and not _fits_a_table(plan.group_of(call.inputs[0])):
-            continue  # stays float between quantizers
+        if _stays_float(operator, plan, call):
+            continue
         if operator is not None and operator.quantized is not None:
             arguments = substituting.arguments(call, operator.quantized, norm)
             # Calls of one layer need different Quant layers if one of these differs.
@@ -46,8 +48,12 @@ def substitute_layers(regions: Regions, plan: Plan, sparse: Collection[str]):
             plan.layers[call] = made.setdefault(key, substitution)
 
 
-def _fits_a_table(group):
-    return group is not None and group.format.bits <= MOST_BITS
+def _stays_float(operator, plan, call):
+    """Return whether the float layer computes a call, though there is a Quant layer."""
+    if not (reads_table(operator) or is_average(operator)):
+        return False
+    group = plan.group_of(call.inputs[0])
+    return group is None or (reads_table(operator) and group.format.bits > MOST_BITS)
 
 
 class _Substituting:
@@ -61,6 +67,10 @@ class _Substituting:
         self.on_grid = {c.layer for c in calls if c.inputs and plan.group_of(c.inputs[0])}
 
     def arguments(self, call: Call, quantized: type, norm) -> dict:
+        if quantized is ExactMean:
+            return {"function": call.layer}
+        if issubclass(quantized, ExactAverage):
+            return {}
         if quantized is QuantFunction:
             return {"function": call.layer, "format": self.plan.group_of(call.inputs[0]).format}
         if quantized is QuantSoftmax:

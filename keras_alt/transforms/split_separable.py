@@ -3,6 +3,7 @@
 import functools
 
 import keras
+from keras import ops
 
 from keras_alt.graph import Graph, call_and_fill, rewrite
 from keras_alt.replacements import Replacements
@@ -30,8 +31,9 @@ def split_separable(model: keras.Model) -> keras.Model:
         pointwise = replacements(layer, "pointwise", make)
         make = functools.partial(_depthwise, layer)
         depthwise = replacements(layer, "depthwise", make, suffix="depthwise")
-        bias = [layer.bias] if layer.use_bias else []
-        kernels = {depthwise: [layer.depthwise_kernel], pointwise: [layer.pointwise_kernel, *bias]}
+        # As arrays: on JAX, variables must not share a buffer, which training gives away.
+        first, *others = map(ops.convert_to_numpy, layer.weights)
+        kernels = {depthwise: [first], pointwise: others}
         fill = lambda built: built.set_weights(kernels[built])  # noqa: E731
         return call_and_fill(pointwise, fill, call_and_fill(depthwise, fill, new(call.inputs[0])))
 

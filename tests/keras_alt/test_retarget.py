@@ -293,3 +293,24 @@ def test_the_record_is_that_of_a_quantized_layer():
     inputs = keras.Input((4,))
     q = keras_alt.quantize_model(keras.Model(inputs, L.Dense(2)(Named()(inputs))))
     assert formats(keras_alt.retarget(q)) == formats(q)
+
+
+@pytest.mark.backend
+def test_models_share_no_buffers(rng):
+    """Keras gives those of JAX away when it trains or predicts."""
+    inputs = keras.Input((6, 6, 3))
+    x = L.SeparableConv2D(4, 3, name="parts")(inputs)
+    x = L.PReLU(shared_axes=[1, 2], name="sloped")(L.BatchNormalization(name="norm")(x))
+    model = keras.Model(inputs, L.Dense(2, name="head")(L.Flatten(name="flat")(x)))
+    x = rng.normal(size=(4, 6, 6, 3)).astype("float32")
+    config = QuantizeConfig(target="litert")
+    quantized = keras_alt.quantize_model(model, config, calibration_data=x)
+    trained = keras_alt.quantize_model(
+        model, QuantizeConfig(batch_norm="train"), calibration_data=x
+    )
+    again = keras_alt.retarget(quantized, "onnx", calibration_data=x)
+    for each in (quantized, trained, again):
+        each.compile(keras_alt.optimizers.alt(1e-3), "mse")
+        each.fit(x, np.zeros((4, 2)), verbose=0)
+    for each in (model, quantized, trained, again):
+        assert np.isfinite(each.predict(x, verbose=0)).all()

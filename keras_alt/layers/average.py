@@ -1,0 +1,130 @@
+"""Averages of codes: Keras' layers, correctly rounded on every backend."""
+
+import keras
+import numpy as np
+
+from keras_alt.numerics import averages
+from keras_alt.numerics.backend import numerics
+from keras_alt.padding import paddings
+
+L = keras.layers
+
+
+class ExactAverage:
+    """Mixin in front of a Keras layer: its averages are the float32 numbers next to the true ones.
+
+    Keras' own call is as exact on most backends, see `Backend.averages_exactly`.
+
+    Attributes:
+        exact_form_of: what tables of layers know this layer as: the type of Keras' layer, or the
+            name of its operator.
+    """
+
+    exact_form_of: type | str
+
+
+class _OfWindows(ExactAverage):
+    def call(self, inputs):
+        axes, size, strides = _space(self, inputs), self.pool_size, self.strides
+        lengths = [inputs.shape[axis] for axis in axes]
+        pads = paddings(self.padding, lengths, size, strides, (1,) * len(axes))
+        if numerics.averages_exactly(pads):
+            return super().call(inputs)
+        return averages.window_mean(inputs, axes, size, strides, pads)
+
+
+class _OfSpace(ExactAverage):
+    def call(self, inputs, **masks):
+        if any(mask is not None for mask in masks.values()) or numerics.averages_exactly():
+            return super().call(inputs, **masks)
+        return averages.mean(inputs, _space(self, inputs), self.keepdims)
+
+
+def _space(layer, inputs):
+    """Return the axes that are neither samples nor channels."""
+    first = 1 if layer.data_format == "channels_last" else 2
+    return tuple(range(first, first + len(inputs.shape) - 2))
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactAveragePooling1D(_OfWindows, L.AveragePooling1D):
+    """`AveragePooling1D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.AveragePooling1D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactAveragePooling2D(_OfWindows, L.AveragePooling2D):
+    """`AveragePooling2D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.AveragePooling2D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactAveragePooling3D(_OfWindows, L.AveragePooling3D):
+    """`AveragePooling3D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.AveragePooling3D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactGlobalAveragePooling1D(_OfSpace, L.GlobalAveragePooling1D):
+    """`GlobalAveragePooling1D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.GlobalAveragePooling1D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactGlobalAveragePooling2D(_OfSpace, L.GlobalAveragePooling2D):
+    """`GlobalAveragePooling2D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.GlobalAveragePooling2D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactGlobalAveragePooling3D(_OfSpace, L.GlobalAveragePooling3D):
+    """`GlobalAveragePooling3D` of codes, correctly rounded on every backend."""
+
+    exact_form_of = L.GlobalAveragePooling3D
+
+
+@keras.saving.register_keras_serializable(package="keras_alt")
+class ExactMean(ExactAverage, L.Layer):
+    """`keras.ops.mean` of codes, correctly rounded on every backend.
+
+    Args:
+        function: the operator that `keras.ops.mean` makes.
+    """
+
+    exact_form_of = "Mean"
+
+    def __init__(self, function: keras.Operation, **kwargs):
+        super().__init__(**kwargs)
+        self.function = function
+        self.axis, self.keepdims = function.axis, function.keepdims
+
+    def call(self, inputs):
+        if numerics.averages_exactly():
+            return self.function(inputs)
+        axes = range(len(inputs.shape)) if self.axis is None else np.atleast_1d(self.axis).tolist()
+        return averages.mean(inputs, axes, self.keepdims)
+
+    def get_config(self):
+        function = keras.saving.serialize_keras_object(self.function)
+        return {**super().get_config(), "function": function}
+
+    @classmethod
+    def from_config(cls, config):
+        function = keras.saving.deserialize_keras_object(config["function"])
+        return cls(**{**config, "function": function})
+
+
+# The exact form of each kind of average.
+EXACT = {
+    exact.exact_form_of: exact
+    for exact in (
+        *(ExactAveragePooling1D, ExactAveragePooling2D, ExactAveragePooling3D),
+        *(ExactGlobalAveragePooling1D, ExactGlobalAveragePooling2D, ExactGlobalAveragePooling3D),
+        ExactMean,
+    )
+}
