@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from keras_alt.graph import Call
+from keras_alt.handlers import kind_of
 from keras_alt.integer.axes import known_size
 from keras_alt.integer.program import NotIntegerError
 from keras_alt.integer.reader import Reader, handles
@@ -21,7 +22,7 @@ REDUCTIONS: dict[str, Callable[..., Variable]] = {
 
 @handles(*REDUCTIONS)
 def _reduced(reader: Reader, call: Call) -> Variable:
-    kind, axes, x = type(call.layer).__name__, reduced_axes(call), reader.operand(call)
+    kind, axes, x = kind_of(call.layer), reduced_axes(call), reader.operand(call)
     if axes is None:
         raise NotIntegerError(
             f"The {kind.lower()} '{call.layer.name}' must leave the batch alone and have no "
