@@ -4,6 +4,7 @@ Example:
 
     python benchmarks/search_router.py
     python benchmarks/search_router.py --count 10 --models router_search_32 output/int8.keras
+    python benchmarks/search_router.py --size 64 --window-um 22 --models router_search_64
 
 Windows of the validation split have 0, 10, 20 or 40 % of their pixels blocked, and 2 to 10 pins.
 Prints Markdown tables for all of them, for each blocked share, and for each number of pins. Cost
@@ -44,6 +45,7 @@ from keras_route.training.search_evaluation import (
     held_out_windows,
     searched_net,
 )
+from keras_route.training.search_labels import SearchFamily
 
 ALL = "all"
 
@@ -51,7 +53,8 @@ ALL = "all"
 def main():
     options = parse()
     warnings.filterwarnings("ignore", message=".*was trained on")
-    windows = held_out_windows(options.count)
+    family = SearchFamily(options.size, options.size, window_um=options.window_um)
+    windows = held_out_windows(options.count, family=family)
     print(f"{len(windows)} windows", flush=True)
     methods = {
         "rule": by_rule,
@@ -74,11 +77,23 @@ def main():
 
 
 def by_rule(windows):
-    return [Net.from_labels(draw_net(window.pins), window.pins) for window in windows]
+    return [
+        Net.from_labels(draw_net(window.pins, **size_of(window)), window.pins, window_um=um(window))
+        for window in windows
+    ]
+
+
+def size_of(window):
+    height, width, _ = window.blocked.shape
+    return {"height": height, "width": width}
+
+
+def um(window):
+    return window.net.window_um
 
 
 def searched(windows):
-    return [searched_net(window.pins, window.blocked) for window in windows]
+    return [searched_net(window.pins, window.blocked, um(window)) for window in windows]
 
 
 def nearest_first(windows):
@@ -91,13 +106,17 @@ def nearest_first(windows):
 
 def crossed(windows):
     """Search without a network on the rows and columns of the pins."""
-    scores = np.full((len(windows), 32, 32, 8), -np.inf, "float32")
+    blocked = np.stack([window.blocked for window in windows])
+    scores = np.full((*blocked.shape[:3], 8), -np.inf, "float32")
     for score, window in zip(scores, windows, strict=True):
         for x, y in window.pins:
             score[max(y - 1, 0) : y + 2] = score[:, max(x - 1, 0) : x + 2] = 0
     pins = PinSets.of(window.pins for window in windows)
-    labels = pruned_search(scores, pins, np.stack([w.blocked for w in windows]))
-    return [Net.from_labels(label, w.pins) for label, w in zip(labels, windows, strict=True)]
+    labels = pruned_search(scores, pins, blocked, um(windows[0]))
+    return [
+        Net.from_labels(label, window.pins, window_um=um(window))
+        for label, window in zip(labels, windows, strict=True)
+    ]
 
 
 def with_network(name):
@@ -105,7 +124,8 @@ def with_network(name):
 
     def routed(windows):
         blocked = np.stack([window.blocked for window in windows])
-        return route(model, [window.pins for window in windows], blocked=blocked)
+        pins, window_um = [window.pins for window in windows], um(windows[0])
+        return route(model, pins, blocked=blocked, window_um=window_um, **size_of(windows[0]))
 
     return routed
 
@@ -179,6 +199,8 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=30, help="windows of each kind")
+    parser.add_argument("--size", type=int, default=32, help="rows and columns of a window")
+    parser.add_argument("--window-um", type=float, default=11.0, help="its sides in micrometres")
     parser.add_argument("--models", nargs="+", default=["fcn_32", "router_32", "router_search_32"])
     return parser.parse_args()
 

@@ -135,8 +135,8 @@ def _by_the_rule(model, options, nets):
 def _beside_obstacles(model, options, nets):
     if nets:
         raise ValueError(
-            "Networks that see obstacles are measured on windows of one family, which has no "
-            f"options: leave them out. Received: {', '.join(nets)}"
+            "Networks that see obstacles are measured on windows of the size that they were "
+            f"trained on, which has no options: leave them out. Received: {', '.join(nets)}"
         )
     each = max(1, round(options.count / WINDOW_KINDS))
     progress = progress_bar(each * WINDOW_KINDS).update

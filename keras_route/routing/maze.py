@@ -10,7 +10,7 @@ DEAREST = 1 << 18  # the largest cost of a pixel or a via that may be used
 BLOCKED = DEAREST << 27  # the cost of a pixel that may not
 HORIZONTAL = np.array([metal.horizontal for metal in METALS.values()])
 EXACT_PINS = 10
-EXACT_NODES = 1 << 21  # pixels times subsets of pins
+EXACT_NODES = 1 << 23  # pixels times subsets of pins
 
 
 class Maze:

@@ -9,6 +9,7 @@ from keras_route.evaluation import HELD_OUT_SEED
 from keras_route.layout.blocked import METAL_CHANNELS
 from keras_route.layout.checking import check
 from keras_route.layout.net import Net
+from keras_route.models.training_range import window_of_training
 from keras_route.routing.legalize import drawn, resistance_maze, separated
 from keras_route.routing.maze import tree_with_cost
 from keras_route.routing.pins_to_nets import route
@@ -18,6 +19,7 @@ from keras_route.training.search_labels import SearchFamily
 SHARES = (0.0, 0.1, 0.2, 0.4)
 PINS = range(2, 11)
 WINDOW_KINDS = len(SHARES) * len(PINS)
+USUAL = SearchFamily()
 VIA_CHANNELS = [via.channel for via in VIAS.values()]
 
 
@@ -76,7 +78,8 @@ def evaluate_search(
     """Return the figures of the nets that `route` makes with a network.
 
     Windows of the validation split have 0, 10, 20 or 40 % of their pixels blocked, and 2 to 10
-    pins; there are `count` of each kind.
+    pins; there are `count` of each kind. They have the size of those that a network of a preset was
+    trained on, otherwise 32 x 32 pixels and 11 um.
 
     Args:
         model: Keras model, as for `route`.
@@ -87,18 +90,31 @@ def evaluate_search(
     Returns:
         Figures for `"all"`, for each share of blocked pixels, and for each number of pins.
     """
-    windows = held_out_windows(count, seed)
+    family = SearchFamily(**window_of_training(model))
+    windows = held_out_windows(count, seed, family)
     blocked = np.stack([window.blocked for window in windows])
-    nets = route(model, [window.pins for window in windows], blocked=blocked, progress=progress)
+    pins = [window.pins for window in windows]
+    nets = route(
+        model, pins, family.height, family.width, blocked, family.window_um, progress=progress
+    )
     return grouped(windows, nets)
 
 
-def held_out_windows(count: int, seed: int = HELD_OUT_SEED) -> list[Window]:
-    """Return the windows of `evaluate_search`, 36 times `count` of them."""
+def held_out_windows(
+    count: int, seed: int = HELD_OUT_SEED, family: SearchFamily = USUAL
+) -> list[Window]:
+    """Return the windows of `evaluate_search`, 36 times `count` of them.
+
+    Args:
+        count: windows of each kind.
+        seed: of the windows.
+        family: whose size they have.
+    """
     windows = []
     for share in SHARES:
         for pins in PINS:
-            kind = SearchFamily(
+            kind = dataclasses.replace(
+                family,
                 min_pins=pins,
                 max_pins=pins,
                 least_blocked=share,
@@ -106,16 +122,19 @@ def held_out_windows(count: int, seed: int = HELD_OUT_SEED) -> list[Window]:
                 split="validation",
             )
             drawn_windows = [kind.window(seed, index) for index in range(count)]
-            windows += [Window(share, p, b, searched_net(p, b)) for p, b in drawn_windows]
+            windows += [
+                Window(share, pins, blocked, searched_net(pins, blocked, family.window_um))
+                for pins, blocked in drawn_windows
+            ]
     return windows
 
 
-def searched_net(pins: np.ndarray, blocked: np.ndarray) -> Net:
+def searched_net(pins: np.ndarray, blocked: np.ndarray, window_um: float = USUAL.window_um) -> Net:
     """Return the cheapest net, by the search alone."""
-    _, metal = tree_with_cost(resistance_maze(blocked, _um_per_px(blocked)), pins)
+    _, metal = tree_with_cost(resistance_maze(blocked, _um_per_px(blocked, window_um)), pins)
     if metal is None:
         raise separated(pins, blocked)
-    return Net.from_labels(drawn(metal, pins), pins)
+    return Net.from_labels(drawn(metal, pins), pins, window_um=window_um)
 
 
 def grouped(windows: Sequence[Window], nets: Sequence[Net]) -> dict[str, SearchFigures]:
@@ -144,14 +163,13 @@ def search_figures(pairs: Sequence[tuple[Window, Net]]) -> SearchFigures:
 
 def route_cost(net: Net, blocked: np.ndarray) -> int:
     """Return the cost of a net, as the search counts it, whatever is blocked."""
-    maze = resistance_maze(np.zeros_like(blocked), _um_per_px(blocked))
+    maze = resistance_maze(np.zeros_like(blocked), _um_per_px(blocked, net.window_um))
     labels = np.moveaxis(net.to_labels().astype(bool), -1, 0)
     metal = labels[METAL_CHANNELS]
     stacks = sum(maze.vias[: metal[:, y, x].argmax(), y, x].sum() for x, y in set(net.pins))
     return int(maze.pixels[metal].sum() + maze.vias[labels[VIA_CHANNELS]].sum() + stacks)
 
 
-def _um_per_px(blocked):
+def _um_per_px(blocked, window_um):
     height, width, _ = blocked.shape
-    window_um = SearchFamily().window_um
     return window_um / width, window_um / height
