@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from keras_route.models.training_range import TrainingRange
+from keras_route.routing.compiled import trees
 from keras_route.routing.pins_to_nets import route
 from keras_route.training import search_run
 from keras_route.training.search_evaluation import (
+    evaluate_search,
     grouped,
     held_out_windows,
     route_cost,
@@ -81,6 +84,32 @@ def test_other_nets_cost_no_less_than_the_cheapest(windows, rng):
         route_cost(net, window.blocked) >= route_cost(window.net, window.blocked)
         for net, window in zip(nets, windows, strict=True)
     )
+
+
+@pytest.mark.check
+def test_a_network_is_measured_in_windows_of_its_training(rng):
+    class Undecided:
+        name, channels, seen = "undecided", 5, set()
+        training_range = TrainingRange(16, 24, 5.5, 2, 10, 0.4)
+
+        def predict_on_batch(self, images):
+            self.seen.add(images.shape[1:])
+            return rng.normal(0, 5, (*images.shape[:3], 16))
+
+    figures = evaluate_search(Undecided(), 1, seed=3)
+
+    assert Undecided.seen == {(16, 24, 5)}
+    assert figures["all"].nets == 36
+    assert figures["all"].legal == 1
+    assert figures["all"].cost > 1
+
+
+@pytest.mark.check
+def test_the_search_is_exact_up_to_ten_pins_in_larger_windows():
+    family = SearchFamily(64, 64, 10, 10, window_um=22.0)
+    pins, blocked = family.window(0, 0)
+    through = trees.costs_through(*family.maze(blocked).arguments(pins))
+    assert route_cost(searched_net(pins, blocked, 22.0), blocked) == through.min()
 
 
 @pytest.mark.check
