@@ -1,5 +1,7 @@
 """The cheapest routes on the pixels that a network holds likely."""
 
+import math
+
 import numpy as np
 
 from keras_route.layout.blocked import METAL_CHANNELS
@@ -10,10 +12,13 @@ from keras_route.technology.layers import LAYERS
 
 # Log-odds above which pixels are likely, by the number of pins. Each pin makes the search two to
 # three times as long, so with many pins it looks at fewer pixels.
-LIKELY = {2: -7.0, 3: -7.0, 4: -7.0, 5: -6.5, 6: -6.0, 7: -5.5, 8: -5.0, 9: -4.5, 10: -4.0}
+LIKELY = {2: -6.5, 3: -6.5, 4: -6.5, 5: -6.0, 6: -5.5, 7: -5.0, 8: -4.5, 9: -4.0, 10: -3.5}
 LIKELY_OF_MORE = -5.0  # of more pins, which the search joins one after the other
-# If likely pixels do not join the pins, those down to a lower score are searched, and at last all.
-FURTHER = (0.0, 2.0, np.inf)
+# In a larger window the search for all takes longer, so it may look at more. These limits are those
+# of 32 x 32 pixels; each doubling lowers them by so much.
+LOWER = 0.75
+# If likely pixels do not join the pins, those down to lower scores are searched, and at last all.
+FURTHER = (0.0, 2.0, 4.0, 7.0, np.inf)
 
 
 def pruned_search(
@@ -71,9 +76,10 @@ def _likely_trees(
     channels = np.array(METAL_CHANNELS)
     free, usable = np.empty((2, *pixels.shape), bool)
     found = np.zeros((len(scores), *pixels.shape), bool)
+    lower = LOWER * max(0.0, math.log2(height * width / 32**2))
     for n, net in enumerate(pins):
         x, y = np.ascontiguousarray(without_repeats(net).T)
-        first = LIKELY.get(len(x), LIKELY_OF_MORE)
+        first = LIKELY.get(len(x), LIKELY_OF_MORE) - lower
         for further in FURTHER:
             size = likely.mark_likely(
                 scores[n], channels, blocked[n], first - further, x, y, free, usable

@@ -90,7 +90,7 @@ def evaluate_search(
     Returns:
         Figures for `"all"`, for each share of blocked pixels, and for each number of pins.
     """
-    family = SearchFamily(**window_of_training(model))
+    family = dataclasses.replace(USUAL, **window_of_training(model))
     windows = held_out_windows(count, seed, family)
     blocked = np.stack([window.blocked for window in windows])
     pins = [window.pins for window in windows]
