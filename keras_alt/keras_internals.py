@@ -51,6 +51,20 @@ def timestep_mask(tensor):
     return getattr(tensor, "_keras_mask", None)
 
 
+def remember(tensor, name: str, value):
+    """Keep a value with a tensor of the backend, as Keras keeps masks and logits."""
+    from keras.src.backend.common.tensor_attributes import set_tensor_attr
+
+    set_tensor_attr(tensor, name, value)
+
+
+def remembered(tensor, name: str):
+    """Return what `remember` keeps with a tensor under a name, or None."""
+    from keras.src.backend.common.tensor_attributes import get_tensor_attr
+
+    return get_tensor_attr(tensor, name)
+
+
 def is_layer_scale(layer) -> bool:
     """Return whether `layer` is the `LayerScale` of Keras' own applications."""
     kind = type(layer)

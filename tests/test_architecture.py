@@ -61,7 +61,7 @@ LAZY = {
 RUNS_CODE = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 # Functions are compiled where they are defined; others import these modules lazily.
 COMPILED = ("keras_route/routing/compiled", "keras_route/chip/compiled")
-BACKENDS = {"tensorflow.py", "tensorflow_cpu.py", "jax.py", "torch.py"}
+BACKENDS = {"tensorflow.py", "tensorflow_cpu.py", "jax.py", "jax_cpu.py", "torch.py"}
 DOOR = "keras_alt/keras_internals.py"
 PRIVATE = {
     *("_functional", "_nodes_by_depth", "_keras_history", "_keras_mask"),

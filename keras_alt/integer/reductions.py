@@ -22,7 +22,7 @@ REDUCTIONS: dict[str, Callable[..., Variable]] = {
 
 @handles(*REDUCTIONS)
 def _reduced(reader: Reader, call: Call) -> Variable:
-    kind, axes, x = kind_of(call.layer), reduced_axes(call), reader.operand(call)
+    kind, axes, x = str(kind_of(call.layer)), reduced_axes(call), reader.operand(call)
     if axes is None:
         raise NotIntegerError(
             f"The {kind.lower()} '{call.layer.name}' must leave the batch alone and have no "

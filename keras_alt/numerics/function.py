@@ -6,9 +6,12 @@ import keras
 from keras import ops
 
 from keras_alt.formats import FixedPoint
+from keras_alt.keras_internals import remember, remembered
 from keras_alt.numerics.backend import numerics
 from keras_alt.numerics.contract import Rules, SoftmaxRules
 from keras_alt.numerics.rounding import STEPPED, require_rounding
+
+SUM = "_keras_alt_sum"
 
 
 def fake_quant(
@@ -88,12 +91,9 @@ class QuantizedSum(NamedTuple):
 
 
 def remember_sum(total, terms: QuantizedSum):
-    """Note the terms on the tensor `total`, if the backend computes their sum faster.
-
-    Keras keeps masks and logits with their tensors in the same way.
-    """
+    """Note the terms with the tensor `total`, if the backend computes their sum faster."""
     if numerics.fuses_sum(total):
-        total._keras_alt_sum = terms
+        remember(total, SUM, terms)
 
 
 def held(log2_threshold, frozen):
@@ -102,8 +102,8 @@ def held(log2_threshold, frozen):
 
 
 def remembered_sum(total) -> QuantizedSum | None:
-    """Return what `remember_sum` noted on this tensor, or None."""
-    return getattr(total, "_keras_alt_sum", None)
+    """Return what `remember_sum` noted with this tensor, or None."""
+    return remembered(total, SUM)
 
 
 def fake_quant_sum(terms: QuantizedSum, log2_threshold, rules: Rules, exponent=None):

@@ -1,4 +1,8 @@
-"""The quantizer on JAX, where `jit` turns each closed form into one pass over memory."""
+"""The quantizer on JAX: on the CPU, operators in C of one pass over memory each way.
+
+On other devices, on several, and without a compiler, `jit` turns each closed form into loops over
+memory. Bits are the same.
+"""
 
 import contextlib
 import functools
@@ -8,7 +12,7 @@ import jax.numpy as jnp
 from jax.experimental import multihost_utils
 from keras.ops import convert_to_numpy
 
-from keras_alt.numerics import closed_form
+from keras_alt.numerics import closed_form, jax_cpu, one_pass
 
 SUMMED_AS_PRODUCTS = 2**16  # from this size on
 
@@ -51,6 +55,8 @@ _fake_quant.defvjp(_forward, _backward)
 
 
 def fake_quant(x, log2_threshold, rules, training, exponent):
+    if training and jax_cpu.computes() and jax_cpu.channels(x, log2_threshold) is not None:
+        return jax_cpu.quantized(x, (log2_threshold,), (rules,), exponent)
     return _fake_quant(x, log2_threshold, exponent, rules)
 
 
@@ -107,8 +113,15 @@ def held(value, frozen):
 
 
 def fuses_sum(total):
-    """Return False: `jit` also turns the single steps into one pass."""
-    return False
+    """Return whether `total` is a float32 tensor that `jit` traces, for the operators."""
+    is_traced = isinstance(total, jax.core.Tracer)
+    return is_traced and total.dtype == jnp.float32 and jax_cpu.computes()
+
+
+def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
+    if jax_cpu.adds(x, bias, log2_thresholds, rules):
+        return jax_cpu.quantized(x, log2_thresholds, rules, exponent, bias)
+    return one_pass.single_steps(fake_quant, x, bias, log2_thresholds, rules, exponent)
 
 
 def update_replicas(update, gradients):

@@ -19,8 +19,7 @@ from keras_alt.numerics.rounding import ROUNDINGS
 pytestmark = [pytest.mark.backend, pytest.mark.check]
 ROOT = pathlib.Path(compiled.__file__).parents[2]
 BACKEND = keras.backend.backend()
-LOADERS = {"tensorflow": "operators", "torch": "functions"}
-compiles = pytest.mark.skipif(BACKEND not in LOADERS, reason="JAX needs no C functions")
+LOADERS = {"tensorflow": "operators", "jax": "operators", "torch": "functions"}
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, compiled.COMPILERS)), reason="no compiler is installed"
 )
@@ -54,7 +53,6 @@ def test_c_knows_every_rounding():
     assert fields == (3, 8, 0.0, 255.0, 0.0, 6.0, -128.0)
 
 
-@compiles
 def test_a_missing_compiler_is_said_once(first_use, monkeypatch):
     monkeypatch.setenv("CC", "no-such-compiler")
     said = f"raining on {BACKEND}.*Received: no no-such-compiler on the path"
@@ -63,7 +61,6 @@ def test_a_missing_compiler_is_said_once(first_use, monkeypatch):
     assert first_use() is None  # a second warning would be an error
 
 
-@compiles
 def test_an_error_of_the_compiler_is_said(first_use, monkeypatch):
     monkeypatch.setenv("CC", "false" if shutil.which("false") else sys.executable)
     with pytest.warns(UserWarning, match="could not be compiled"):
@@ -109,8 +106,14 @@ def test_other_sources_and_flags_are_another_library(library, tmp_path):
 
 @needs_compiler
 def test_the_sources_have_no_warnings(monkeypatch, library):
-    """Those of TensorFlow include the others."""
+    """Those of TensorFlow and JAX include the others."""
     strict = ("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+    if BACKEND == "jax":
+        import jax
+
+        include = f"-I{jax.ffi.include_dir()}"
+        library = library._replace(source="one_pass_jax.c", compile_flags=(include,))
+        library = library._replace(link_flags=("-pthread",))
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -138,10 +141,10 @@ expected = quantized()
 SECOND_COPY = """
 import os, sys
 os.environ["XDG_CACHE_HOME"] = sys.argv[1]
-tensorflow_cpu._operators.cache_clear()
+{backend}_cpu._operators.cache_clear()
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    assert tensorflow_cpu.operators() is None
+    assert {backend}_cpu.operators() is None
 assert "has registered no operators" in str(caught[0].message), caught
 assert (quantized() == expected).all()
 """
@@ -154,7 +157,6 @@ def run(script, cache, *arguments):
     subprocess.run(command, env=environment, check=True)
 
 
-@compiles
 @needs_compiler
 @pytest.mark.full
 def test_processes_share_a_library_and_replace_a_damaged_one(tmp_path):
@@ -166,7 +168,6 @@ def test_processes_share_a_library_and_replace_a_damaged_one(tmp_path):
     assert [path.stat().st_size for path in files(tmp_path)] == [size]
 
 
-@compiles
 @needs_compiler
 @pytest.mark.full
 def test_a_process_runs_without_a_cache(tmp_path):
@@ -175,7 +176,7 @@ def test_a_process_runs_without_a_cache(tmp_path):
 
 
 @needs_compiler
-@pytest.mark.tensorflow_only
+@pytest.mark.skipif(BACKEND == "torch", reason="functions have no names in a process")
 @pytest.mark.full
 def test_a_second_copy_of_the_operators_is_done_without(tmp_path):
     """A process registers each name once. The loops of XLA take over."""
