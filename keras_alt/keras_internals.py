@@ -65,6 +65,15 @@ def remembered(tensor, name: str):
     return get_tensor_attr(tensor, name)
 
 
+def take_arguments_as_they_are(layer: keras.layers.Layer):
+    """Keep Keras from converting the arguments of each call of `layer`, which converts its own.
+
+    Without a graph, Keras' way through all arguments takes longer than most quantizers.
+    """
+    if layer._convert_input_args:
+        layer._convert_input_args = False
+
+
 def is_layer_scale(layer) -> bool:
     """Return whether `layer` is the `LayerScale` of Keras' own applications."""
     kind = type(layer)

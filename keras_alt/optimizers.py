@@ -75,9 +75,12 @@ class ThresholdAdam(keras.optimizers.Optimizer):
     # Keras' public hook, `update_step`, sees one variable at a time; this one sees all of them.
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         def update(grads):
-            gradients = [ops.zeros(variable.shape, "float32") for variable in self.thresholds]
-            for gradient, variable in zip(grads, trainable_variables, strict=True):
-                gradients[position_of(self, variable)] = gradient
+            given = zip(trainable_variables, grads, strict=True)
+            gradients = {position_of(self, variable): gradient for variable, gradient in given}
+            gradients = [
+                gradients[i] if i in gradients else ops.zeros(variable.shape, "float32")
+                for i, variable in enumerate(self.thresholds)
+            ]
             old = _joined([variable.value for variable in self.thresholds])
             new = self._updated(old, _joined(gradients), ops.cast(learning_rate, "float32"))
             for variable, value in zip(self.thresholds, _split(new, self.thresholds), strict=True):

@@ -165,11 +165,15 @@ def _one(scale):
     return ops.where(ops.isfinite(scale), ops.ones_like(scale), math.nan)
 
 
+def exponent_of(log2_threshold, format):
+    """Return log2 of the scale."""
+    return ops.ceil(log2_threshold) - (format.bits - int(format.signed))
+
+
 def power_of_two(log2_threshold, format):
     """Return the scale, the step of the grid."""
     # `ops.power(2.0, integer)` is exact on all three backends; exp2 and exp(k ln 2) are not.
-    exponent = ops.ceil(log2_threshold) - (format.bits - int(format.signed))
-    return ops.power(ops.cast(2.0, "float32"), exponent)
+    return ops.power(ops.cast(2.0, "float32"), exponent_of(log2_threshold, format))
 
 
 def rectified(x, relu_max):

@@ -48,6 +48,9 @@ class Backend(Protocol):
         Only `x` has a gradient. `training` is that of `fake_quant`.
         """
 
+    def exponent_of(self, log2_threshold, format: FixedPoint):
+        """Return `closed_form.exponent_of` without a gradient."""
+
     def averages_exactly(self, pads: Sequence[tuple[int, int]] = ()) -> bool:
         """Return whether Keras' averages are correctly rounded here.
 

@@ -55,15 +55,15 @@ def fake_quant(
         Tensor of the shape and dtype of `x`.
     """
     require_rounding("rounding", rounding)
-    x = ops.convert_to_tensor(x)
+    as_float32 = _float32(x)
     y = numerics.fake_quant(
-        _float32(x),
+        as_float32,
         _float32(log2_threshold),
         (format, rounding, relu_max),
         training,
         _exponent_for(rounding, exponent),
     )
-    return y if y.dtype == x.dtype else ops.cast(y, x.dtype)
+    return y if as_float32 is x else ops.cast(y, ops.convert_to_tensor(x).dtype)
 
 
 def _float32(x):
@@ -138,8 +138,11 @@ def _exponent_for(rounding, exponent):
 
 
 def exponent_of(log2_threshold, format: FixedPoint):
-    """Return log2 of the grid step, an integer, as a float32 tensor in the threshold's shape."""
-    return ops.ceil(_float32(log2_threshold)) - (format.bits - int(format.signed))
+    """Return log2 of the grid step, an integer, as a float32 tensor without gradient.
+
+    It has the shape of the threshold.
+    """
+    return numerics.exponent_of(_float32(log2_threshold), format)
 
 
 def lookup(x, exponent, values, slopes, first: int, training: bool):

@@ -62,6 +62,10 @@ def softmax(x, exponent, tables, unit, rules, training):
     return y
 
 
+def exponent_of(log2_threshold, format):
+    return tf.stop_gradient(closed_form.exponent_of(log2_threshold, format))
+
+
 def averages_exactly(pads=()):
     """Return whether XLA compiles nothing here: it turns quotients into products."""
     return not tensorflow_cpu.is_compiled_by_xla()

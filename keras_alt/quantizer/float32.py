@@ -1,9 +1,18 @@
 """The rule that codes are computed in float32."""
 
 import keras
+import numpy as np
+from keras import ops
 
-from keras_alt.keras_internals import operation_behind
+from keras_alt.keras_internals import (
+    operation_behind,
+    remember,
+    remembered,
+    take_arguments_as_they_are,
+)
 from keras_alt.precision import SHORT
+
+MASK = "_keras_mask"  # of the time steps, which Keras keeps with a tensor
 
 
 class InFloat32:
@@ -33,7 +42,26 @@ class InFloat32:
                 has_float32 = getattr(source, "variable_dtype", "float32") == "float32"
                 if not (self.takes_floats and has_float32 and inputs.dtype in SHORT):
                     _require_float32(source, inputs.dtype)
+            take_arguments_as_they_are(self)
+            inputs, *args = (_as_keras_takes_it(self, given) for given in (inputs, *args))
+            kwargs = {name: _as_tensor(self, given) for name, given in kwargs.items()}
         return super().__call__(inputs, *args, **kwargs)
+
+
+def _as_keras_takes_it(layer, inputs):
+    """Return `inputs` as a tensor of the type that Keras would make of it for `layer`."""
+    is_tensor = ops.is_tensor(inputs) or keras.backend.is_keras_tensor(inputs)
+    if is_tensor and keras.backend.standardize_dtype(inputs.dtype) == layer.input_dtype:
+        return inputs
+    tensor = layer.dtype_policy.convert_input(inputs, layer.autocast, layer.input_dtype)
+    mask = remembered(inputs, MASK)
+    if mask is not None:
+        remember(tensor, MASK, mask)
+    return tensor
+
+
+def _as_tensor(layer, given):
+    return _as_keras_takes_it(layer, given) if isinstance(given, np.ndarray | np.generic) else given
 
 
 def _require_float32(layer, dtype):

@@ -168,7 +168,7 @@ class Quantizer(CarriesRecord, InFloat32, keras.layers.Layer):
 
     def exponent_tensor(self):
         """Return `exponent` as a float32 tensor without gradient."""
-        return ops.stop_gradient(exponent_of(self.log2_threshold.value, self.format))
+        return exponent_of(self.log2_threshold.value, self.format)
 
     def trained_log2_threshold(self):
         """Return the value of the variable; no gradient flows through it while it is frozen."""
