@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -66,7 +67,7 @@ class TrainingRange:
         return found
 
 
-def window_of_training(model) -> dict[str, float]:
+def window_of_training(model) -> dict[str, Any]:
     """Return height, width and window_um that a network of a preset was trained on, else {}."""
     known = getattr(model, "training_range", None)
     if known is None:
