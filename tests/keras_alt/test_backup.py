@@ -34,6 +34,12 @@ def callbacks(kind, folder, backup_first):
     return [backup, *ours] if backup_first else [*ours, backup]
 
 
+def named_anew(kind, data):
+    """Return a network with the automatic names that it has in a process of its own."""
+    keras.utils.clear_session()
+    return kind(data)
+
+
 @pytest.mark.backend
 @pytest.mark.parametrize(
     ("kind", "backup_first"),
@@ -48,7 +54,7 @@ def test_a_resumed_run_ends_as_a_whole_one(data, tmp_path, kind, backup_first):
     folders = tmp_path / "whole", tmp_path / "resumed"
     for folder in folders:
         folder.mkdir()
-    whole, killed, resumed = (kind(data) for _ in range(3))
+    whole, killed, resumed = (named_anew(kind, data) for _ in range(3))
     fit(whole, data, callbacks(kind, folders[0], backup_first))
     with pytest.raises(KeyboardInterrupt):
         fit(killed, data, [*callbacks(kind, folders[1], backup_first), Killed(1)])
