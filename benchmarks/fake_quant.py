@@ -196,7 +196,7 @@ def with_gradients(function):
         def run(arguments, upstreams):
             arguments = [argument.detach().requires_grad_() for argument in arguments]
             results = function(*arguments)
-            return results, torch.autograd.grad(results, arguments, upstreams)
+            return results, torch.autograd.grad(results, arguments, upstreams, allow_unused=True)
 
     else:
         import tensorflow as tf
