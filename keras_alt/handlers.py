@@ -19,9 +19,10 @@ class Handlers(dict):
 def kind_of(layer: keras.Operation) -> type | str | None:
     """Return the type of a layer or the class name of a Keras operator, else None.
 
-    A layer that computes another one exactly tells it by `exact_form_of`, see `ExactAverage`.
+    A layer that computes another one exactly tells it by `exact_form_of`, see `ExactAverage`. Its
+    subclasses may compute something else.
     """
     if isinstance(layer, keras.layers.Layer):
-        return getattr(type(layer), "exact_form_of", type(layer))
+        return vars(type(layer)).get("exact_form_of", type(layer))
     is_keras = type(layer).__module__.startswith("keras.")
     return type(layer).__name__ if is_keras else None

@@ -179,9 +179,7 @@ class _Insertion:
             layer.set_mask("kernel", self.masks[original.name])
 
 
-def copy_weights(original: keras.layers.Layer, layer: keras.layers.Layer):
+def copy_weights(original: keras.Operation, layer: keras.layers.Layer):
     """Copy the weights of `original` to those of `layer` that have the same names."""
-    if not layer.weights:
-        return  # an average may be an operator, which has none
-    for variable, value in zip(original.weights, original.get_weights(), strict=True):
-        getattr(layer, variable.name).assign(value)
+    for variable in getattr(original, "weights", ()):  # operators have none
+        getattr(layer, variable.name).assign(ops.convert_to_numpy(variable))

@@ -48,7 +48,13 @@ def operation_behind(tensor) -> keras.Operation | None:
 
 def timestep_mask(tensor):
     """Return the mask that Keras attaches to `tensor`, or None."""
-    return getattr(tensor, "_keras_mask", None)
+    return remembered(tensor, "_keras_mask")
+
+
+def keep_timestep_mask(tensor, mask):
+    """Attach a mask to `tensor`, unless it is None."""
+    if mask is not None:
+        remember(tensor, "_keras_mask", mask)
 
 
 def remember(tensor, name: str, value):

@@ -285,7 +285,7 @@ def is_float_in(call: Call, target: str) -> bool:
 
 
 def is_operator(layer: keras.Operation, *names: str) -> bool:
-    """Return whether `layer` is a Keras operator, not a layer, with one of these class names."""
+    """Return whether `layer` is a Keras operator of one of these classes, or its exact form."""
     return kind_of(layer) in names
 
 

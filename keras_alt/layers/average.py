@@ -5,7 +5,7 @@ import numpy as np
 
 from keras_alt.numerics import averages
 from keras_alt.numerics.backend import numerics
-from keras_alt.padding import paddings
+from keras_alt.padding import is_fixed, paddings
 
 L = keras.layers
 
@@ -26,17 +26,18 @@ class ExactAverage:
 class _OfWindows(ExactAverage):
     def call(self, inputs):
         axes, size, strides = _space(self, inputs), self.pool_size, self.strides
-        lengths = [inputs.shape[axis] for axis in axes]
-        pads = paddings(self.padding, lengths, size, strides, (1,) * len(axes))
-        if numerics.averages_exactly(pads):
+        windows = [inputs.shape[axis] for axis in axes], size, strides, (1,) * len(axes)
+        pads = paddings(self.padding, *windows)
+        # XLA knows sizes that a graph of TensorFlow leaves open, and Keras' layer pads by them.
+        if numerics.averages_exactly(inputs, pads) or not is_fixed(self.padding, *windows):
             return super().call(inputs)
         return averages.window_mean(inputs, axes, size, strides, pads)
 
 
 class _OfSpace(ExactAverage):
-    def call(self, inputs, **masks):
-        if any(mask is not None for mask in masks.values()) or numerics.averages_exactly():
-            return super().call(inputs, **masks)
+    def call(self, inputs):
+        if numerics.averages_exactly(inputs):
+            return super().call(inputs)
         return averages.mean(inputs, _space(self, inputs), self.keepdims)
 
 
@@ -69,9 +70,17 @@ class ExactAveragePooling3D(_OfWindows, L.AveragePooling3D):
 
 @keras.saving.register_keras_serializable(package="keras_alt")
 class ExactGlobalAveragePooling1D(_OfSpace, L.GlobalAveragePooling1D):
-    """`GlobalAveragePooling1D` of codes, correctly rounded on every backend."""
+    """`GlobalAveragePooling1D` of codes, correctly rounded on every backend.
+
+    A mask of time steps makes it Keras' own, which `quantize_model` leaves in place.
+    """
 
     exact_form_of = L.GlobalAveragePooling1D
+
+    def call(self, inputs, mask=None):
+        if mask is not None:
+            return L.GlobalAveragePooling1D.call(self, inputs, mask)
+        return super().call(inputs)
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
@@ -104,7 +113,7 @@ class ExactMean(ExactAverage, L.Layer):
         self.axis, self.keepdims = function.axis, function.keepdims
 
     def call(self, inputs):
-        if numerics.averages_exactly():
+        if numerics.averages_exactly(inputs):
             return self.function(inputs)
         axes = range(len(inputs.shape)) if self.axis is None else np.atleast_1d(self.axis).tolist()
         return averages.mean(inputs, axes, self.keepdims)

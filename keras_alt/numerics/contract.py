@@ -51,10 +51,11 @@ class Backend(Protocol):
     def exponent_of(self, log2_threshold, format: FixedPoint):
         """Return `closed_form.exponent_of` without a gradient."""
 
-    def averages_exactly(self, pads: Sequence[tuple[int, int]] = ()) -> bool:
-        """Return whether Keras' averages are correctly rounded here.
+    def averages_exactly(self, x, pads: Sequence[tuple[int, int]] = ()) -> bool:
+        """Return whether Keras' averages of `x` are correctly rounded here.
 
         Args:
+            x: tensor.
             pads: cells that pad windows before and after, along each axis.
         """
 

@@ -45,9 +45,9 @@ def fake_quant(
         rounding: name of a rule in `keras_alt.numerics.rounding`.
         relu_max: if given, `x` is first clipped to [0, relu_max] in the same pass over memory;
             infinity for ReLU, 6 for ReLU6.
-        training: whether the result is trained through. TensorFlow then computes forward and
-            backward in one pass each. An exported graph needs False: it must not contain operators
-            of this package or compiled functions. The values are the same.
+        training: whether the result is trained through. On CPUs, C functions then compute forward
+            and backward in one pass each. An exported graph needs False: it must not contain
+            operators of this package or compiled functions. The values are the same.
         exponent: log2 of the step of the grid that `x` lies on, a scalar tensor. Only
             `rounding="double"` needs it.
 

@@ -65,9 +65,27 @@ static Array array_of(const void *of)
     const XLA_FFI_Buffer *buffer = of;
     Array array = {NULL, NULL, 1};
     for (int64_t axis = 0; axis < buffer->rank; axis++) array.n *= buffer->dims[axis];
-    if (buffer->dtype != XLA_FFI_DataType_F32) array.n = 0;
     if (array.n) array.at = buffer->data;
     return array;
+}
+
+static int are_floats(void **buffers, int64_t size)
+{
+    for (int64_t i = 0; i < size; i++)
+        if (((const XLA_FFI_Buffer *)buffers[i])->dtype != XLA_FFI_DataType_F32) return 0;
+    return 1;
+}
+
+/* Return why the buffers are not those of an operator, NULL if they are. */
+static const char *wrong(XLA_FFI_CallFrame *frame, const Kernel *kernel, int more_arguments,
+                         int64_t results)
+{
+    if (!kernel->count || frame->args.size != THRESHOLDS + kernel->count + more_arguments
+        || frame->rets.size != results)
+        return WRONG_RULES;
+    return are_floats(frame->args.args, frame->args.size)
+                   && are_floats(frame->rets.rets, frame->rets.size)
+        ? NULL : "all tensors are of float32 here";
 }
 
 static Inputs inputs_of(const Kernel *kernel, void **arguments)
@@ -88,11 +106,11 @@ XLA_FFI_Error *keras_alt_quantize(XLA_FFI_CallFrame *frame)
 {
     if (tells_version(frame)) return NULL;
     Kernel kernel = kernel_of(&frame->attrs);
-    if (!kernel.count || frame->args.size != THRESHOLDS + kernel.count || frame->rets.size != 1)
-        return refused(frame, WRONG_RULES);
+    const char *reason = wrong(frame, &kernel, 0, 1);
+    if (reason) return refused(frame, reason);
     Inputs in = inputs_of(&kernel, frame->args.args);
     Array y = array_of(frame->rets.rets[0]);
-    const char *reason = y.n == in.x.n ? misfit(&kernel, &in) : "y has not the size of x";
+    reason = y.n == in.x.n ? misfit(&kernel, &in) : "y has not the size of x";
     return reason ? refused(frame, reason) : done(frame, quantize(&kernel, &in, y));
 }
 
@@ -100,9 +118,8 @@ XLA_FFI_Error *keras_alt_quantize_gradient(XLA_FFI_CallFrame *frame)
 {
     if (tells_version(frame)) return NULL;
     Kernel kernel = kernel_of(&frame->attrs);
-    if (!kernel.count || frame->args.size != THRESHOLDS + kernel.count + 1
-        || frame->rets.size != 2 + kernel.count)
-        return refused(frame, WRONG_RULES);
+    const char *reason = wrong(frame, &kernel, 1, 2 + kernel.count);
+    if (reason) return refused(frame, reason);
     Inputs in = inputs_of(&kernel, frame->args.args);
     Array upstream = array_of(frame->args.args[THRESHOLDS + kernel.count]);
     Array dx = array_of(frame->rets.rets[0]), dbias = array_of(frame->rets.rets[1]);
@@ -112,7 +129,7 @@ XLA_FFI_Error *keras_alt_quantize_gradient(XLA_FFI_CallFrame *frame)
         dt[i] = array_of(frame->rets.rets[2 + i]);
         fits = fits && dt[i].n == in.thresholds[i].n;
     }
-    const char *reason = fits ? misfit(&kernel, &in) : WRONG_UPSTREAM;
+    reason = fits ? misfit(&kernel, &in) : WRONG_UPSTREAM;
     return reason ? refused(frame, reason)
                   : done(frame, quantize_gradient(&kernel, &in, upstream, dx, dbias, dt));
 }

@@ -66,9 +66,9 @@ def exponent_of(log2_threshold, format):
     return tf.stop_gradient(closed_form.exponent_of(log2_threshold, format))
 
 
-def averages_exactly(pads=()):
-    """Return whether XLA compiles nothing here: it turns quotients into products."""
-    return not tensorflow_cpu.is_compiled_by_xla()
+def averages_exactly(x, pads=()):
+    """Return whether CPUs compute this, and not by XLA, which turns quotients into products."""
+    return tensorflow_cpu.has_only_cpus() and not tensorflow_cpu.is_compiled_by_xla()
 
 
 def held(value, frozen):

@@ -63,10 +63,11 @@ def _try(module):
 
 def computes() -> bool:
     """Return whether the operators run where this graph or step runs: on CPUs, and not in XLA."""
-    return _has_only_cpus() and not is_compiled_by_xla() and operators() is not None
+    return has_only_cpus() and not is_compiled_by_xla() and operators() is not None
 
 
-def _has_only_cpus():
+def has_only_cpus():
+    """Return whether TensorFlow sees no other devices."""
     return all(device.device_type == "CPU" for device in tf.config.get_visible_devices())
 
 

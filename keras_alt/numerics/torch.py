@@ -99,9 +99,12 @@ def exponent_of(log2_threshold, format):
     return torch.ceil(log2_threshold.detach()) - (format.bits - int(format.signed))
 
 
-def averages_exactly(pads=()):
-    """Return whether windows are padded evenly: else Keras repeats and counts values of borders."""
-    return all(before == after for before, after in pads)
+def averages_exactly(x, pads=()):
+    """Return whether `x` is on a CPU, because others multiply by a reciprocal, and padded evenly.
+
+    With uneven padding, Keras repeats values of the border and counts them.
+    """
+    return x.device.type in ("cpu", "meta") and all(before == after for before, after in pads)
 
 
 def held(value, frozen):

@@ -52,8 +52,8 @@ def _stays_float(operator, plan, call):
     """Return whether the float layer computes a call, though there is a Quant layer."""
     if not (reads_table(operator) or is_average(operator)):
         return False
-    group = plan.group_of(call.inputs[0])
-    return group is None or (reads_table(operator) and group.format.bits > MOST_BITS)
+    group, is_masked = plan.group_of(call.inputs[0]), len(call.inputs) > 1
+    return group is None or is_masked or (reads_table(operator) and group.format.bits > MOST_BITS)
 
 
 class _Substituting:

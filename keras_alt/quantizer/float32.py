@@ -5,14 +5,12 @@ import numpy as np
 from keras import ops
 
 from keras_alt.keras_internals import (
+    keep_timestep_mask,
     operation_behind,
-    remember,
-    remembered,
     take_arguments_as_they_are,
+    timestep_mask,
 )
 from keras_alt.precision import SHORT
-
-MASK = "_keras_mask"  # of the time steps, which Keras keeps with a tensor
 
 
 class InFloat32:
@@ -54,9 +52,7 @@ def _as_keras_takes_it(layer, inputs):
     if is_tensor and keras.backend.standardize_dtype(inputs.dtype) == layer.input_dtype:
         return inputs
     tensor = layer.dtype_policy.convert_input(inputs, layer.autocast, layer.input_dtype)
-    mask = remembered(inputs, MASK)
-    if mask is not None:
-        remember(tensor, MASK, mask)
+    keep_timestep_mask(tensor, timestep_mask(inputs))
     return tensor
 
 

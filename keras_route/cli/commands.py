@@ -37,6 +37,7 @@ from keras_route.training.search_labels import SearchFamily, write_search_labels
 
 INTERRUPTED = 130  # exit status
 MOST_TOLD = 10  # nets that need no wire
+WINDOW = ("height", "width", "window_um")  # its options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,14 +134,15 @@ def _by_the_rule(model, options, nets):
 
 
 def _beside_obstacles(model, options, nets):
-    if nets:
+    others = [name for name in nets if name not in WINDOW]
+    if others:
         raise ValueError(
-            "Networks that see obstacles are measured on windows of the size that they were "
-            f"trained on, which has no options: leave them out. Received: {', '.join(nets)}"
+            "Networks that see obstacles are measured with 2 to 10 pins, none twice, so there are "
+            f"options for the size of windows only. Received: {', '.join(others)}"
         )
     each = max(1, round(options.count / WINDOW_KINDS))
     progress = progress_bar(each * WINDOW_KINDS).update
-    return evaluate_search(model, each, options.seed, progress)
+    return evaluate_search(model, each, options.seed, progress, **nets)
 
 
 def _route(options):
@@ -148,7 +150,7 @@ def _route(options):
     blocked = None if options.blocked is None else _mask(options.blocked)
     model = load_network(options.model)
     family = NetFamily(**{**window_of_training(model), **_given(options, NetFamily)})
-    window = {name: getattr(family, name) for name in ("height", "width", "window_um")}
+    window = {name: getattr(family, name) for name in WINDOW}
     pins = read_pins(options.pins, window["height"], window["width"])
     nets = _routed(model, pins, blocked, window)
     _say(nets_table(nets))

@@ -74,23 +74,25 @@ def evaluate_search(
     count: int = 30,
     seed: int = HELD_OUT_SEED,
     progress: Callable[[int], None] | None = None,
+    **window,
 ) -> dict[str, SearchFigures]:
     """Return the figures of the nets that `route` makes with a network.
 
     Windows of the validation split have 0, 10, 20 or 40 % of their pixels blocked, and 2 to 10
-    pins; there are `count` of each kind. They have the size of those that a network of a preset was
-    trained on, otherwise 32 x 32 pixels and 11 um.
+    pins; there are `count` of each kind. By default, they have the size of those that a network of
+    a preset was trained on, else 32 x 32 pixels and 11 um.
 
     Args:
         model: Keras model, as for `route`.
         count: windows of each kind.
         seed: of the windows.
         progress: called with the number of nets done so far.
+        **window: `height`, `width` and `window_um`, those of `SearchFamily`.
 
     Returns:
         Figures for `"all"`, for each share of blocked pixels, and for each number of pins.
     """
-    family = dataclasses.replace(USUAL, **window_of_training(model))
+    family = dataclasses.replace(USUAL, **{**window_of_training(model), **window})
     windows = held_out_windows(count, seed, family)
     blocked = np.stack([window.blocked for window in windows])
     pins = [window.pins for window in windows]

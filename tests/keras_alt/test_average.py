@@ -8,6 +8,7 @@ from keras import layers as L
 from keras import ops
 
 import keras_alt
+from keras_alt.handlers import kind_of
 from keras_alt.keras_internals import operation_behind
 from keras_alt.layers.average import EXACT, ExactAverage, ExactMean
 from keras_alt.padding import paddings
@@ -139,3 +140,49 @@ def test_a_quantized_model_has_them_and_gives_them_back(target, rng, tmp_path):
     assert again.predict(x, verbose=0).tolist() == quantized.predict(x, verbose=0).tolist()
     names = [layer.name for layer in quantized.layers]
     assert [layer.name for layer in again.layers] == names
+
+
+def test_a_masked_average_stays_that_of_keras(rng):
+    """It divides by the number of steps that count."""
+    inputs = keras.Input((6, 3))
+    x = L.Dense(4, name="dense")(L.Masking(name="masking")(inputs))
+    model = keras.Model(inputs, L.Dense(2, name="head")(L.GlobalAveragePooling1D(name="mean")(x)))
+    quantized = keras_alt.quantize_model(model)
+    x = rng.normal(size=(8, 6, 3)).astype("float32")
+    x[:, 4:] = 0
+    keras_alt.calibrate(quantized, x, verbose=False)
+    assert not isinstance(quantized.get_layer("mean"), ExactAverage)
+    expected = model.predict(x, verbose=0)
+    assert np.abs(quantized.predict(x, verbose=0) - expected).max() < 0.05 * np.abs(expected).max()
+
+    exact = EXACT[L.GlobalAveragePooling1D]()
+    mask = np.array([[True] * 4 + [False] * 2] * 8)
+    given = ops.convert_to_tensor(x), ops.convert_to_tensor(mask)
+    found, expected = (
+        ops.convert_to_numpy(layer(given[0], mask=given[1]))
+        for layer in (exact, L.GlobalAveragePooling1D())
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+class Doubled(EXACT[L.GlobalAveragePooling2D]):
+    def call(self, inputs):
+        return 2.0 * super().call(inputs)
+
+
+def test_a_subclass_may_compute_something_else():
+    assert kind_of(EXACT[L.GlobalAveragePooling2D]()) is L.GlobalAveragePooling2D
+    assert kind_of(Doubled()) is Doubled
+
+
+@pytest.mark.tensorflow_only
+@pytest.mark.parametrize("strides", [1, 2])
+def test_open_sizes_are_padded_as_keras_does(rng, strides):
+    layer = EXACT[L.AveragePooling2D](3, strides, padding="same")
+    inputs = keras.Input((None, None, 2))
+    model = keras.Model(inputs, layer(inputs))
+    model.compile(jit_compile=True)
+    for size in (6, 7, 9):
+        x = rng.integers(-8, 8, (2, size, size, 2)).astype("float32")
+        expected = averaged(layer, x)
+        np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""The quantizer behind a biased sum, which TensorFlow and torch compute in one pass with it."""
+"""The quantizer behind a biased sum, which the C functions compute in one pass with it."""
 
 import keras
 import numpy as np
@@ -16,10 +16,7 @@ from keras_alt.numerics.function import (
 )
 from keras_alt.quantizer import Quantizer
 
-pytestmark = [
-    pytest.mark.backend,
-    pytest.mark.skipif(keras.backend.backend() == "jax", reason="`jit` fuses the single steps"),
-]
+pytestmark = pytest.mark.backend
 
 BATCH = (8, 24, 24, 16)  # enough for XLA to compile it, if there are no C functions
 ODD = (3, 45, 45, 11)  # of which a loop cannot add up equal parts

@@ -295,6 +295,7 @@ WRONG = {
     "three thresholds": {"log2_thresholds": [jnp.zeros([])] * 3, "rules": FIELDS * 3},
     "few rules": {"rules": FIELDS[1:]},
     "integers": {"x": jnp.zeros([6], "int32")},
+    "a short bias": {"x": jnp.zeros([6]), "bias": jnp.zeros([3], "bfloat16")},
     "upstream": {"upstream": jnp.zeros([5])},
 }
 

@@ -122,9 +122,12 @@ def test_evaluate_compares_a_network_that_sees_obstacles_with_the_search(run, tm
     assert search_table(figures) in out
     written = json.loads(told.read_text())["figures"]
     assert written == {kind: dataclasses.asdict(row) for kind, row in figures.items()}
-    status, _, err = run("evaluate", path, "--height", 24)
+    size = ("--height", 16, "--width", 24, "--window-um", 5.5)
+    out = succeed(run("evaluate", path, "--count", 36, "--seed", 4, *size))
+    assert search_table(evaluate_search(model, 1, 4, height=16, width=24, window_um=5.5)) in out
+    status, _, err = run("evaluate", path, "--max-pins", 3)
     assert status == 2
-    assert "no options: leave them out. Received: height" in err
+    assert "options for the size of windows only. Received: max_pins" in err
 
 
 def test_route_writes_every_format(run, network, pins, tmp_path):
