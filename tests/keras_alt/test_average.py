@@ -11,6 +11,7 @@ import keras_alt
 from keras_alt.handlers import kind_of
 from keras_alt.keras_internals import operation_behind
 from keras_alt.layers.average import EXACT, ExactAverage, ExactMean
+from keras_alt.numerics.backend import numerics
 from keras_alt.padding import paddings
 
 pytestmark = pytest.mark.backend
@@ -84,6 +85,17 @@ def test_averages_of_codes_are_correctly_rounded(case, padding, xla, rng):
     layer = EXACT[kind](**(options | {"padding": padding} if "pool_size" in options else options))
     x = rng.integers(-128, 128, (2, *shape)).astype("float32")
     np.testing.assert_array_equal(computed(layer, x, xla), averaged(layer, x))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("case", POOLS)
+def test_own_divisions_are_correctly_rounded_without_xla_too(case, padding, rng, monkeypatch):
+    """As on a GPU, of which Keras' averages are not known to be exact."""
+    shape, kind, options = POOLS[case]
+    layer = EXACT[kind](**(options | {"padding": padding} if "pool_size" in options else options))
+    monkeypatch.setattr(numerics, "averages_exactly", lambda x, pads=(): False)
+    x = rng.integers(-128, 128, (2, *shape)).astype("float32")
+    np.testing.assert_array_equal(computed(layer, x, xla=False), averaged(layer, x))
 
 
 @pytest.mark.parametrize(("axis", "keepdims"), [(1, False), ([1, 2], True), (-2, False)])
