@@ -15,6 +15,15 @@ FORMATS = [
 # The scales of 8 signed bits at -130 and -141 are not normal numbers: the second has no reciprocal.
 # TensorFlow's threads read both as zero, as do those of its operators.
 THRESHOLDS = [7.0, 0.3, -3.7, -118.9, -130.0, -141.0, 127.0, np.nan, np.inf, -np.inf]
+# Of a tensor and of the thresholds of its channels.
+SHAPES = [
+    ((3, 3, 5, 8), (1, 1, 1, 8)),
+    ((3, 3, 5, 2), (1, 1, 5, 2)),
+    ((3, 3, 8, 5), (1, 1, 8, 1)),
+    ((5, 3), (5, 3)),
+    ((3, 3, 5, 8), (1, 1, 1, 1)),
+    ((3, 4, 5), (3, 1, 5)),  # for which there is the closed form
+]
 
 
 def values(rng, log2_threshold):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_alt.layers.holds_function import HoldsFunction
 from keras_alt.numerics import averages
 from keras_alt.numerics.backend import numerics
 from keras_alt.padding import is_fixed, paddings
@@ -98,7 +99,7 @@ class ExactGlobalAveragePooling3D(_OfSpace, L.GlobalAveragePooling3D):
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class ExactMean(ExactAverage, L.Layer):
+class ExactMean(HoldsFunction, ExactAverage, L.Layer):
     """`keras.ops.mean` of codes, correctly rounded on every backend.
 
     Args:
@@ -117,15 +118,6 @@ class ExactMean(ExactAverage, L.Layer):
             return self.function(inputs)
         axes = range(len(inputs.shape)) if self.axis is None else np.atleast_1d(self.axis).tolist()
         return averages.mean(inputs, axes, self.keepdims)
-
-    def get_config(self):
-        function = keras.saving.serialize_keras_object(self.function)
-        return {**super().get_config(), "function": function}
-
-    @classmethod
-    def from_config(cls, config):
-        function = keras.saving.deserialize_keras_object(config["function"])
-        return cls(**{**config, "function": function})
 
 
 # The exact form of each kind of average.

@@ -6,12 +6,13 @@ import keras
 
 from keras_alt.formats import FixedPoint
 from keras_alt.functions import function_of, tabulated
+from keras_alt.layers.holds_function import HoldsFunction
 from keras_alt.layers.tabulated import Tabulated
 from keras_alt.numerics.function import lookup
 
 
 @keras.saving.register_keras_serializable(package="keras_alt")
-class QuantFunction(Tabulated):
+class QuantFunction(HoldsFunction, Tabulated):
     """Maps each code of a quantized tensor by a table of an elementwise function.
 
     The values are those of float64, rounded to float32, on every backend. The gradient is that of
@@ -45,12 +46,3 @@ class QuantFunction(Tabulated):
     def values(self, exponent: int):
         """Return the values of all codes, lowest first, on the grid with step `2**exponent`."""
         return self.tables[0][self.row(exponent)]
-
-    def get_config(self):
-        function = keras.saving.serialize_keras_object(self.function)
-        return {**super().get_config(), "function": function}
-
-    @classmethod
-    def from_config(cls, config):
-        function = keras.saving.deserialize_keras_object(config["function"])
-        return super().from_config({**config, "function": function})

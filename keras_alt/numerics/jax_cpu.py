@@ -2,7 +2,6 @@
 
 import ctypes
 import functools
-import os
 import threading
 
 import jax
@@ -59,12 +58,6 @@ def channels(x, log2_threshold) -> tuple[int, ...] | None:
     return one_pass.channels(tuple(x.shape), tuple(log2_threshold.shape))
 
 
-def adds(x, bias, log2_thresholds, rules) -> bool:
-    """Return whether the operators compute a sum and its quantizers."""
-    shapes = [tuple(log2_threshold.shape) for log2_threshold in log2_thresholds]
-    return one_pass.adds(tuple(x.shape), tuple(bias.shape), shapes, rules)
-
-
 def quantized(x, log2_thresholds, rules, exponent, bias=None):
     """Return `closed_form.forward`, or `sum_forward` with a bias, differentiable.
 
@@ -72,15 +65,10 @@ def quantized(x, log2_thresholds, rules, exponent, bias=None):
         log2_thresholds, rules: of the quantizer and, if there is one, of the accumulator.
     """
     inner = (channels(x, log2_thresholds[0]) or (0,))[-1]
-    steps = _steps(tuple(rules), bias is not None, exponent is not None, inner, _threads())
+    steps = _steps(tuple(rules), bias is not None, exponent is not None, inner, one_pass.threads())
     none = jnp.zeros(0, "float32")
     bias, exponent = (none if given is None else given for given in (bias, exponent))
     return steps(x, bias, exponent, *log2_thresholds)
-
-
-def _threads():
-    of_process = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    return of_process or os.cpu_count() or 1
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 
 from keras_alt.numerics.contract import Rules
 
@@ -43,10 +44,17 @@ def channels(shape: tuple, of_threshold: tuple) -> tuple[int, ...] | None:
     return tuple(math.prod(part) for part in (shape[:first], shape[first:last], shape[last:]))
 
 
-def adds(shape: tuple, of_bias: tuple, of_thresholds: list[tuple], rules) -> bool:
-    """Return whether the C functions compute a sum of these shapes and its quantizers."""
+def threads() -> int:
+    """Return how many cores this process may use."""
+    of_process = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return of_process or os.cpu_count() or 1
+
+
+def adds(x, bias, log2_thresholds, rules) -> bool:
+    """Return whether the C functions compute a sum of these tensors and its quantizers."""
+    of_thresholds = (tuple(log2_threshold.shape) for log2_threshold in log2_thresholds)
     return (
-        of_bias == shape[-1:]
+        tuple(bias.shape) == tuple(x.shape)[-1:]
         and all(math.prod(of_threshold) == 1 for of_threshold in of_thresholds)
         and [rounding for _, rounding, _ in rules[1:]] in ([], ["half_even"])
     )

@@ -86,7 +86,7 @@ def fuses_sum(total):
 
 
 def fake_quant_sum(x, bias, log2_thresholds, rules, exponent):
-    if tensorflow_cpu.computes() and tensorflow_cpu.adds(x, bias, log2_thresholds, rules):
+    if tensorflow_cpu.computes() and one_pass.adds(x, bias, log2_thresholds, rules):
         return tensorflow_cpu.quantized(x, log2_thresholds, rules, exponent, bias)
     if _is_small(x):
         return one_pass.single_steps(fake_quant, x, bias, log2_thresholds, rules, exponent)

@@ -1,7 +1,6 @@
 """The quantizer on TensorFlow's CPUs, by the operators of `one_pass_tensorflow.c`."""
 
 import functools
-import os
 import threading
 
 import tensorflow as tf
@@ -85,12 +84,6 @@ def channels(x, log2_threshold) -> tuple[int, ...] | None:
     return one_pass.channels(tuple(x.shape), tuple(log2_threshold.shape))
 
 
-def adds(x, bias, log2_thresholds, rules) -> bool:
-    """Return whether the operators compute a sum and its quantizers."""
-    shapes = [tuple(log2_threshold.shape) for log2_threshold in log2_thresholds]
-    return one_pass.adds(tuple(x.shape), tuple(bias.shape), shapes, rules)
-
-
 def quantized(x, log2_thresholds, rules, exponent, bias=None):
     """Return `closed_form.forward`, or `sum_forward` with a bias, differentiable.
 
@@ -105,9 +98,7 @@ def quantized(x, log2_thresholds, rules, exponent, bias=None):
 
 
 def _threads():
-    of_processor = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    configured = tf.config.threading.get_intra_op_parallelism_threads()
-    return configured or of_processor or os.cpu_count() or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or one_pass.threads()
 
 
 @functools.cache

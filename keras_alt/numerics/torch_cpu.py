@@ -86,10 +86,7 @@ def channels(x, log2_threshold) -> tuple[int, ...] | None:
 
 def adds(x, bias, log2_thresholds, rules) -> bool:
     """Return whether the C functions compute a sum and its quantizers."""
-    shapes = [tuple(log2_threshold.shape) for log2_threshold in log2_thresholds]
-    return computes(x, bias, *log2_thresholds) and one_pass.adds(
-        tuple(x.shape), tuple(bias.shape), shapes, rules
-    )
+    return computes(x, bias, *log2_thresholds) and one_pass.adds(x, bias, log2_thresholds, rules)
 
 
 def laid_out(x, by_rows: bool):

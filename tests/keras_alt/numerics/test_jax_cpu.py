@@ -7,7 +7,7 @@ import numpy as np
 import one_pass_values
 import pytest
 from conftest import pairs
-from one_pass_values import FORMATS, THRESHOLDS, assert_close
+from one_pass_values import FORMATS, SHAPES, THRESHOLDS, assert_close
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics import closed_form, one_pass
@@ -117,16 +117,6 @@ def test_a_sum_of_other_shapes_is_its_single_steps(rng):
         assert_same_bits(y, closed_form.sum_forward(x, added, *given))
 
 
-SHAPES = [
-    ((3, 3, 5, 8), (1, 1, 1, 8)),
-    ((3, 3, 5, 2), (1, 1, 5, 2)),
-    ((3, 3, 8, 5), (1, 1, 8, 1)),
-    ((5, 3), (5, 3)),
-    ((3, 3, 5, 8), (1, 1, 1, 1)),
-    ((3, 4, 5), (3, 1, 5)),  # for which there is the closed form
-]
-
-
 @pytest.mark.parametrize(("shape", "of_threshold"), SHAPES)
 def test_thresholds_of_channels(rng, shape, of_threshold):
     x, upstream = (normal(rng, *shape) for _ in "xu")
@@ -150,7 +140,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng, monkeypatch, accumulat
     given = thresholds[: 1 + accumulates], rules[: 1 + accumulates], upstream
     bias, found = normal(rng, 24), []
     for threads in (1, 2, 3):
-        monkeypatch.setattr(jax_cpu, "_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(one_pass, "threads", lambda threads=threads: threads)
         found.append(jax.tree.leaves(both(x, *given, bias=bias)))
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
@@ -158,7 +148,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(rng, monkeypatch, accumulat
 
 
 def test_calls_at_once_give_their_own_results(rng, monkeypatch):
-    monkeypatch.setattr(jax_cpu, "_threads", lambda: 4)
+    monkeypatch.setattr(one_pass, "threads", lambda: 4)
     t = jnp.float32(0.7)
     inputs = [(normal(rng, 40000 + 1000 * i), normal(rng, 40000 + 1000 * i)) for i in range(8)]
     expected = [closed_form.backward(x, t, upstream, *RULES) for x, upstream in inputs]

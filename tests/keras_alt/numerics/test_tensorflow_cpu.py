@@ -9,7 +9,7 @@ import numpy as np
 import one_pass_values
 import pytest
 from conftest import pairs
-from one_pass_values import FORMATS, THRESHOLDS, assert_close
+from one_pass_values import FORMATS, SHAPES, THRESHOLDS, assert_close
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics import closed_form, one_pass
@@ -26,10 +26,8 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf  # noqa: E402
 
-from keras_alt.layers import QuantDense  # noqa: E402
 from keras_alt.numerics import tensorflow as numerics  # noqa: E402
 from keras_alt.numerics import tensorflow_cpu  # noqa: E402
-from keras_alt.quantizer import Quantizer  # noqa: E402
 
 if not tensorflow_cpu.computes():
     pytest.skip("no compiler is installed, or there is a GPU", allow_module_level=True)
@@ -68,13 +66,6 @@ def both(x, log2_thresholds, rules, upstream, exponent=None, bias=None):
     dx, *others = tape.gradient(y, sources, upstream)
     count = len(log2_thresholds)
     return y, dx, (None if bias is None else others[count]), others[:count]
-
-
-def operators_in(function):
-    """Return the types of all operators of a traced function."""
-    graph = function.graph.as_graph_def()
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
-    return {node.op for node in nodes}
 
 
 @pytest.mark.parametrize(("rounding", "relu_max"), pairs(sorted(ROUNDINGS), [None, np.inf, 6.0]))
@@ -148,16 +139,6 @@ def test_a_sum_of_other_shapes_is_its_single_steps(rng, relu_max):
         given = thresholds[:count], rules[:count]
         y = numerics.fake_quant_sum(x, added, *given, None)
         assert_same_bits(y, closed_form.sum_forward(x, added, *given))
-
-
-SHAPES = [
-    ((3, 3, 5, 8), (1, 1, 1, 8)),
-    ((3, 3, 5, 2), (1, 1, 5, 2)),
-    ((3, 3, 8, 5), (1, 1, 8, 1)),
-    ((5, 3), (5, 3)),
-    ((3, 3, 5, 8), (1, 1, 1, 1)),
-    ((3, 4, 5), (3, 1, 5)),  # for which there is the closed form
-]
 
 
 @pytest.mark.parametrize(("shape", "of_threshold"), SHAPES)
@@ -303,80 +284,6 @@ def test_sizes_that_a_graph_does_not_know(rng):
     assert_same_bits(dx, expected_dx)
     np.testing.assert_allclose(dbias, np.sum(dsum, 0), rtol=1e-5)
     assert step.get_concrete_function().structured_outputs[0].shape.as_list() == [None, 4]
-
-
-def small_model():
-    keras.utils.set_random_seed(1)
-    inputs = keras.Input((6,))
-    hidden = Quantizer(FixedPoint(8), initial_threshold=4.0)(inputs)
-    hidden = QuantDense(8, activation_bits=None)(hidden)
-    return keras.Model(inputs, Quantizer(FixedPoint(8), initial_threshold=2.0)(hidden))
-
-
-def test_a_graph_of_training_has_operators_and_one_of_inference_has_none():
-    model, spec = small_model(), tf.TensorSpec((None, 6))
-    for training in (True, False):
-        graph = tf.function(lambda x, training=training: model(x, training=training))
-        found = operators_in(graph.get_concrete_function(spec))
-        assert any(name.startswith("KerasAlt") for name in found) == training
-
-
-def test_xla_compiles_what_it_is_to_compile(rng):
-    """It knows no operators of others, so that its own loops are there."""
-    x, t, u = normal(rng, 7, 5), tf.constant(0.7), normal(rng, 7, 5)
-
-    def step(x, t, u):
-        with tf.GradientTape() as tape:
-            tape.watch((x, t))
-            y = numerics.fake_quant(x, t, RULES, True, None)
-        return y, *tape.gradient(y, (x, t), u)
-
-    inside = tf.function(step)
-    compiled = tf.function(step, jit_compile=True)
-    nested = tf.function(lambda *given: inside(*given), jit_compile=True)
-    expected = tf.function(step)(x, t, u)
-    for way in (compiled, nested):
-        y, dx, dt = way(x, t, u)
-        assert_same_bits(y, expected[0])
-        assert_same_bits(dx, expected[1])
-        np.testing.assert_allclose(dt, expected[2], rtol=1e-5)
-
-
-def test_a_model_trains_compiled(rng):
-    x, y = rng.normal(size=(16, 6)).astype("float32"), rng.normal(size=(16, 8)).astype("float32")
-
-    def trained(**options):
-        model = small_model()
-        model.compile(keras.optimizers.SGD(0.1), "mse", **options)
-        losses = [model.train_on_batch(x, y) for _ in range(3)]
-        return losses, model.get_weights()
-
-    losses, weights = trained(jit_compile=False)
-    for options in ({"jit_compile": True}, {"run_eagerly": True}):
-        other_losses, other_weights = trained(**options)
-        np.testing.assert_allclose(other_losses, losses, rtol=1e-5)
-        for a, b in zip(other_weights, weights, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-
-
-def test_operators_run_where_there_are_only_cpus(monkeypatch):
-    class Gpu:
-        device_type = "GPU"
-
-    assert tensorflow_cpu.computes()
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda: [Gpu])
-    assert not tensorflow_cpu.computes()
-
-
-def test_an_unknown_context_counts_as_one_of_xla(rng, monkeypatch):
-    """Loops of XLA run everywhere; the operators do not."""
-    monkeypatch.setattr(tensorflow_cpu, "_is_compiled_graph", lambda graph: True)
-    assert tensorflow_cpu.computes()  # eagerly
-    step = tf.function(lambda x: numerics.fake_quant(x, tf.constant(0.0), RULES, True, None))
-    x = normal(rng, 9)
-    assert_same_bits(step(x), closed_form.forward(x, tf.constant(0.0), *RULES))
-    found = operators_in(step.get_concrete_function(x))
-    assert not any(name.startswith("KerasAlt") for name in found)
 
 
 FIELDS = [float(field) for field in one_pass.fields(RULES)]

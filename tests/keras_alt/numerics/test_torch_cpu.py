@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import one_pass_values
 import pytest
-from one_pass_values import FORMATS, THRESHOLDS, assert_close
+from one_pass_values import FORMATS, SHAPES, THRESHOLDS, assert_close
 
 from keras_alt.formats import FixedPoint
 from keras_alt.numerics import closed_form
@@ -84,17 +84,7 @@ def test_a_sum_is_its_single_steps(rng, channels, accumulates, relu_max):
         assert_close(dt, closed_form.threshold_gradient(share, t, format), share)
 
 
-@pytest.mark.parametrize(
-    ("shape", "of_threshold"),
-    [
-        ((3, 3, 5, 8), (1, 1, 1, 8)),
-        ((3, 3, 5, 2), (1, 1, 5, 2)),
-        ((3, 3, 8, 5), (1, 1, 8, 1)),
-        ((5, 3), (5, 3)),
-        ((3, 3, 5, 8), (1, 1, 1, 1)),
-        ((3, 4, 5), (3, 1, 5)),  # for which there is the closed form
-    ],
-)
+@pytest.mark.parametrize(("shape", "of_threshold"), SHAPES)
 def test_thresholds_of_channels(rng, shape, of_threshold):
     x, upstream = (torch.tensor(rng.normal(0, 2, shape).astype("float32")) for _ in "xu")
     t = torch.tensor(rng.normal(size=of_threshold).astype("float32"), requires_grad=True)
